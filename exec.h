@@ -1,0 +1,2987 @@
+/* SPDX-License-Identifier: MIT
+ *
+ * exec.h - a stackless async runtime for C: coroutines, tasks, executor, wakers, combinators
+ *
+ * A coroutine is a struct (its frame) and a function that the macros turn into a state machine. A
+ * task is a coroutine that the executor schedules. One thread runs an executor; other threads wake
+ * its tasks. Nothing allocates but a spawn from the heap and the first waker of a task.
+ *
+ * DO THIS
+ *     #define EXEC_IMPLEMENTATION       in ONE .c file, before its first #include
+ *     #include "exec_net.h"             timers and sockets; or exec_timer.h, or exec.h alone
+ * Other files include it without the define. Or define EXEC_STATIC in a file to keep everything
+ * private to it. C11 or C++17, gcc, clang or (EXEC_NO_THREADS) tcc; Linux; no library but libc.
+ *
+ * A COMPLETE PROGRAM
+ *     #define EXEC_IMPLEMENTATION
+ *     #include "exec.h"
+ *     #include <stdio.h>
+ *
+ *     typedef struct { EXEC_FRAME; const char *name; int left; } counter;
+ *
+ *     EXEC_ASYNC(counter) {
+ *         EXEC_BEGIN;
+ *         for (; self->left > 0; self->left--) {
+ *             printf("%s %d\n", self->name, self->left);
+ *             EXEC_YIELD;                           // the other task runs, then this one goes on
+ *         }
+ *         EXEC_END;
+ *     }
+ *
+ *     int main(void) {
+ *         exec ex;
+ *         if (exec_init(&ex, NULL) < 0) return 1;
+ *         int status = EXEC_SPAWN(&ex, NULL, counter, .name = "a", .left = 3);
+ *         if (status == 0) status = EXEC_SPAWN(&ex, NULL, counter, .name = "b", .left = 2);
+ *         if (status == 0) status = exec_run(&ex);
+ *         exec_destroy(&ex, EXEC_SEC(1));
+ *         return status < 0;
+ *     }
+ *
+ * WHAT HOLDS (each with the test that proves it, in tests/)
+ *  1. Ready tasks run in FIFO order; what a turn left over runs before what is woken later.
+ *     (trap_01_leftovers_run_first)
+ *  2. A resume costs the same at every await depth, and the C stack does not grow with the depth.
+ *     (resume_cost_is_flat in tests/counts, deep_chain_resumes_on_a_flat_stack)
+ *  3. The EXEC_FINALLY of a body that began runs exactly once and to its end: on return, on error, on
+ *     cancel, on kill. No child outlives its parent's await. (random_trees)
+ *  4. A wake is never lost: while idle, queued, running, from any thread. (trap_16_*, wakers_*)
+ *  5. A handle is defined for ever: after completion, and after the executor is gone. (trap_02_*)
+ *  6. After exec_destroy a waker that another thread still holds does nothing; the last one frees
+ *     its cell. (trap_06_*)
+ *  7. A local wake, a resume, a select, a join, a timer use no atomic instruction and no heap.
+ *     (trap_09_*)
+ *
+ * OPTIONS (define as 0 or 1 before every include)
+ *  EXEC_DEBUG       0  ownership, double awaits, locals across an await; slow    same in all files
+ *  EXEC_NO_THREADS  0  no atomics, no thread-local storage; wakers stay on one thread     the same
+ *  EXEC_NO_MALLOC   0  references no allocator; calls that only allocate are not declared the same
+ *  EXEC_LC_SWITCH   0  ISO C form of the resume points (no labels as values)     may differ by file
+ *  EXEC_ASSERT(c,m)    what a programming error does: prints file, line, advice; aborts  may differ
+ *  EXEC_TRACE_*        hooks, see below; empty                      those of the implementing file
+ *  EXEC_API            linkage of the functions; hidden visibility                  may differ
+ */
+#ifndef EXEC_H
+#define EXEC_H
+
+#define EXEC_VERSION_MAJOR 0
+#define EXEC_VERSION_MINOR 1
+#define EXEC_VERSION_PATCH 0
+#define EXEC_VERSION (EXEC_VERSION_MAJOR * 10000 + EXEC_VERSION_MINOR * 100 + EXEC_VERSION_PATCH)
+#define EXEC_VERSION_STRING "0.1.0"
+
+#if !defined __linux__
+#error "exec.h: Linux is the platform"
+#endif
+
+/* The implementation calls POSIX and Linux functions; a strict -std=c11 hides them unless this comes
+   before the first system header. Where it comes too late, the implementation part says so. */
+#if (defined EXEC_IMPLEMENTATION || defined EXEC_STATIC) && !defined _GNU_SOURCE
+#define _GNU_SOURCE 1
+#endif
+
+#include <errno.h>
+#include <stddef.h>
+#include <stdint.h>
+#include <string.h>
+
+/* ---------------------------------------------------------------------------------------- options */
+
+#ifndef EXEC_DEBUG
+#define EXEC_DEBUG 0
+#endif
+#ifndef EXEC_NO_THREADS
+#define EXEC_NO_THREADS 0
+#endif
+#ifndef EXEC_NO_MALLOC
+#define EXEC_NO_MALLOC 0
+#endif
+#ifndef EXEC_LC_SWITCH
+#if defined __GNUC__ || defined __clang__
+#define EXEC_LC_SWITCH 0
+#else
+#define EXEC_LC_SWITCH 1
+#endif
+#endif
+#if defined __TINYC__ && !EXEC_NO_THREADS
+#error "exec.h: tcc has no atomics: compile with -DEXEC_NO_THREADS=1"
+#endif
+
+#ifdef __has_attribute
+#define EXEC__HAS(a) __has_attribute(a)
+#else
+#define EXEC__HAS(a) 0
+#endif
+#if defined __GNUC__ || defined __clang__
+#define EXEC__LIKELY(c) __builtin_expect(!!(c), 1)
+#define EXEC__UNLIKELY(c) __builtin_expect(!!(c), 0)
+#define EXEC__MUST_USE __attribute__((warn_unused_result))
+#define EXEC__COLD __attribute__((noinline, cold))
+#define EXEC__USED __attribute__((used))
+#define EXEC__MAYBE_UNUSED __attribute__((unused))
+#define EXEC__EXTENSION __extension__
+#else
+#define EXEC__LIKELY(c) (c)
+#define EXEC__UNLIKELY(c) (c)
+#define EXEC__MUST_USE
+#define EXEC__COLD
+#define EXEC__USED
+#define EXEC__MAYBE_UNUSED
+#define EXEC__EXTENSION
+#endif
+
+/* Each coroutine: never inlined and never cloned (a clone's labels have other addresses). In debug
+   builds without what hides a local carried across an await: clang warns without optimising, gcc's
+   analysis needs -Og. */
+#if EXEC__HAS(noclone)
+#define EXEC__COROUTINE_BASE __attribute__((noinline, noclone))
+#elif defined __GNUC__ || defined __clang__
+#define EXEC__COROUTINE_BASE __attribute__((noinline))
+#else
+#define EXEC__COROUTINE_BASE
+#endif
+#if EXEC_DEBUG && defined __clang__
+#define EXEC__COROUTINE EXEC__COROUTINE_BASE __attribute__((optnone))
+#elif EXEC_DEBUG && defined __GNUC__
+#define EXEC__COROUTINE EXEC__COROUTINE_BASE __attribute__((optimize("Og")))
+#else
+#define EXEC__COROUTINE EXEC__COROUTINE_BASE
+#endif
+
+#ifdef EXEC_STATIC
+#undef EXEC_API
+#define EXEC_API static EXEC__MAYBE_UNUSED
+#elif !defined EXEC_API
+#if defined __GNUC__ || defined __clang__
+#define EXEC_API __attribute__((visibility("hidden")))
+#else
+#define EXEC_API
+#endif
+#endif
+
+#ifdef __cplusplus
+#define EXEC__EXTERN extern "C"
+#define EXEC__ALIGNOF(T) alignof(T)
+extern "C" {
+#else
+#define EXEC__EXTERN extern
+#define EXEC__ALIGNOF(T) _Alignof(T)
+#endif
+
+/* What a programming error does. `what` says what was done wrong and what to do instead. */
+#ifndef EXEC_ASSERT
+#define EXEC_ASSERT(condition, what) \
+    do { if (EXEC__UNLIKELY(!(condition))) exec__fail(__FILE__, __LINE__, (what)); } while (0)
+#endif
+EXEC_API void exec__fail(const char *file, int line, const char *what);
+
+/* --------------------------------------------------------------------------------- time and errors */
+
+/* Times are int64_t nanoseconds on the executor's clock. */
+#define EXEC_US(n) ((int64_t)(n) * 1000)
+#define EXEC_MS(n) ((int64_t)(n) * 1000000)
+#define EXEC_SEC(n) ((int64_t)(n) * 1000000000)
+#define EXEC_NEVER INT64_MAX
+
+/* The text of a result: of -errno (or errno), from one list of the errors that this library gives.
+   Never NULL. Any thread. */
+EXEC_API const char *exec_strerror(intptr_t result);
+
+/* The version that the implementation was compiled from, as EXEC_VERSION. Any thread. */
+EXEC_API int exec_version(void);
+
+/* ----------------------------------------------------------------------------------------- futures */
+
+typedef struct exec exec;
+typedef struct exec_cx exec_cx;
+typedef struct exec_future exec_future;
+typedef struct exec_type exec_type;
+typedef struct exec_strand exec_strand;
+typedef struct exec_task exec_task;
+typedef struct exec_handle exec_handle;
+typedef struct exec_pool exec_pool;
+typedef struct exec_store exec_store;
+typedef struct exec_group exec_group;
+typedef struct exec_cell exec_cell;
+typedef struct exec_port exec_port;
+typedef struct exec_driver exec_driver;
+
+/* What a poll function returns: EXEC_PENDING, or ready. A pointer, so that it is no int. */
+typedef struct exec__ready *exec_poll;
+#define EXEC_PENDING ((exec_poll)0)
+
+/* The constant descriptor of a kind of future. */
+struct exec_type {
+    exec_poll (*poll)(exec_cx *cx, exec_future *f);
+    /* Appends what the pending future waits for, as text, to buf[0..size). May be NULL. */
+    void (*describe)(const exec_future *f, char *buf, size_t size);
+    /* The strands of a combinator, for dump and debugger. May be NULL. */
+    const exec_strand *(*branches)(const exec_future *f, unsigned *count);
+    const char *name;
+    const char *file;
+    uint32_t size;   /* of the frame, bytes */
+    uint32_t zero;   /* so many of them are zeroed when one is made */
+    uint32_t align;
+};
+
+/* The header that each future begins with, as a member named `fut`. Lives as long as what embeds it;
+   must not move between its first poll and its end. */
+struct exec_future {
+    const exec_type *type;
+    exec_future *parent;    /* who awaits it */
+    intptr_t result;        /* >= 0 a value, < 0 a negated errno; a scope's list until it is ready */
+    int32_t resume;         /* where the next poll goes on; a hand-written future's own state */
+    uint16_t line;          /* of the pending await: low 16 bits ... */
+    uint8_t line_high;      /* ... and the rest */
+    uint8_t flags;          /* EXEC__F_* */
+};
+
+enum {
+    EXEC__F_DONE = 1,       /* finished; stays ready */
+    EXEC__F_MARK = 2,       /* a cancel level reached it */
+    EXEC__F_CLEANUP = 4,    /* in its EXEC_FINALLY */
+    EXEC__F_SHIELD = 8,     /* its pending await counts as cleanup */
+    EXEC__F_SCOPE = 16,     /* holds groups; `result` heads their list */
+    EXEC__F_ENDING = 32,    /* past its end, draining its groups */
+    EXEC__F_KILLED = 64,    /* level 2 ended this await */
+    EXEC__F_ROOT = 128      /* of a strand */
+};
+
+/* One chain of frames: the innermost is the leaf. */
+struct exec_strand {
+    exec_future *leaf;      /* NULL when done */
+    uint8_t level;          /* of cancel: 0, EXEC_CANCEL or EXEC_KILL; only rises */
+    uint8_t flags;          /* EXEC__S_* */
+    uint8_t task_flags;     /* EXEC__T_*, of the task that this strand is */
+    uint8_t task_root;      /* offset of a task's root frame, in 8 bytes */
+};
+
+enum { EXEC_CANCEL = 1, EXEC_KILL = 2 };
+enum { EXEC__S_RUNNING = 1, EXEC__S_STARTED = 2, EXEC__S_DELIVER = 4, EXEC__S_DONE = 8 };
+
+/* What a poll may use. Valid during the poll, and the same object for each poll of an executor. */
+struct exec_cx {
+    struct exec *exec;
+    exec_task *task;        /* being polled: what exec_wake takes */
+    exec_strand *strand;
+    exec_future *child;     /* that was awaited last and is ready */
+    unsigned budget;        /* ops that may be ready at once in this poll */
+};
+
+/* HAND-WRITTEN FUTURES: a struct with a member `exec_future fut` first, an exec_type, a function that
+   prepares it (exec_future_init and its arguments; it does nothing else), and a poll function, which
+   ends in one of these three. Its poll may be called without cause (check; a leaf should not make a
+   system call for it). When exec_canceled(f) it deregisters and is ready with -ECANCELED, or with
+   its value if it has one already; it is not polled again after it was ready. Owner's thread. */
+static inline void exec_future_init(exec_future *f, const exec_type *type) {
+    f->type = type;
+    f->parent = NULL;
+    f->result = 0;
+    f->resume = 0;
+    f->line = 0;
+    f->line_high = 0;
+    f->flags = 0;
+}
+static inline exec_poll exec_ready(exec_future *f, intptr_t result) {
+    f->result = result;
+    f->flags = (uint8_t)(f->flags | EXEC__F_DONE);
+    return (exec_poll)(void *)f;
+}
+/* Pends: some cause to call exec_wake(cx->task) must exist by now. */
+static inline exec_poll exec_pending(exec_cx *cx, exec_future *f) {
+    cx->strand->leaf = f;
+    return EXEC_PENDING;
+}
+static inline int exec_canceled(const exec_future *f) {
+    return (f->flags & EXEC__F_MARK) != 0;
+}
+static inline int exec_is_ready(const exec_future *f) { return (f->flags & EXEC__F_DONE) != 0; }
+
+/* The await of macros and of exec_poll_child: nonzero if the child pends. */
+EXEC_API void exec__check_await(const exec_cx *cx, const exec_future *f, const exec_future *child);
+static inline int exec__await(exec_cx *cx, exec_future *f, exec_future *child) {
+#if EXEC_DEBUG
+    exec__check_await(cx, f, child);
+#endif
+    if (!(child->flags & EXEC__F_DONE)) {
+        child->parent = f;
+        if (child->type->poll(cx, child) == EXEC_PENDING) return 1;
+    }
+    cx->child = child;
+    return 0;
+}
+/* Polls a child of a hand-written future: EXEC_PENDING is returned as it is; else the child is ready
+   and holds its result. One child at a time (several need a strand each); call it again with the
+   same child when polled again. */
+static inline exec_poll exec_poll_child(exec_cx *cx, exec_future *f, exec_future *child) {
+    return exec__await(cx, f, child) ? EXEC_PENDING : (exec_poll)(void *)child;
+}
+
+/* Takes one op of the poll's budget. 0 if it is used up: the task was scheduled again, and the leaf
+   returns exec_pending. For leaves that can be ready at once for ever. */
+static inline int exec_spend(exec_cx *cx);
+
+/* Schedules a task for another poll. O(1), no atomic; while it runs: once more; twice: polls once.
+   Owner's thread; the task must not be over (a leaf that ends or is cancelled forgets it). */
+EXEC_API void exec_wake(exec_task *task);
+
+/* The result of a finished op or child. */
+#define EXEC_RESULT(op) ((op)->fut.result)
+
+/* STRANDS, for combinators of your own. A branch: init with its future, poll (NULL while it pends,
+   its future when it is ready), cancel with the level of your own strand, poll until done. */
+EXEC_API void exec_strand_init(exec_strand *s, exec_future *root);
+EXEC_API exec_future *exec_strand_poll(exec_cx *cx, exec_strand *s);
+/* Raises the level: EXEC_CANCEL unwinds bodies and leaves cleanups alone, EXEC_KILL also ends the
+   awaits of cleanups. Takes effect in the next exec_strand_poll; a strand that is running, or was
+   never polled, takes it when it next suspends. The same level twice is nothing. */
+EXEC_API void exec_strand_cancel(exec_strand *s, unsigned level);
+static inline int exec_strand_done(const exec_strand *s) { return (s->flags & EXEC__S_DONE) != 0; }
+static inline int exec_strand_started(const exec_strand *s) {
+    return (s->flags & EXEC__S_STARTED) != 0;
+}
+
+/* -------------------------------------------------------------------------------------- coroutines */
+
+/* First member of each frame:  typedef struct { EXEC_FRAME; int fd; } echo; */
+#define EXEC_FRAME exec_future fut
+
+/* A marker member: what stands behind it in the frame is not zeroed when one is made, if the
+   coroutine is defined with EXEC_ASYNC(echo, scratch). (Any member may be named there.) */
+#define EXEC_SCRATCH unsigned char scratch
+
+/* EXEC_ASYNC(T) { ... } defines the coroutine of frame type T, private to the file;
+   EXEC_ASYNC_DEFINE(T) { ... } the same for other files too, which say EXEC_ASYNC_DECLARE(T);
+   (a header does). In the body: `self` is the frame, `cx` the context. Optional second argument: the
+   first member that need not be zeroed. */
+#define EXEC_ASYNC(...) EXEC__ASYNC_N(EXEC__STATIC_TYPE, __VA_ARGS__)
+#define EXEC_ASYNC_DEFINE(...) EXEC__ASYNC_N(EXEC__EXTERN_TYPE, __VA_ARGS__)
+#define EXEC_ASYNC_DECLARE(T) EXEC__EXTERN const exec_type exec__type_##T
+#define EXEC__STATIC_TYPE(T) static EXEC__MAYBE_UNUSED
+#define EXEC__EXTERN_TYPE(T) EXEC_ASYNC_DECLARE(T);
+
+/* EXEC_BEGIN;  the body  [EXEC_FINALLY; the cleanup]  EXEC_END;
+   Locals of the body do not live across an await: what must, is a member of the frame. A `break` or
+   `continue` belongs to a loop of your own. */
+#define EXEC_BEGIN EXEC__BEGIN
+#define EXEC_FINALLY EXEC__FINALLY
+#define EXEC_END EXEC__END
+
+/* Waits until the future is ready. */
+#define EXEC_AWAIT(future) EXEC__POINT(exec__await(cx, exec__f, (future)), EXEC__UID, )
+
+/* The same; on a result < 0 does EXEC_RETURN with it. In the cleanup it records the error, if there
+   was none, and goes on. */
+#define EXEC_TRY(future) EXEC__POINT(exec__await(cx, exec__f, (future)), EXEC__UID, \
+        if (exec__try(cx, exec__f)) { exec__to = EXEC__TO_CLEANUP; goto exec__dispatch; })
+
+/* Awaits as in a cleanup: EXEC_CANCEL does not end it. One that came meanwhile sends the body to
+   EXEC_FINALLY when the await is over. */
+#define EXEC_SHIELD(future) EXEC__POINT(exec__shield(cx, exec__f, (future)), EXEC__UID, \
+        exec__clear(exec__f, EXEC__F_SHIELD);)
+
+/* Lets the other ready tasks run. */
+#define EXEC_YIELD EXEC__POINT(exec__yield(cx, exec__f), EXEC__UID, \
+        exec__clear(exec__f, EXEC__F_KILLED);)
+
+/* Waits until the condition holds; it is evaluated on each wake of the task. Never spins. */
+#define EXEC_WAIT_UNTIL(condition) EXEC__WAIT(condition, EXEC__UID)
+
+/* In the body: sets the result and goes to EXEC_FINALLY (or ends). In the cleanup: ends. A result < 0
+   (the first error, a cancel) is not replaced by a later one. */
+#define EXEC_RETURN(value) \
+    do { exec__to = exec__return(exec__f, (value)); goto exec__dispatch; } while (0)
+
+/* Makes the child coroutine T at `frame` (a member of yours) with the given fields and is the future
+   to await:  EXEC_TRY(EXEC_CALL(&self->child, fetch, .id = 7)); */
+#define EXEC_CALL(...) EXEC__CALL(__VA_ARGS__, )
+
+/* ------------------------------------------------------------------------------------------- tasks */
+
+/* Lives in its store from claim to completion. */
+struct exec_task {
+    exec_strand strand;         /* the root's chain of frames */
+    exec_task *next;            /* in the ready queue */
+    exec_store *store;          /* where it goes when it is over; knows the executor */
+    exec_task *list_next;       /* of the executor's tasks; a group's stand side by side */
+    exec_task *list_prev;
+    exec_group *group;
+    exec_handle *observers;
+    exec_cell *cell;            /* what foreign threads hold; made on first use */
+};
+
+enum {
+    EXEC__T_QUEUED = 1,         /* in the ready queue, or woken while running */
+    EXEC__T_LIVE = 2,           /* claimed */
+    EXEC__T_STARTED = 4,
+    EXEC__T_CANCELLING = 8,     /* in the list of the cancelling */
+    EXEC__T_GENERATION = 16,    /* parity of the sweep that met it first */
+    EXEC__T_GONE = 32,          /* over, but still linked in the ready queue */
+    EXEC__T_NAMED = 64
+};
+
+/* Where a task lives. Embedded in what it stands for. */
+struct exec_store {
+    struct exec *exec;
+    void (*release)(exec_store *store, exec_task *task, const exec_type *root);
+};
+
+/* Room for one task of coroutine T, in static storage or as a slot of a pool:
+   static EXEC_SLOT(echo) slot;  ... zeroed before its first use. */
+#define EXEC_SLOT(T) struct { exec_task task; T frame; }
+
+/* Fixed slots in the caller's memory; claim and release are O(1), and a slot is free at once when its
+   task is over. Lives longer than its tasks; serves one executor at a time. */
+struct exec_pool {
+    exec_store store;
+    unsigned char *memory;
+    size_t slot_bytes;
+    size_t slots, fresh;        /* in all; never used yet: the last so many */
+    size_t live;
+    void *free_list;
+};
+/* `memory` is aligned as its slots are; bytes / slot_bytes slots. -EINVAL: too small for one.
+       static EXEC_SLOT(echo) slots[1000];
+       exec_pool_init(&pool, slots, sizeof slots, sizeof *slots); */
+EXEC_API int exec_pool_init(exec_pool *pool, void *memory, size_t bytes, size_t slot_bytes);
+
+typedef struct exec_opts {
+    exec_pool *pool;            /* a slot of this pool */
+    void *storage;              /* or this EXEC_SLOT, zeroed before its first use */
+    size_t storage_bytes;
+    exec_handle *handle;        /* receives the handle */
+    const char *name;           /* kept in the handle; shown by exec_dump */
+    exec_cell *cell;            /* storage of the task's waker cell: EXEC_NO_MALLOC needs it for wakers */
+} exec_opts;
+
+/* EXEC_SPAWN(ex, opts, T, .field = value, ...): claims, sets the fields and starts. 0, or -ENOMEM (no
+   memory, no slot), -EINVAL (slot too small; EXEC_NO_MALLOC without pool or storage), -EBUSY (the
+   storage holds a live task), -ECANCELED (the executor is being destroyed); the arguments are still
+   yours then. opts NULL: heap, detached. The task runs when the queue reaches it. Owner's thread. */
+#define EXEC_SPAWN(...) exec__must_use(EXEC__SPAWN(__VA_ARGS__, ))
+
+/* The same in steps:  echo *e = EXEC_CLAIM(ex, opts, echo); if (!e) return exec_claim_error(ex);
+   e->fd = fd; EXEC_START(e);  or EXEC_DROP(e). NULL: exec_claim_error says why. */
+#define EXEC_CLAIM(ex, opts, T) \
+    ((T *)exec__construct(exec__claim((ex), (opts), &exec__type_##T), &exec__type_##T))
+#define EXEC_START(frame) exec__start(&(frame)->fut)
+#define EXEC_DROP(frame) exec__drop(&(frame)->fut)
+EXEC_API int exec_claim_error(const exec *ex);
+
+/* HANDLES. A handle is a struct of the caller's, on the owner's thread, linked in its task until the
+   task is over or exec_handle_detach; must stay where it is so long. Then it holds state and result,
+   for ever. A zeroed handle is one of no task. */
+typedef enum exec_state {
+    EXEC_STATE_NONE, EXEC_STATE_IDLE, EXEC_STATE_SCHEDULED, EXEC_STATE_RUNNING,
+    EXEC_STATE_CANCELLING, EXEC_STATE_COMPLETED, EXEC_STATE_CANCELLED, EXEC_STATE_DETACHED
+} exec_state;
+
+struct exec_handle {
+    exec_task *task;            /* NULL when it is over or detached */
+    exec_handle *next, **link;
+    exec_task *waiter;          /* woken when it is over */
+    intptr_t result;
+    const char *name;
+    exec_state state;
+};
+EXEC_API exec_state exec_handle_state(const exec_handle *h);
+/* The task's result, or -EAGAIN while it is not over, or -EINVAL for a handle of no task. */
+EXEC_API intptr_t exec_handle_result(const exec_handle *h);
+/* Asks for EXEC_CANCEL. 0, or -EALREADY (was asked before, or the root is in its cleanup, or it is
+   over): nothing changes then. From a poll: the target unwinds when the queue reaches it; from
+   outside: before this returns, as far as no cleanup awaits. O(1). */
+EXEC_API int exec_handle_abort(exec_handle *h);
+/* Asks for EXEC_KILL, also in a cleanup: its awaits end with -ECANCELED. -EALREADY as above. */
+EXEC_API int exec_handle_kill(exec_handle *h);
+/* Forgets the task, which goes on. */
+EXEC_API void exec_handle_detach(exec_handle *h);
+/* Makes `to` another handle of the same task. */
+EXEC_API void exec_handle_copy(exec_handle *to, const exec_handle *from);
+
+/* Awaits the end of a task: its result; -ECANCELED when a cancel reached its body; -EDEADLK for the
+   own task; -EINVAL for a handle of no task. Any task may, any number. The handle may end earlier. */
+typedef struct exec_handle_op { exec_future fut; exec_handle copy; const exec_handle *from; } exec_handle_op;
+EXEC_API exec_future *exec_handle_join(exec_handle_op *op, const exec_handle *h);
+
+/* What the hook for errors of detached tasks is told. */
+typedef struct exec_failure { const char *name; const char *file; intptr_t result; } exec_failure;
+
+/* ------------------------------------------------------------------------------------- combinators */
+
+/* Up to 4 branches have their strands inline; more: exec_select_n, exec_join_n with strands of yours,
+   which live as long as the op. */
+typedef struct exec_branches_op {
+    exec_future fut;
+    exec_strand *strands;
+    unsigned count;
+    int winner;                 /* of a select, or -1 */
+    exec_strand inline_strands[4];
+} exec_branches_op;
+typedef exec_branches_op exec_select_op;
+typedef exec_branches_op exec_join_op;
+
+/* exec_select(op, a, b, ...): the first that is ready, biased to the first argument; the others are
+   unwound before it is ready. Result: its index; its value is in its op. */
+#define exec_select(op, ...) EXEC__BRANCHES(exec__select_, op, __VA_ARGS__)
+EXEC_API exec_future *exec_select_n(exec_select_op *op, exec_strand *strands,
+                                    exec_future *const *futures, unsigned count);
+/* exec_join(op, a, b, ...): all. Result: 0, or the first error that came; the others run on. */
+#define exec_join(op, ...) EXEC__BRANCHES(exec__join_, op, __VA_ARGS__)
+EXEC_API exec_future *exec_join_n(exec_join_op *op, exec_strand *strands,
+                                  exec_future *const *futures, unsigned count);
+
+/* GROUPS: children that cannot outlive the frame. A zeroed member of a coroutine's frame; the first
+   EXEC_GROUP_SPAWN makes that frame a scope: on each way out it cancels and drains its groups before
+   it is ready. The first child that fails cancels its siblings and is the join's result. */
+struct exec_group {
+    exec_future fut;            /* of exec_group_join */
+    exec_group *next;           /* of the scope */
+    exec_task *owner;
+    exec_task *first[2];        /* its tasks: in the executor's list, and in that of the cancelling */
+    void *context;              /* inherited by groups inside its tasks */
+    intptr_t error;             /* of the first child that failed */
+    intptr_t saved;             /* the scope's pending result (first group only) */
+    unsigned live;
+    uint8_t level;
+    uint8_t in_scope;
+};
+/* EXEC_GROUP_SPAWN(group, T, .field = value, ...): in a coroutine; the result (as EXEC_SPAWN's) may be
+   ignored: a failed spawn counts as a failed child. With opts: EXEC_GROUP_SPAWN_OPTS. */
+#define EXEC_GROUP_SPAWN(group, ...) EXEC_GROUP_SPAWN_OPTS(group, NULL, __VA_ARGS__)
+#define EXEC_GROUP_SPAWN_OPTS(...) EXEC__GROUP_SPAWN(__VA_ARGS__, )
+/* All of them: 0, or the first error. Cancelled, it cancels them and waits. */
+EXEC_API exec_future *exec_group_join(exec_group *group);
+/* Cancels them; join waits for their cleanups. */
+EXEC_API void exec_group_cancel(exec_group *group, unsigned level);
+
+/* ---------------------------------------------------------------------------------------- executor */
+
+/* One list of counters. `cells`: waker cells and remotes that exist. */
+typedef struct exec_counters {
+    uint64_t polls, wakes, cross_wakes, parks, expiries, io_events, spawned, completed, turns;
+    int64_t longest_turn_ns;    /* while stall_ns is set */
+    uint32_t tasks, cells;
+} exec_counters;
+
+/* Zero is the default of each. */
+typedef struct exec_config {
+    void *user;                             /* exec_user(ex) */
+    void (*log)(void *user, const char *line);      /* default: a line to stderr */
+    void (*failed)(exec *ex, const exec_failure *f); /* a detached task failed; default: logs it */
+    int64_t (*clock)(void *user);           /* monotonic ns; default: CLOCK_MONOTONIC */
+    int virtual_clock;                      /* time jumps to the next deadline when all wait for it */
+    unsigned tasks_per_turn;                /* polls before the next look at io and timers; 64 */
+    unsigned ops_per_poll;                  /* ops ready at once before a task must yield; 128 */
+    int64_t spin_ns;                        /* look so long before parking; 0 */
+    int64_t cleanup_ns;                     /* EXEC_CANCEL becomes EXEC_KILL after 1 to 2 such spans; 0: never */
+    int64_t stall_ns;                       /* log a poll that takes longer; 0: never */
+#if !EXEC_NO_MALLOC
+    /* Both or neither. Thread-safe if wakers leave the thread. */
+    void *(*allocate)(void *user, size_t bytes, size_t align);
+    void (*release)(void *user, void *memory, size_t bytes, size_t align);
+#endif
+    exec_port *port;                        /* storage; EXEC_NO_MALLOC needs it for wakers; outlives them */
+} exec_config;
+
+/* Lives at one place from exec_init to exec_destroy; on one thread. Members are private. */
+struct exec {
+    exec_task *ready;
+    exec_task **ready_end;
+    exec_cx cx;
+    uint8_t polling, turning, closing, stopping, armed, looked;
+    uint8_t generation;
+    int claim_error;
+    uint32_t claimed, gone;
+    exec_task *tasks[2];        /* all; those of them that are cancelling since a cleanup_ns */
+    exec_driver *drivers, *parker;
+    exec_port *port;
+    exec *outer;                /* current before this one */
+    int64_t virtual_now;
+    int64_t sweep_at;
+    exec_store heap, fixed;
+    exec_config config;
+    exec_counters counters;
+};
+
+/* -EINVAL: half an allocator, or a negative time. config NULL: all defaults; it is copied. */
+EXEC_API int exec_init(exec *ex, const exec_config *config);
+/* Refuses further spawns, cancels every task, runs the cleanups to their end, detaches the drivers.
+   After deadline_ns (EXEC_NEVER: no limit) with EXEC_KILL. 0; -ETIMEDOUT: something still owns a
+   frame (nothing was freed; call again); -EDEADLK: called from inside a poll. */
+EXEC_API int exec_destroy(exec *ex, int64_t deadline_ns);
+/* Runs until no task is left: 0; exec_stop: 1; -EDEADLK, with a dump to the log, when every task
+   waits and nothing can wake one, or inside a run of itself; the error of a failed wait. */
+EXEC_API int exec_run(exec *ex);
+/* Runs until the future is ready: 0 and its result in it, else as exec_run; it is cancelled then. */
+EXEC_API int exec_run_until(exec *ex, exec_future *f);
+/* One turn without waiting: io and wakes and timers, then up to tasks_per_turn polls. The number of
+   polls, or -EDEADLK from inside a poll. */
+EXEC_API int exec_turn(exec *ex);
+/* exec_run returns after this turn. Owner's thread (elsewhere: exec_remote_stop). */
+EXEC_API void exec_stop(exec *ex);
+/* For a foreign loop: arms, and says how long it may wait: 0, ns, EXEC_NEVER, or a negated errno.
+   Then wait for exec_poll_fd to be readable, then exec_turn. Any wake between makes it readable. */
+EXEC_API int64_t exec_prepare(exec *ex);
+/* -ENOMEM, -EMFILE. */
+EXEC_API int exec_poll_fd(exec *ex);
+/* The executor's clock, ns. */
+EXEC_API int64_t exec_now(exec *ex);
+/* Moves a virtual clock. -EINVAL: it is not virtual, or backwards. */
+EXEC_API int exec_clock_advance(exec *ex, int64_t ns);
+/* The executor that this thread runs, or NULL. Any thread. */
+EXEC_API exec *exec_current(void);
+static inline void *exec_user(const exec *ex) { return ex->config.user; }
+
+/* Prints each live task with its await chain through the log hook. Owner's thread. */
+EXEC_API void exec_dump(exec *ex);
+EXEC_API void exec_stats(const exec *ex, exec_counters *out);
+/* Walks every list, and the drivers theirs: 0, or -EINVAL and a log line. O(tasks). */
+EXEC_API int exec_check(exec *ex);
+EXEC_API void exec_log(exec *ex, const char *line);
+
+/* DRIVERS bring what wakes tasks. Each member may be NULL. Embedded in what it drives; attached until
+   exec_destroy detaches it, last first. At most one parks. */
+typedef struct exec_driver_type {
+    const char *name;
+    int64_t (*next_deadline)(exec_driver *d);           /* ns, or EXEC_NEVER */
+    void (*turn)(exec_driver *d);                       /* wakes what is due */
+    int (*park)(exec_driver *d, int64_t timeout_ns);    /* waits (0: looks; EXEC_NEVER) and wakes */
+    unsigned (*waiting)(const exec_driver *d);          /* how many wait for the outside */
+    int (*poll_fd)(exec_driver *d);                     /* readable when park would not wait */
+    void (*forked)(exec_driver *d);                     /* in a child: drop kernel objects */
+    void (*dump)(exec_driver *d);
+    int (*check)(exec_driver *d);
+    void (*detach)(exec_driver *d);
+} exec_driver_type;
+struct exec_driver {
+    const exec_driver_type *type;
+    struct exec *exec;
+    exec_driver *next;
+};
+/* -EBUSY: another one parks already. */
+EXEC_API int exec_attach(exec *ex, exec_driver *driver, const exec_driver_type *type);
+/* The attached driver of that type, or NULL. O(drivers). */
+EXEC_API exec_driver *exec_find_driver(const exec *ex, const exec_driver_type *type);
+/* What a parking driver watches besides its own, or -1 while nobody needs it: edge-triggered, or read
+   by exec__port_clear. */
+EXEC_API int exec_wake_fd(const exec *ex);
+
+/* ------------------------------------------------------------------- wakers, remotes, oneshots */
+
+/* What foreign threads hold of a task is a cell, never the task. 32 bytes; lives until its last
+   reference is dropped. Members are private. */
+struct exec_cell {
+    exec_cell *next;            /* in the inbox */
+    exec_port *port;
+    exec_task *task;            /* owner's thread; NULL when it is over */
+    uint32_t references;
+    uint8_t queued;             /* in the inbox, which holds a reference */
+    uint8_t kind;
+    uint8_t level;              /* a cancel asked for from another thread */
+    uint8_t on_heap;
+};
+
+/* The executor as foreign threads see it. */
+struct exec_port {
+    exec_cell *head;            /* the inbox: cells, or one of two sentinels, parked and closed */
+    uintptr_t owner;            /* thread */
+    int fd;                     /* eventfd */
+    uint32_t references;        /* the executor's, and one of each cell and remote */
+    exec_cell stop, dump;
+    uint8_t on_heap;
+#if !EXEC_NO_MALLOC
+    void *(*allocate)(void *user, size_t bytes, size_t align);
+    void (*release)(void *user, void *memory, size_t bytes, size_t align);
+    void *user;
+#endif
+};
+
+/* A waker of one task. Copy it only by exec_waker_clone; drop each once. */
+typedef struct exec_waker { exec_cell *cell; } exec_waker;
+/* A waker of the polled task. -ENOMEM (no memory; under EXEC_NO_MALLOC no exec_opts.cell or no
+   exec_config.port), -EMFILE. Owner's thread. */
+EXEC_API int exec_waker_get(exec_cx *cx, exec_waker *out);
+/* A waker of the handle's task; also -EINVAL (no task), -ESRCH (over). Owner's thread. */
+EXEC_API int exec_handle_waker(exec_handle *h, exec_waker *out);
+/* From any thread. On the owner's: exactly exec_wake, no atomic instruction. */
+EXEC_API void exec_waker_wake(const exec_waker *w);
+EXEC_API void exec_waker_wake_drop(exec_waker *w);
+EXEC_API void exec_waker_drop(exec_waker *w);
+EXEC_API exec_waker exec_waker_clone(const exec_waker *w);
+/* Cancel from any thread: reaches the task when its executor looks at the inbox. */
+EXEC_API void exec_waker_abort(const exec_waker *w);
+EXEC_API void exec_waker_kill(const exec_waker *w);
+#if !EXEC_NO_THREADS
+/* The same as exec_waker_wake, async-signal-safe; the others are not for signal handlers. */
+EXEC_API void exec_waker_wake_signal(const exec_waker *w);
+#endif
+
+/* The executor, for other threads. Each may be called from any thread; -ECANCELED: it is gone. */
+typedef struct exec_remote { exec_port *port; } exec_remote;
+/* -ENOMEM, -EMFILE. Owner's thread. */
+EXEC_API int exec_remote_get(exec *ex, exec_remote *out);
+EXEC_API exec_remote exec_remote_clone(const exec_remote *r);
+EXEC_API void exec_remote_drop(exec_remote *r);
+EXEC_API int exec_remote_stop(const exec_remote *r);        /* async-signal-safe */
+EXEC_API int exec_remote_dump(const exec_remote *r);        /* async-signal-safe */
+/* Calls run(ex, arg) on the owner's thread, in its next turn; ex is NULL if the executor is destroyed
+   before. The post is the caller's memory until then. -EBUSY: it is posted already. */
+typedef struct exec_post { exec_cell cell; void (*run)(exec *ex, void *arg); void *arg; } exec_post;
+EXEC_API int exec_remote_post(const exec_remote *r, exec_post *post,
+                              void (*run)(exec *ex, void *arg), void *arg);
+#if !EXEC_NO_MALLOC
+/* EXEC_REMOTE_SPAWN(remote, T, .field = value, ...): a detached task on the heap. 0, -ENOMEM. If the
+   executor goes before it starts, it never runs. */
+#define EXEC_REMOTE_SPAWN(...) exec__must_use(EXEC__REMOTE_SPAWN(__VA_ARGS__, ))
+#endif
+
+/* A value from any thread, once. Two references: the sender's, which exec_oneshot_send or _abandon
+   gives up, and the receiver's, which exec_oneshot_close does. */
+typedef struct exec_oneshot {
+    intptr_t value;
+    exec_cell *waiter;
+    uint32_t references;
+    uint8_t state;
+    uint8_t on_heap;
+#if !EXEC_NO_MALLOC
+    void (*release)(void *user, void *memory, size_t bytes, size_t align);
+    void *user;
+#endif
+} exec_oneshot;
+#if !EXEC_NO_MALLOC
+EXEC_API int exec_oneshot_create(exec *ex, exec_oneshot **out);     /* -ENOMEM */
+#endif
+EXEC_API void exec_oneshot_init(exec_oneshot *o);   /* the caller's storage, which outlives both */
+EXEC_API int exec_oneshot_send(exec_oneshot *o, intptr_t value);    /* any thread; -EPIPE: closed */
+EXEC_API void exec_oneshot_abandon(exec_oneshot *o);                /* any thread: recv gives -EPIPE */
+EXEC_API void exec_oneshot_close(exec_oneshot *o);                  /* receiver's thread */
+/* Result 0 and the value in op->value, or -EPIPE (abandoned), -EBUSY (another task waits), or as
+   exec_waker_get. Cancelled: the value is still in the oneshot, or in the op if the result is 0. */
+typedef struct exec_oneshot_op { exec_future fut; exec_oneshot *oneshot; intptr_t value; } exec_oneshot_op;
+EXEC_API exec_future *exec_oneshot_recv(exec_oneshot_op *op, exec_oneshot *o);
+
+/* TRACE HOOKS of the implementing file: define before it; they cost nothing when empty. */
+#ifndef EXEC_TRACE_SPAWN
+#define EXEC_TRACE_SPAWN(task) ((void)0)
+#endif
+#ifndef EXEC_TRACE_WAKE
+#define EXEC_TRACE_WAKE(task) ((void)0)
+#endif
+#ifndef EXEC_TRACE_POLL
+#define EXEC_TRACE_POLL(task) ((void)0)
+#endif
+#ifndef EXEC_TRACE_END
+#define EXEC_TRACE_END(task, result) ((void)0)
+#endif
+#ifndef EXEC_TRACE_PARK
+#define EXEC_TRACE_PARK(ex, timeout_ns) ((void)0)
+#endif
+
+/* ------------------------------------------------------------------------ behind the public macros */
+
+#define EXEC__CAT(a, b) EXEC__CAT_(a, b)
+#define EXEC__CAT_(a, b) a##b
+
+/* A name per expansion. Newer clangs warn on __COUNTER__, so there labels are local to their block,
+   and in the ISO form two awaits on one line are a duplicate case. */
+#if defined __GNUC__ && !defined __clang__
+#define EXEC__UID __COUNTER__
+#else
+#define EXEC__UID __LINE__
+#endif
+
+/* Where exec__dispatch goes. */
+enum { EXEC__TO_RESUME, EXEC__TO_CLEANUP, EXEC__TO_END };
+
+static inline void exec__set(exec_future *f, unsigned bits) {
+    f->flags = (uint8_t)(f->flags | bits);
+}
+static inline void exec__clear(exec_future *f, unsigned bits) {
+    f->flags = (uint8_t)(f->flags & ~bits);
+}
+static inline void exec__line(exec_future *f, unsigned line) {
+    f->line = (uint16_t)line;
+    f->line_high = (uint8_t)(line >> 16);
+}
+static inline unsigned exec__line_of(const exec_future *f) {
+    return (unsigned)f->line_high << 16 | f->line;
+}
+
+/* The pending result: in a scope, the result word heads the list of groups. */
+static inline intptr_t *exec__result(exec_future *f) {
+    if (EXEC__LIKELY(!(f->flags & EXEC__F_SCOPE))) return &f->result;
+    return &((exec_group *)(void *)f->result)->saved;
+}
+/* Leaves the body for the cleanup, the cleanup for the end. The first error stays. */
+static inline int exec__return(exec_future *f, intptr_t value) {
+    intptr_t *result = exec__result(f);
+    if (*result >= 0) *result = value;
+    if (f->flags & EXEC__F_CLEANUP) return EXEC__TO_END;
+    exec__set(f, EXEC__F_CLEANUP);
+    return EXEC__TO_CLEANUP;
+}
+static inline int exec__body_over(exec_future *f) {
+    exec__set(f, EXEC__F_CLEANUP);
+    return EXEC__TO_CLEANUP;
+}
+EXEC_API int exec__enter_marked(exec_future *f);
+static inline int exec__enter(exec_future *f) {
+    if (EXEC__LIKELY(!(f->flags & (EXEC__F_MARK | EXEC__F_ENDING)))) return EXEC__TO_RESUME;
+    return exec__enter_marked(f);
+}
+EXEC_API exec_poll exec__finish_scope(exec_cx *cx, exec_future *f);
+static inline exec_poll exec__finish(exec_cx *cx, exec_future *f) {
+    if (EXEC__UNLIKELY(f->flags & EXEC__F_SCOPE)) return exec__finish_scope(cx, f);
+    exec__set(f, EXEC__F_DONE);
+    return (exec_poll)(void *)f;
+}
+/* After EXEC_TRY's await: nonzero if the body ends. */
+static inline int exec__try(const exec_cx *cx, exec_future *f) {
+    intptr_t result = cx->child->result;
+    if (EXEC__LIKELY(result >= 0)) return 0;
+    if (!(f->flags & EXEC__F_CLEANUP)) {
+        exec__return(f, result);
+        return 1;
+    }
+    if (*exec__result(f) >= 0) *exec__result(f) = result;
+    return 0;
+}
+static inline int exec__shield(exec_cx *cx, exec_future *f, exec_future *child) {
+    exec__set(f, EXEC__F_SHIELD);
+    return exec__await(cx, f, child);
+}
+static inline int exec__yield(exec_cx *cx, exec_future *f) {
+    exec_wake(cx->task);
+    cx->strand->leaf = f;
+    return 1;
+}
+/* In EXEC_WAIT_UNTIL: a kill ends the wait of a cleanup. */
+static inline int exec__killed(exec_future *f) {
+    if (EXEC__LIKELY(!(f->flags & EXEC__F_KILLED))) return 0;
+    exec__clear(f, EXEC__F_KILLED);
+    return 1;
+}
+static inline int exec_spend(exec_cx *cx) {
+    if (EXEC__LIKELY(cx->budget > 0)) {
+        cx->budget--;
+        return 1;
+    }
+    exec_wake(cx->task);
+    return 0;
+}
+static inline int EXEC__MUST_USE exec__must_use(int status) { return status; }
+static inline int exec__may_ignore(int status) { return status; }
+
+/* A resume point is a label's distance from the first, or in ISO C a case of the dispatch switch.
+   There an await inside a switch of the user's is no case of ours: it fails loudly when resumed. */
+#if EXEC_LC_SWITCH
+#define EXEC__BASE case 0
+#define EXEC__GO
+#define EXEC__KEY(f, to) ((to) == EXEC__TO_RESUME ? (f)->resume : -(to))
+#define EXEC__CASE(to) case -(to)
+#define EXEC__LOCAL(uid)
+#define EXEC__POINT_OF(uid) (0x40000000 + (uid))
+#define EXEC__LABEL(uid) case 0x40000000 + (uid)
+#else
+#define EXEC__BASE exec__base
+#define EXEC__GO case EXEC__TO_RESUME: \
+    EXEC__EXTENSION ({ goto *(void *)(intptr_t)((intptr_t)EXEC__EXTENSION &&exec__base + exec__f->resume); });
+#define EXEC__KEY(f, to) (to)
+#define EXEC__CASE(to) case (to)
+#if defined __clang__
+#define EXEC__LOCAL(uid) __label__ exec__point;
+#define EXEC__NAME(uid) exec__point
+#else
+#define EXEC__LOCAL(uid)
+#define EXEC__NAME(uid) EXEC__CAT(exec__point_, uid)
+#endif
+#define EXEC__POINT_OF(uid) (int32_t)((intptr_t)EXEC__EXTENSION &&EXEC__NAME(uid) \
+                                      - (intptr_t)EXEC__EXTENSION &&exec__base)
+#define EXEC__LABEL(uid) EXEC__NAME(uid)
+#endif
+
+/* exec_poll T(exec_cx *cx, T *self) {
+       exec_future *const exec__f = &self->fut;
+       int exec__to = exec__enter(exec__f);
+       exec__dispatch: switch (exec__to) {
+       case RESUME: goto *(base + resume);
+       base: { body }    exec__to = exec__body_over(); goto exec__dispatch;
+       case CLEANUP: { cleanup }  goto exec__over;
+       default: exec__over: return exec__finish();
+       }
+       "a break outside a loop"
+   } */
+#define EXEC__BEGIN \
+    exec_future *const exec__f = &self->fut; \
+    int exec__to = exec__enter(exec__f); \
+    (void)cx; \
+    exec__dispatch: EXEC__MAYBE_UNUSED; \
+    switch (EXEC__KEY(exec__f, exec__to)) { \
+    EXEC__GO \
+    EXEC__BASE: {
+#define EXEC__FINALLY \
+    } \
+    exec__to = exec__body_over(exec__f); \
+    goto exec__dispatch; \
+    EXEC__CASE(EXEC__TO_CLEANUP): {
+#if EXEC_LC_SWITCH
+#define EXEC__END \
+    } \
+    goto exec__over; \
+    default: \
+        EXEC_ASSERT(exec__to != EXEC__TO_RESUME, "an await inside a switch of yours cannot resume in " \
+                    "the ISO form: use if, or compile with labels as values (EXEC_LC_SWITCH=0)"); \
+    exec__over: return exec__finish(cx, exec__f); \
+    } \
+    EXEC__BROKEN
+#else
+#define EXEC__END \
+    } \
+    goto exec__over; \
+    default: exec__over: return exec__finish(cx, exec__f); \
+    } \
+    EXEC__BROKEN
+#endif
+#define EXEC__BROKEN \
+    exec__fail(__FILE__, __LINE__, "a break outside a loop of yours left the coroutine: use EXEC_RETURN"); \
+    return EXEC_PENDING;
+
+/* do { if (pends) { resume = here; return PENDING; here:; } after } while (0) */
+#define EXEC__POINT(pends, uid, after) EXEC__POINT_(pends, uid, after)
+#define EXEC__POINT_(pends, uid, after) \
+    do { \
+        EXEC__LOCAL(uid) \
+        if (pends) { \
+            exec__f->resume = EXEC__POINT_OF(uid); \
+            exec__line(exec__f, __LINE__); \
+            return EXEC_PENDING; \
+            EXEC__LABEL(uid): ; \
+        } \
+        after \
+    } while (0)
+
+/* while (!condition) { resume = here; return PENDING; here: if (killed) break; } */
+#define EXEC__WAIT(condition, uid) EXEC__WAIT_(condition, uid)
+#define EXEC__WAIT_(condition, uid) \
+    do { \
+        EXEC__LOCAL(uid) \
+        while (!(condition)) { \
+            exec__f->resume = EXEC__POINT_OF(uid); \
+            exec__line(exec__f, __LINE__); \
+            return exec_pending(cx, exec__f); \
+            EXEC__LABEL(uid): \
+            if (exec__killed(exec__f)) break; \
+        } \
+    } while (0)
+
+/* Number of arguments, up to 18. */
+#define EXEC__COUNT(...) EXEC__COUNT_(__VA_ARGS__, 18, 17, 16, 15, 14, 13, 12, 11, 10, 9, 8, 7, 6, 5, \
+                                      4, 3, 2, 1, 0)
+#define EXEC__COUNT_(a, b, c, d, e, f, g, h, i, j, k, l, m, n, o, p, q, r, count, ...) count
+
+/* .fd = 1, .id = 2, (nothing)   ->   (*p) .fd = 1; (*p) .id = 2; */
+#define EXEC__FIELDS(p, ...) EXEC__CAT(EXEC__FIELDS_, EXEC__COUNT(__VA_ARGS__))(p, __VA_ARGS__)
+#define EXEC__FIELDS_1(p, a)
+#define EXEC__FIELDS_2(p, a, ...) (*p) a; EXEC__FIELDS_1(p, __VA_ARGS__)
+#define EXEC__FIELDS_3(p, a, ...) (*p) a; EXEC__FIELDS_2(p, __VA_ARGS__)
+#define EXEC__FIELDS_4(p, a, ...) (*p) a; EXEC__FIELDS_3(p, __VA_ARGS__)
+#define EXEC__FIELDS_5(p, a, ...) (*p) a; EXEC__FIELDS_4(p, __VA_ARGS__)
+#define EXEC__FIELDS_6(p, a, ...) (*p) a; EXEC__FIELDS_5(p, __VA_ARGS__)
+#define EXEC__FIELDS_7(p, a, ...) (*p) a; EXEC__FIELDS_6(p, __VA_ARGS__)
+#define EXEC__FIELDS_8(p, a, ...) (*p) a; EXEC__FIELDS_7(p, __VA_ARGS__)
+#define EXEC__FIELDS_9(p, a, ...) (*p) a; EXEC__FIELDS_8(p, __VA_ARGS__)
+#define EXEC__FIELDS_10(p, a, ...) (*p) a; EXEC__FIELDS_9(p, __VA_ARGS__)
+#define EXEC__FIELDS_11(p, a, ...) (*p) a; EXEC__FIELDS_10(p, __VA_ARGS__)
+#define EXEC__FIELDS_12(p, a, ...) (*p) a; EXEC__FIELDS_11(p, __VA_ARGS__)
+#define EXEC__FIELDS_13(p, a, ...) (*p) a; EXEC__FIELDS_12(p, __VA_ARGS__)
+#define EXEC__FIELDS_14(p, a, ...) (*p) a; EXEC__FIELDS_13(p, __VA_ARGS__)
+#define EXEC__FIELDS_15(p, a, ...) (*p) a; EXEC__FIELDS_14(p, __VA_ARGS__)
+#define EXEC__FIELDS_16(p, a, ...) (*p) a; EXEC__FIELDS_15(p, __VA_ARGS__)
+#define EXEC__FIELDS_17(p, a, ...) (*p) a; EXEC__FIELDS_16(p, __VA_ARGS__)
+
+/* The descriptor, then the function. The wrapper is one jump: a function is only called through a
+   pointer of its own type. */
+#define EXEC__ASYNC_N(linkage, ...) \
+    EXEC__CAT(EXEC__ASYNC_, EXEC__COUNT(__VA_ARGS__))(linkage, __VA_ARGS__)
+#define EXEC__ASYNC_1(linkage, T) EXEC__ASYNC(linkage, T, sizeof(T))
+#define EXEC__ASYNC_2(linkage, T, member) EXEC__ASYNC(linkage, T, offsetof(T, member))
+#define EXEC__ASYNC(linkage, T, zero_bytes) \
+    static exec_poll exec__body_##T(exec_cx *cx, T *self); \
+    static exec_poll exec__poll_##T(exec_cx *exec__cx, exec_future *exec__f) { \
+        return exec__body_##T(exec__cx, (T *)(void *)exec__f); \
+    } \
+    linkage(T) const exec_type exec__type_##T = { \
+        exec__poll_##T, NULL, NULL, #T, __FILE__, (uint32_t)sizeof(T), (uint32_t)(zero_bytes), \
+        (uint32_t)EXEC__ALIGNOF(T) }; \
+    EXEC__COROUTINE static exec_poll exec__body_##T(exec_cx *cx, T *self)
+
+/* Zeroes what is to be zeroed. */
+static inline void *exec__construct(void *memory, const exec_type *type) {
+    if (memory) {
+        memset(memory, 0, type->zero);
+        ((exec_future *)memory)->type = type;
+    }
+    return memory;
+}
+EXEC_API void *exec__claim(exec *ex, const exec_opts *opts, const exec_type *type);
+EXEC_API int exec__start(exec_future *root);
+EXEC_API void exec__drop(exec_future *root);
+EXEC_API void *exec__group_claim(exec_cx *cx, exec_future *frame, exec_group *group,
+                                 const exec_opts *opts, const exec_type *type);
+EXEC_API exec_future *exec__branches(exec_branches_op *op, const exec_type *type, exec_strand *strands,
+                                     exec_future *const *futures, unsigned count);
+EXEC_API exec_future *exec__select4(exec_select_op *op, unsigned n, exec_future *a, exec_future *b,
+                                    exec_future *c, exec_future *d);
+EXEC_API exec_future *exec__join4(exec_join_op *op, unsigned n, exec_future *a, exec_future *b,
+                                  exec_future *c, exec_future *d);
+
+/* exec__select_3(op, a, b, c); five or more do not exist: exec_select_n. */
+#define EXEC__BRANCHES(prefix, op, ...) EXEC__CAT(prefix, EXEC__COUNT(__VA_ARGS__))(op, __VA_ARGS__)
+#define exec__select_1(op, a) exec__select4(op, 1, a, NULL, NULL, NULL)
+#define exec__select_2(op, a, b) exec__select4(op, 2, a, b, NULL, NULL)
+#define exec__select_3(op, a, b, c) exec__select4(op, 3, a, b, c, NULL)
+#define exec__select_4(op, a, b, c, d) exec__select4(op, 4, a, b, c, d)
+#define exec__join_1(op, a) exec__join4(op, 1, a, NULL, NULL, NULL)
+#define exec__join_2(op, a, b) exec__join4(op, 2, a, b, NULL, NULL)
+#define exec__join_3(op, a, b, c) exec__join4(op, 3, a, b, c, NULL)
+#define exec__join_4(op, a, b, c, d) exec__join4(op, 4, a, b, c, d)
+
+/* ({ T *p = construct(frame); (*p) .field = value; &p->fut; }) */
+#define EXEC__CALL(frame, T, ...) EXEC__CALL_(EXEC__UID, frame, T, __VA_ARGS__)
+#define EXEC__CALL_(uid, frame, T, ...) EXEC__CALL__(EXEC__CAT(exec__p_, uid), frame, T, __VA_ARGS__)
+#define EXEC__CALL__(p, frame, T, ...) EXEC__EXTENSION ({ \
+        T *p = (frame); \
+        exec__construct(p, &exec__type_##T); \
+        EXEC__FIELDS(p, __VA_ARGS__) \
+        &p->fut; })
+/* ({ T *p = claim; if (p) { (*p) .field = value; start(p); } p ? 0 : error; }) */
+#define EXEC__SPAWN(ex, opts, T, ...) EXEC__SPAWN_(EXEC__UID, ex, opts, T, __VA_ARGS__)
+#define EXEC__SPAWN_(uid, ex, opts, T, ...) \
+    EXEC__MAKE(EXEC__CAT(exec__p_, uid), EXEC__CAT(exec__e_, uid), ex, \
+               exec__claim(EXEC__CAT(exec__e_, uid), (opts), &exec__type_##T), T, __VA_ARGS__)
+#define EXEC__GROUP_SPAWN(group, opts, T, ...) EXEC__GROUP_SPAWN_(EXEC__UID, group, opts, T, __VA_ARGS__)
+#define EXEC__GROUP_SPAWN_(uid, group, opts, T, ...) exec__may_ignore( \
+    EXEC__MAKE(EXEC__CAT(exec__p_, uid), EXEC__CAT(exec__e_, uid), cx->exec, \
+               exec__group_claim(cx, exec__f, (group), (opts), &exec__type_##T), T, __VA_ARGS__))
+#define EXEC__MAKE(p, e, ex, claim, T, ...) EXEC__EXTENSION ({ \
+        exec *e = (ex); \
+        T *p = (T *)exec__construct((claim), &exec__type_##T); \
+        if (p) { \
+            EXEC__FIELDS(p, __VA_ARGS__) \
+            (void)exec__start(&p->fut); \
+        } \
+        p ? 0 : exec_claim_error(e); })
+#if !EXEC_NO_MALLOC
+EXEC_API void *exec__remote_claim(const exec_remote *r, const exec_type *type);
+EXEC_API int exec__remote_start(const exec_remote *r, exec_future *root);
+#define EXEC__REMOTE_SPAWN(remote, T, ...) EXEC__REMOTE_SPAWN_(EXEC__UID, remote, T, __VA_ARGS__)
+#define EXEC__REMOTE_SPAWN_(uid, remote, T, ...) \
+    EXEC__REMOTE_MAKE(EXEC__CAT(exec__p_, uid), EXEC__CAT(exec__e_, uid), remote, T, __VA_ARGS__)
+#define EXEC__REMOTE_MAKE(p, r, remote, T, ...) EXEC__EXTENSION ({ \
+        const exec_remote *r = (remote); \
+        T *p = (T *)exec__construct(exec__remote_claim(r, &exec__type_##T), &exec__type_##T); \
+        if (p) { \
+            EXEC__FIELDS(p, __VA_ARGS__) \
+        } \
+        p ? exec__remote_start(r, &p->fut) : -ENOMEM; })
+#endif
+
+/* Files compiled with other options do not link: each refers to a symbol named after its own. */
+#define EXEC__LAYOUT EXEC__LAYOUT_(EXEC_VERSION_MAJOR, EXEC_VERSION_MINOR, EXEC_DEBUG, EXEC_NO_THREADS, \
+                                   EXEC_NO_MALLOC)
+#define EXEC__LAYOUT_(major, minor, debug, no_threads, no_malloc) \
+    EXEC__LAYOUT__(major, minor, debug, no_threads, no_malloc)
+#define EXEC__LAYOUT__(major, minor, debug, no_threads, no_malloc) \
+    exec__layout_v##major##_##minor##_debug##debug##_nothreads##no_threads##_nomalloc##no_malloc
+#ifndef EXEC_STATIC
+extern EXEC_API const char EXEC__LAYOUT;
+EXEC__USED EXEC__MAYBE_UNUSED static const char *const exec__layout_used = &EXEC__LAYOUT;
+#endif
+
+#ifdef __cplusplus
+}
+#endif
+#endif /* EXEC_H */
+
+/* ============================================================================ the implementation */
+#if (defined EXEC_IMPLEMENTATION || defined EXEC_STATIC) && !defined EXEC__IMPLEMENTED
+#define EXEC__IMPLEMENTED
+
+#include <poll.h>
+#include <stdlib.h>
+#include <sys/eventfd.h>
+#include <sys/syscall.h>
+#include <time.h>
+#include <unistd.h>
+
+#if !defined CLOCK_MONOTONIC || (defined __GLIBC__ && !defined __USE_MISC)
+#error "exec.h: put #define EXEC_IMPLEMENTATION before the first #include of the file, or compile with -D_GNU_SOURCE"
+#endif
+
+#ifdef __cplusplus
+extern "C" {
+#endif
+
+/* Each system call has a name that a test may define before. */
+#ifndef EXEC_SYS_EVENTFD
+#define EXEC_SYS_EVENTFD eventfd
+#endif
+#ifndef EXEC_SYS_READ
+#define EXEC_SYS_READ read
+#endif
+#ifndef EXEC_SYS_WRITE
+#define EXEC_SYS_WRITE write
+#endif
+#ifndef EXEC_SYS_CLOSE
+#define EXEC_SYS_CLOSE close
+#endif
+#ifndef EXEC_SYS_CLOCK_GETTIME
+#define EXEC_SYS_CLOCK_GETTIME clock_gettime
+#endif
+#ifndef EXEC_SYS_PPOLL
+#define EXEC_SYS_PPOLL exec__ppoll
+#endif
+
+#if EXEC_NO_THREADS
+#define EXEC__THREAD_LOCAL
+#define EXEC__LOAD(p) (*(p))
+#define EXEC__STORE(p, v) (*(p) = (v))
+#define EXEC__ADD(p, n) (*(p) += (n))
+#define EXEC__SUB(p, n) ((*(p) -= (n)) + (n))
+#else
+#define EXEC__THREAD_LOCAL __thread
+#define EXEC__LOAD(p) __atomic_load_n(p, __ATOMIC_ACQUIRE)
+#define EXEC__STORE(p, v) __atomic_store_n(p, v, __ATOMIC_RELEASE)
+#define EXEC__ADD(p, n) __atomic_fetch_add(p, n, __ATOMIC_RELAXED)
+#define EXEC__SUB(p, n) __atomic_fetch_sub(p, n, __ATOMIC_ACQ_REL)
+#endif
+
+#ifndef EXEC_STATIC
+extern EXEC_API const char EXEC__LAYOUT;
+const char EXEC__LAYOUT = 0;
+#endif
+
+/* ----------------------------------------------------------------------------- text, log, asserts */
+
+/* A line of text: what does not fit is cut. Small enough for firmware: no stdio. */
+typedef struct exec__text { size_t n; char s[240]; } exec__text;
+
+static void exec__put(exec__text *t, const char *s) {
+    while (*s && t->n + 1 < sizeof t->s) t->s[t->n++] = *s++;
+    t->s[t->n] = 0;
+}
+
+static void exec__put_number(exec__text *t, int64_t number) {
+    char digits[21];
+    size_t n = sizeof digits;
+    uint64_t rest = number < 0 ? 0 - (uint64_t)number : (uint64_t)number;
+    digits[--n] = 0;
+    do { digits[--n] = (char)('0' + rest % 10); } while (rest /= 10);
+    if (number < 0) exec__put(t, "-");
+    exec__put(t, digits + n);
+}
+
+static void exec__put_place(exec__text *t, const char *file, int64_t line) {
+    exec__put(t, file);
+    exec__put(t, ":");
+    exec__put_number(t, line);
+}
+
+static void exec__print(const exec__text *t) {
+    struct { char s[241]; } line;
+    memcpy(line.s, t->s, t->n);
+    line.s[t->n] = '\n';
+    if (EXEC_SYS_WRITE(2, line.s, t->n + 1) < 0) return;
+}
+
+EXEC_API EXEC__COLD void exec__fail(const char *file, int line, const char *what) {
+    exec__text t = { 0, "" };
+    exec__put_place(&t, file, line);
+    exec__put(&t, ": ");
+    exec__put(&t, what);
+    exec__print(&t);
+    abort();
+}
+
+EXEC_API EXEC__COLD void exec_log(exec *ex, const char *line) {
+    exec__text t = { 0, "" };
+    if (ex->config.log) {
+        ex->config.log(ex->config.user, line);
+        return;
+    }
+    exec__put(&t, line);
+    exec__print(&t);
+}
+
+EXEC_API int exec_version(void) { return EXEC_VERSION; }
+
+EXEC_API const char *exec_strerror(intptr_t result) {
+    static const struct { int error; const char *text; } texts[] = {
+        { 0, "success" },
+        { EPERM, "not permitted" },
+        { ESRCH, "the task is over" },
+        { EINTR, "interrupted" },
+        { EIO, "input or output error" },
+        { EBADF, "the descriptor is not open, or was cancelled by exec_fd_cancel" },
+        { EAGAIN, "not ready yet" },
+        { ENOMEM, "no memory or no free slot" },
+        { EACCES, "permission denied" },
+        { EBUSY, "already in use by another one" },
+        { EEXIST, "exists already" },
+        { EINVAL, "invalid argument; an address is numeric, \"127.0.0.1:80\" or \"[::1]:80\": "
+                  "resolve names first, with getaddrinfo(3) on another thread" },
+        { ENFILE, "no descriptors left in the system" },
+        { EMFILE, "no descriptors left in this process" },
+        { EPIPE, "the other side has gone" },
+        { EDEADLK, "it would wait for ever" },
+        { ENOSYS, "not supported here" },
+        { ENODATA, "the end came before all bytes" },
+        { EOVERFLOW, "too large" },
+        { ENOTSOCK, "not a socket" },
+        { EADDRINUSE, "the address is in use" },
+        { EADDRNOTAVAIL, "not an address of this machine" },
+        { ENETUNREACH, "the network cannot be reached" },
+        { EHOSTUNREACH, "the host cannot be reached" },
+        { ECONNABORTED, "the connection was aborted" },
+        { ECONNRESET, "the other side reset the connection" },
+        { ECONNREFUSED, "nobody listens there" },
+        { ENOTCONN, "not connected" },
+        { ETIMEDOUT, "the time limit expired" },
+        { EALREADY, "done or asked for already" },
+        { ECANCELED, "cancelled" }
+    };
+    intptr_t error = result < 0 ? -result : result;
+    for (size_t i = 0; i < sizeof texts / sizeof *texts; i++)
+        if (texts[i].error == error) return texts[i].text;
+    return "an error that this library does not name: see errno(3)";
+}
+
+/* ------------------------------------------------------------------------------- thread and clock */
+
+static EXEC__THREAD_LOCAL exec *exec__current;
+
+EXEC_API exec *exec_current(void) { return exec__current; }
+static void exec__set_current(exec *ex) { exec__current = ex; }
+/* The thread, as a number: where its current executor stands. */
+static EXEC__MAYBE_UNUSED uintptr_t exec__self(void) { return (uintptr_t)&exec__current; }
+
+EXEC_API int64_t exec_now(exec *ex) {
+    struct timespec now;
+    if (ex->config.virtual_clock) return ex->virtual_now;
+    if (ex->config.clock) return ex->config.clock(ex->config.user);
+    EXEC_SYS_CLOCK_GETTIME(CLOCK_MONOTONIC, &now);
+    return (int64_t)now.tv_sec * 1000000000 + now.tv_nsec;
+}
+
+EXEC_API int exec_clock_advance(exec *ex, int64_t ns) {
+    if (!ex->config.virtual_clock || ns < 0) return -EINVAL;
+    ex->virtual_now = ns > EXEC_NEVER - ex->virtual_now ? EXEC_NEVER : ex->virtual_now + ns;
+    return 0;
+}
+
+/* ------------------------------------------------------------------------------------- trampoline */
+
+EXEC_API void exec_strand_init(exec_strand *s, exec_future *root) {
+    s->leaf = root;
+    s->level = 0;
+    s->flags = 0;
+    s->task_flags = 0;
+    s->task_root = 0;
+    root->parent = NULL;
+    exec__set(root, EXEC__F_ROOT);
+}
+
+EXEC_API void exec_strand_cancel(exec_strand *s, unsigned level) {
+    if (level <= s->level || exec_strand_done(s)) return;
+    s->level = (uint8_t)level;
+    s->flags = (uint8_t)(s->flags | EXEC__S_DELIVER);
+}
+
+/* The leaf of a cancelled strand pends: 1 if it was marked and is to be polled. */
+static EXEC__COLD int exec__deliver(exec_cx *cx, exec_strand *s) {
+    exec_future *f, *cleanup = NULL;
+    int asked = s->flags & EXEC__S_DELIVER;
+    s->flags = (uint8_t)(s->flags & ~EXEC__S_DELIVER);
+    if (s->level >= EXEC_KILL) {
+        if (s->leaf->flags & EXEC__F_KILLED) return 0;
+        if (!exec_spend(cx)) return 0;      /* a cleanup that awaits for ever must not spin here */
+        exec__set(s->leaf, EXEC__F_MARK | EXEC__F_KILLED);
+        return 1;
+    }
+    if (!asked) return 0;
+    for (f = s->leaf; f; f = f->parent)
+        if (f->flags & (EXEC__F_CLEANUP | EXEC__F_SHIELD)) cleanup = f;
+    exec__set(cleanup ? cleanup : s->leaf, EXEC__F_MARK);
+    return !cleanup;
+}
+
+/* A wake becomes a poll here: the leaf goes on; what is ready hands over to who awaits it. */
+EXEC_API exec_future *exec_strand_poll(exec_cx *cx, exec_strand *s) {
+    exec_strand *outer = cx->strand;
+    exec_future *f = s->leaf, *done = NULL;
+    cx->strand = s;
+    if (EXEC__UNLIKELY(s->level) && exec_strand_started(s)) exec__deliver(cx, s);
+    s->flags = (uint8_t)(s->flags | EXEC__S_RUNNING | EXEC__S_STARTED);
+    for (;;) {
+        if (!(f->flags & EXEC__F_DONE) && f->type->poll(cx, f) == EXEC_PENDING) {
+            f = s->leaf;
+            if (EXEC__LIKELY(!s->level) || !exec__deliver(cx, s)) break;
+            continue;
+        }
+        cx->child = f;
+        if (!f->parent) {
+            EXEC_ASSERT(f->flags & EXEC__F_ROOT,
+                        "a future was polled that nobody awaits: use EXEC_AWAIT or exec_poll_child");
+            done = f;
+            f = NULL;
+            s->flags = (uint8_t)(s->flags | EXEC__S_DONE);
+            break;
+        }
+        if (EXEC__UNLIKELY(f->flags & EXEC__F_MARK)) exec__set(f->parent, EXEC__F_MARK);
+        s->leaf = f = f->parent;
+    }
+    s->leaf = f;
+    s->flags = (uint8_t)(s->flags & ~EXEC__S_RUNNING);
+    cx->strand = outer;
+    return done;
+}
+
+/* A coroutine was entered with the mark, or past its end. */
+EXEC_API EXEC__COLD int exec__enter_marked(exec_future *f) {
+    if (f->flags & EXEC__F_ENDING) return EXEC__TO_END;
+    if (f->flags & EXEC__F_CLEANUP) return EXEC__TO_RESUME;
+    *exec__result(f) = -ECANCELED;
+    exec__set(f, EXEC__F_CLEANUP);
+    exec__clear(f, EXEC__F_SHIELD | EXEC__F_KILLED);
+    return EXEC__TO_CLEANUP;
+}
+
+EXEC_API EXEC__COLD void exec__check_await(const exec_cx *cx, const exec_future *f,
+                                           const exec_future *child) {
+    const char *file = f->type->file;
+    int line = (int)exec__line_of(f);
+    if (!child || !child->type)
+        exec__fail(file, line, "an await of a future that was not prepared");
+    else if (!exec_is_ready(child) && child->parent && child->parent != f)
+        exec__fail(file, line, "an await of a future that another one awaits already");
+    else if (!exec_is_ready(child) && (child->flags & EXEC__F_ROOT))
+        exec__fail(file, line, "an await of a future that is a branch or a task: join it");
+    if (!cx->strand) exec__fail(file, line, "a poll outside a task: spawn it, or exec_run_until");
+}
+
+/* ------------------------------------------------------------------------------------ combinators */
+
+static const exec_strand *exec__branch_list(const exec_future *f, unsigned *count) {
+    const exec_branches_op *op = (const exec_branches_op *)(const void *)f;
+    *count = op->count;
+    return op->strands;
+}
+
+/* Cancels the branches that were started, all but one. */
+static void exec__branches_cancel(exec_branches_op *op, int but, unsigned level) {
+    for (unsigned i = 0; i < op->count; i++)
+        if ((int)i != but && exec_strand_started(&op->strands[i]))
+            exec_strand_cancel(&op->strands[i], level);
+}
+
+/* Polls, in order, each that was started and is not done; and starts the others if `start`. Returns
+   how many pend. `stop_at_winner`: the first that is ready cancels the others, before they are polled. */
+static unsigned exec__branches_poll(exec_cx *cx, exec_branches_op *op, int start, int select) {
+    unsigned pending = 0;
+    for (unsigned i = 0; i < op->count; i++) {
+        exec_strand *s = &op->strands[i];
+        exec_future *done;
+        if (exec_strand_done(s) || (!start && !exec_strand_started(s))) continue;
+        done = exec_strand_poll(cx, s);
+        if (!done) {
+            pending++;
+        } else if (select && start) {
+            op->winner = (int)i;
+            exec__branches_cancel(op, op->winner, EXEC_CANCEL);
+            return exec__branches_poll(cx, op, 0, select);
+        } else if (!select && done->result < 0 && op->fut.result >= 0) {
+            op->fut.result = done->result;
+        }
+    }
+    return pending;
+}
+
+static exec_poll exec__select_poll(exec_cx *cx, exec_future *f) {
+    exec_branches_op *op = (exec_branches_op *)(void *)f;
+    if (!op->count) return exec_ready(f, -EINVAL);
+    if (exec_canceled(f)) exec__branches_cancel(op, -1, cx->strand->level);
+    if (exec__branches_poll(cx, op, op->winner < 0 && !exec_canceled(f), 1)) return exec_pending(cx, f);
+    return exec_ready(f, op->winner >= 0 ? op->winner : -ECANCELED);
+}
+
+static exec_poll exec__join_poll(exec_cx *cx, exec_future *f) {
+    exec_branches_op *op = (exec_branches_op *)(void *)f;
+    if (exec_canceled(f)) exec__branches_cancel(op, -1, cx->strand->level);
+    if (exec__branches_poll(cx, op, !exec_canceled(f), 0)) return exec_pending(cx, f);
+    return exec_ready(f, f->result);
+}
+
+static const exec_type exec__select_type = {
+    exec__select_poll, NULL, exec__branch_list, "select", __FILE__, 0, 0, 0 };
+static const exec_type exec__join_type = {
+    exec__join_poll, NULL, exec__branch_list, "join", __FILE__, 0, 0, 0 };
+
+EXEC_API exec_future *exec__branches(exec_branches_op *op, const exec_type *type, exec_strand *strands,
+                                     exec_future *const *futures, unsigned count) {
+    exec_future_init(&op->fut, type);
+    op->strands = strands;
+    op->count = count;
+    op->winner = -1;
+    for (unsigned i = 0; i < count; i++) exec_strand_init(&strands[i], futures[i]);
+    return &op->fut;
+}
+
+EXEC_API exec_future *exec_select_n(exec_select_op *op, exec_strand *strands,
+                                    exec_future *const *futures, unsigned count) {
+    return exec__branches(op, &exec__select_type, strands, futures, count);
+}
+
+EXEC_API exec_future *exec_join_n(exec_join_op *op, exec_strand *strands,
+                                  exec_future *const *futures, unsigned count) {
+    return exec__branches(op, &exec__join_type, strands, futures, count);
+}
+
+EXEC_API exec_future *exec__select4(exec_select_op *op, unsigned n, exec_future *a, exec_future *b,
+                                    exec_future *c, exec_future *d) {
+    exec_future *futures[4] = { a, b, c, d };
+    return exec__branches(op, &exec__select_type, op->inline_strands, futures, n);
+}
+
+EXEC_API exec_future *exec__join4(exec_join_op *op, unsigned n, exec_future *a, exec_future *b,
+                                  exec_future *c, exec_future *d) {
+    exec_future *futures[4] = { a, b, c, d };
+    return exec__branches(op, &exec__join_type, op->inline_strands, futures, n);
+}
+
+/* ---------------------------------------------------------------------------------- ready queue */
+
+static void exec__signal(exec_port *port);
+
+static void exec__push_ready(exec *ex, exec_task *t) {
+    t->next = NULL;
+    *ex->ready_end = t;
+    ex->ready_end = &t->next;
+}
+
+static void exec__task_set(exec_task *t, unsigned bits) {
+    t->strand.task_flags = (uint8_t)(t->strand.task_flags | bits);
+}
+
+static void exec__task_clear(exec_task *t, unsigned bits) {
+    t->strand.task_flags = (uint8_t)(t->strand.task_flags & ~bits);
+}
+
+EXEC_API void exec_wake(exec_task *t) {
+    exec *ex = t->store->exec;
+#if EXEC_DEBUG
+    EXEC_ASSERT(!ex->port || ex->port->owner == exec__self() || !ex->turning,
+                "exec_wake from another thread: take an exec_waker and wake that");
+#endif
+    if (t->strand.task_flags & EXEC__T_QUEUED) return;
+    EXEC_TRACE_WAKE(t);
+    exec__task_set(t, EXEC__T_QUEUED);
+    ex->counters.wakes++;
+    if (t->strand.flags & EXEC__S_RUNNING) return;      /* its poll pushes it when it pends */
+    exec__push_ready(ex, t);
+    if (EXEC__UNLIKELY(ex->armed)) exec__signal(ex->port);
+}
+
+/* ------------------------------------------------------------------------------ lists of the tasks */
+
+/* A ring in each list; a group's tasks stand side by side from group->first on. */
+static void exec__list_add(exec *ex, exec_task *t, unsigned list) {
+    exec_task *head = ex->tasks[list], *after = head ? head->list_prev : t;
+    exec_group *group = t->group;
+    if (group && group->first[list]) after = group->first[list];
+    else if (group) group->first[list] = t;
+    if (!head) {
+        ex->tasks[list] = t->list_next = t->list_prev = t;
+        return;
+    }
+    t->list_prev = after;
+    t->list_next = after->list_next;
+    t->list_next->list_prev = t;
+    after->list_next = t;
+}
+
+/* The next one of the list, or NULL at its end. */
+static exec_task *exec__list_next(const exec *ex, const exec_task *t, unsigned list) {
+    return t->list_next == ex->tasks[list] ? NULL : t->list_next;
+}
+
+static void exec__list_remove(exec *ex, exec_task *t) {
+    unsigned list = (t->strand.task_flags & EXEC__T_CANCELLING) != 0;
+    exec_task *next = exec__list_next(ex, t, list);
+    if (t->group && t->group->first[list] == t)
+        t->group->first[list] = next && next->group == t->group ? next : NULL;
+    if (ex->tasks[list] == t) ex->tasks[list] = next;
+    t->list_prev->list_next = t->list_next;
+    t->list_next->list_prev = t->list_prev;
+}
+
+/* ----------------------------------------------------------------------------------------- stores */
+
+static size_t exec__root_offset(const exec_type *type) {
+    return (sizeof(exec_task) + type->align - 1) & ~(size_t)(type->align - 1);
+}
+
+static exec_task *exec__task_of(exec_future *root) {
+    return (exec_task *)(void *)((char *)root - exec__root_offset(root->type));
+}
+
+static exec_future *exec__root_of(exec_task *t) {
+    return (exec_future *)(void *)((char *)t + t->strand.task_root * 4u);
+}
+
+#if !EXEC_NO_MALLOC
+/* What malloc aligns to; max_align_t is missing in tcc. */
+typedef union exec__max_align { long long integer; long double real; void *pointer; } exec__max_align;
+
+static size_t exec__task_align(const exec_type *type) {
+    return type->align > EXEC__ALIGNOF(exec_task) ? type->align : EXEC__ALIGNOF(exec_task);
+}
+
+static void *exec__default_allocate(void *user, size_t bytes, size_t align) {
+    (void)user;
+    if (align <= EXEC__ALIGNOF(exec__max_align)) return malloc(bytes);
+    return aligned_alloc(align, (bytes + align - 1) & ~(align - 1));
+}
+
+static void exec__default_release(void *user, void *memory, size_t bytes, size_t align) {
+    (void)user; (void)bytes; (void)align;
+    free(memory);
+}
+
+static void exec__heap_release(exec_store *store, exec_task *t, const exec_type *type) {
+    exec_config *config = &store->exec->config;
+    config->release(config->user, t, exec__root_offset(type) + type->size, exec__task_align(type));
+}
+#endif
+
+static void exec__fixed_release(exec_store *store, exec_task *t, const exec_type *type) {
+    (void)store; (void)type;
+    t->strand.task_flags = 0;
+}
+
+static void exec__pool_release(exec_store *store, exec_task *t, const exec_type *type) {
+    exec_pool *pool = (exec_pool *)(void *)store;
+    (void)type;
+    t->strand.task_flags = 0;
+    t->next = (exec_task *)pool->free_list;
+    pool->free_list = t;
+    pool->live--;
+}
+
+EXEC_API int exec_pool_init(exec_pool *pool, void *memory, size_t bytes, size_t slot_bytes) {
+    memset(pool, 0, sizeof *pool);
+    if (!memory || slot_bytes <= sizeof(exec_task) || bytes < slot_bytes) return -EINVAL;
+    if ((uintptr_t)memory % EXEC__ALIGNOF(exec_task) || slot_bytes % EXEC__ALIGNOF(exec_task))
+        return -EINVAL;
+    pool->store.release = exec__pool_release;
+    pool->memory = (unsigned char *)memory;
+    pool->slot_bytes = slot_bytes;
+    pool->slots = pool->fresh = bytes / slot_bytes;
+    return 0;
+}
+
+/* Tasks that ended outside a turn while they were queued keep their memory until they are popped;
+   who runs out of slots takes them out of the queue at once. */
+static void exec__reap(exec *ex) {
+    exec_task **link = &ex->ready, *t;
+    while ((t = *link) != NULL) {
+        if (!(t->strand.task_flags & EXEC__T_GONE)) {
+            link = &t->next;
+            continue;
+        }
+        *link = t->next;
+        t->store->release(t->store, t, exec__root_of(t)->type);
+    }
+    ex->ready_end = link;
+    ex->gone = 0;
+}
+
+static exec_task *exec__pool_take(exec *ex, exec_pool *pool, size_t bytes, int *error) {
+    exec_task *t = NULL;
+    *error = -EINVAL;
+    if (bytes > pool->slot_bytes || (pool->live && pool->store.exec != ex)) return NULL;
+    *error = -ENOMEM;
+    pool->store.exec = ex;
+    if (!pool->free_list && !pool->fresh && ex->gone) exec__reap(ex);
+    if (pool->free_list) {
+        t = (exec_task *)pool->free_list;
+        pool->free_list = t->next;
+    } else if (pool->fresh) {
+        t = (exec_task *)(void *)(pool->memory + (pool->slots - pool->fresh--) * pool->slot_bytes);
+    }
+    if (t) pool->live++;
+    return t;
+}
+
+static exec_task *exec__storage_take(exec *ex, const exec_opts *opts, size_t bytes, int *error) {
+    exec_task *t = (exec_task *)opts->storage;
+    *error = -EINVAL;
+    if (bytes > opts->storage_bytes || (uintptr_t)t % EXEC__ALIGNOF(exec_task)) return NULL;
+    if ((t->strand.task_flags & EXEC__T_GONE) && t->store->exec == ex) exec__reap(ex);
+    *error = -EBUSY;
+    return t->strand.task_flags & EXEC__T_LIVE ? NULL : t;
+}
+
+/* Memory for the task from the store that opts name. */
+static exec_task *exec__take(exec *ex, const exec_opts *opts, const exec_type *type,
+                             exec_store **store, int *error) {
+    size_t offset = exec__root_offset(type), bytes = offset + type->size;
+    exec_task *t = NULL;
+    *error = -EINVAL;
+    if (offset / 4 > UINT8_MAX) return NULL;
+    if (opts && opts->pool) {
+        *store = &opts->pool->store;
+        t = exec__pool_take(ex, opts->pool, bytes, error);
+    } else if (opts && opts->storage) {
+        *store = &ex->fixed;
+        t = exec__storage_take(ex, opts, bytes, error);
+    } else {
+#if !EXEC_NO_MALLOC
+        *store = &ex->heap;
+        *error = -ENOMEM;
+        t = (exec_task *)ex->config.allocate(ex->config.user, bytes, exec__task_align(type));
+#endif
+    }
+    if (t && (uintptr_t)t % type->align) {
+        (*store)->release(*store, t, type);
+        *error = -EINVAL;
+        return NULL;
+    }
+    return t;
+}
+
+static void exec__handle_link(exec_handle *h, exec_task *t, const char *name) {
+    h->task = t;
+    h->waiter = NULL;
+    h->result = 0;
+    h->name = name;
+    h->state = EXEC_STATE_IDLE;
+    h->next = t->observers;
+    h->link = &t->observers;
+    if (h->next) h->next->link = &h->next;
+    t->observers = h;
+}
+
+static void exec__handle_unlink(exec_handle *h, exec_state state) {
+    *h->link = h->next;
+    if (h->next) h->next->link = h->link;
+    h->task = NULL;
+    h->state = state;
+}
+
+static exec_task *exec__task_init(exec_task *t, exec_store *store, const exec_type *type) {
+    memset(t, 0, sizeof *t);
+    t->store = store;
+    t->strand.task_root = (uint8_t)(exec__root_offset(type) / 4);
+    t->strand.task_flags = EXEC__T_LIVE;
+    return t;
+}
+
+EXEC_API void *exec__claim(exec *ex, const exec_opts *opts, const exec_type *type) {
+    exec_store *store = NULL;
+    exec_task *t;
+    if (ex->closing) {
+        ex->claim_error = -ECANCELED;
+        return NULL;
+    }
+    t = exec__take(ex, opts, type, &store, &ex->claim_error);
+    if (!t) return NULL;
+    exec__task_init(t, store, type);
+    if (opts && opts->handle) exec__handle_link(opts->handle, t, opts->name);
+    if (opts && opts->name) exec__task_set(t, EXEC__T_NAMED);
+    if (opts && opts->cell) {
+        memset(opts->cell, 0, sizeof *opts->cell);
+        t->cell = opts->cell;
+    }
+    ex->claimed++;
+    ex->claim_error = 0;
+    return exec__root_of(t);
+}
+
+EXEC_API int exec_claim_error(const exec *ex) { return ex->claim_error; }
+
+EXEC_API int exec__start(exec_future *root) {
+    exec_task *t = exec__task_of(root);
+    exec *ex = t->store->exec;
+    EXEC_ASSERT(!(t->strand.task_flags & EXEC__T_STARTED), "EXEC_START of a task that was started before");
+    t->strand.leaf = root;
+    exec__set(root, EXEC__F_ROOT);
+    exec__task_set(t, EXEC__T_STARTED);
+    exec__list_add(ex, t, 0);
+    if (t->group) t->group->live++;
+    ex->claimed--;
+    ex->counters.tasks++;
+    ex->counters.spawned++;
+    EXEC_TRACE_SPAWN(t);
+    exec_wake(t);
+    if (ex->closing) exec_strand_cancel(&t->strand, EXEC_CANCEL);
+    return 0;
+}
+
+EXEC_API void exec__drop(exec_future *root) {
+    exec_task *t = exec__task_of(root);
+    EXEC_ASSERT(!(t->strand.task_flags & EXEC__T_STARTED), "EXEC_DROP of a started task: abort it");
+    t->store->exec->claimed--;
+    while (t->observers) exec__handle_unlink(t->observers, EXEC_STATE_NONE);
+    t->store->release(t->store, t, root->type);
+}
+
+/* ----------------------------------------------------------------------------------------- cancel */
+
+/* O(1): raises the level, queues the task; it unwinds when it is polled. */
+static void exec__cancel_task(exec *ex, exec_task *t, unsigned level) {
+    if (level <= t->strand.level) return;
+    exec_strand_cancel(&t->strand, level);
+    if (ex->config.cleanup_ns && !(t->strand.task_flags & EXEC__T_CANCELLING)) {
+        exec__list_remove(ex, t);
+        if (!ex->tasks[1]) ex->sweep_at = exec_now(ex) + ex->config.cleanup_ns;
+        exec__task_set(t, EXEC__T_CANCELLING);
+        if (ex->generation) exec__task_set(t, EXEC__T_GENERATION);
+        exec__list_add(ex, t, 1);
+    }
+    exec_wake(t);
+}
+
+static void exec__cancel_list(exec *ex, unsigned list, unsigned level) {
+    exec_task *t = ex->tasks[list], *next;
+    for (; t; t = next) {
+        next = exec__list_next(ex, t, list);
+        exec__cancel_task(ex, t, level);
+    }
+}
+
+/* Each cleanup_ns: who was cancelling at the last sweep too is killed. */
+static void exec__sweep(exec *ex) {
+    int64_t now;
+    if (!ex->tasks[1] || (now = exec_now(ex)) < ex->sweep_at) return;
+    for (exec_task *t = ex->tasks[1]; t; t = exec__list_next(ex, t, 1)) {
+        int generation = (t->strand.task_flags & EXEC__T_GENERATION) != 0;
+        if (generation != ex->generation) exec__cancel_task(ex, t, EXEC_KILL);
+    }
+    ex->generation ^= 1;
+    ex->sweep_at = now + ex->config.cleanup_ns;
+}
+
+/* ----------------------------------------------------------------------------------------- groups */
+
+EXEC_API void exec_group_cancel(exec_group *g, unsigned level) {
+    if (level <= g->level) return;
+    g->level = (uint8_t)level;
+    for (unsigned list = 0; list < 2; list++) {
+        exec_task *t = g->first[list], *next;
+        for (; t && t->group == g; t = next) {
+            next = exec__list_next(t->store->exec, t, list);
+            exec__cancel_task(t->store->exec, t, level);
+        }
+    }
+}
+
+static void exec__group_failed(exec_group *g, intptr_t error) {
+    if (g->error >= 0) g->error = error;
+    exec_group_cancel(g, EXEC_CANCEL);
+}
+
+static void exec__group_child_over(exec_group *g, intptr_t result, int cancelled) {
+    g->live--;
+    if (result < 0 && !cancelled) exec__group_failed(g, result);
+    if (!g->live) exec_wake(g->owner);
+}
+
+EXEC_API void *exec__group_claim(exec_cx *cx, exec_future *frame, exec_group *g,
+                                 const exec_opts *opts, const exec_type *type) {
+    void *root = NULL;
+    g->owner = cx->task;
+    if (!g->in_scope) {
+        g->in_scope = 1;
+        g->next = NULL;
+        if (frame->flags & EXEC__F_SCOPE) {         /* behind the first, which keeps the result */
+            exec_group *first = (exec_group *)(void *)frame->result;
+            g->next = first->next;
+            first->next = g;
+        } else {
+            g->saved = frame->result;
+            frame->result = (intptr_t)g;
+            exec__set(frame, EXEC__F_SCOPE);
+        }
+    }
+    if (g->level) cx->exec->claim_error = -ECANCELED;
+    else root = exec__claim(cx->exec, opts, type);
+    if (root) ((exec_task *)(void *)((char *)root - exec__root_offset(type)))->group = g;
+    else exec__group_failed(g, cx->exec->claim_error);
+    return root;
+}
+
+static exec_poll exec__group_poll(exec_cx *cx, exec_future *f) {
+    exec_group *g = (exec_group *)(void *)f;
+    intptr_t error = g->error;
+    if (exec_canceled(f)) exec_group_cancel(g, cx->strand->level);
+    if (g->live) return exec_pending(cx, f);
+    g->error = 0;
+    g->level = 0;
+    return exec_ready(f, error < 0 ? error : exec_canceled(f) ? -ECANCELED : 0);
+}
+
+static const exec_type exec__group_type = {
+    exec__group_poll, NULL, NULL, "group", __FILE__, 0, 0, 0 };
+
+EXEC_API exec_future *exec_group_join(exec_group *g) {
+    exec_future_init(&g->fut, &exec__group_type);
+    return &g->fut;
+}
+
+/* A frame is not over before its groups are. */
+EXEC_API EXEC__COLD exec_poll exec__finish_scope(exec_cx *cx, exec_future *f) {
+    exec_group *first = (exec_group *)(void *)f->result, *g;
+    unsigned live = 0;
+    exec__set(f, EXEC__F_ENDING);
+    for (g = first; g; g = g->next) {
+        exec_group_cancel(g, cx->strand->level > EXEC_CANCEL ? EXEC_KILL : EXEC_CANCEL);
+        live += g->live;
+    }
+    if (live) return exec_pending(cx, f);
+    exec__clear(f, EXEC__F_SCOPE);
+    return exec_ready(f, first->saved);
+}
+
+/* ------------------------------------------------------------------------------------ end of a task */
+
+static void exec__cell_drop(exec_cell *cell);
+
+static EXEC__COLD void exec__failed(exec *ex, const exec_type *type, intptr_t result) {
+    exec_failure failure = { type->name, type->file, result };
+    exec__text t = { 0, "" };
+    if (ex->config.failed) {
+        ex->config.failed(ex, &failure);
+        return;
+    }
+    exec__put(&t, "exec: detached task ");
+    exec__put(&t, type->name);
+    exec__put(&t, " failed: ");
+    exec__put_number(&t, result);
+    exec__put(&t, " ");
+    exec__put(&t, exec_strerror(result));
+    exec_log(ex, t.s);
+}
+
+/* The task's memory is free when this returns (or, `queued`, when the queue reaches it). */
+static void exec__task_over(exec *ex, exec_task *t, exec_future *root, int queued) {
+    const exec_type *type = root->type;
+    intptr_t result = root->result;
+    int cancelled = exec_canceled(root) && result == -ECANCELED;
+    int told = t->observers || t->group;
+    EXEC_TRACE_END(t, result);
+    exec__list_remove(ex, t);
+    ex->counters.tasks--;
+    ex->counters.completed++;
+    while (t->observers) {
+        exec_handle *h = t->observers;
+        exec__handle_unlink(h, cancelled ? EXEC_STATE_CANCELLED : EXEC_STATE_COMPLETED);
+        h->result = result;
+        if (h->waiter) exec_wake(h->waiter);
+    }
+    if (t->group) exec__group_child_over(t->group, result, cancelled);
+    if (t->cell && t->cell->port) {
+        t->cell->task = NULL;
+        exec__cell_drop(t->cell);
+    }
+    if (queued) {
+        exec__task_set(t, EXEC__T_GONE);
+        ex->gone++;
+    } else {
+        t->store->release(t->store, t, type);
+    }
+    if (!told && result < 0 && !cancelled) exec__failed(ex, type, result);
+}
+
+/* ------------------------------------------------------------------------------------------- polls */
+
+#if EXEC_DEBUG
+/* What a coroutine left in its locals is overwritten between two polls. */
+static void exec__poison(void) {
+    volatile unsigned char stack[8192];
+    for (size_t i = 0; i < sizeof stack; i++) stack[i] = 0xE7;
+}
+static void (*volatile exec__poison_stack)(void) = exec__poison;
+#endif
+
+static EXEC__COLD void exec__stalled(exec *ex, const exec_type *type, unsigned line, int64_t ns) {
+    exec__text t = { 0, "" };
+    exec__put(&t, "exec: a poll of ");
+    exec__put(&t, type->name);
+    exec__put(&t, " took us ");
+    exec__put_number(&t, ns / 1000);
+    exec__put(&t, ", now at ");
+    exec__put_place(&t, type->file, line);
+    exec_log(ex, t.s);
+}
+
+static exec_future *exec__poll_root(exec *ex, exec_task *t) {
+    exec_future *done;
+    ex->cx.task = t;
+    ex->cx.budget = ex->config.ops_per_poll;
+    ex->counters.polls++;
+    EXEC_TRACE_POLL(t);
+#if EXEC_DEBUG
+    exec__poison_stack();
+#endif
+    ex->polling = 1;
+    done = exec_strand_poll(&ex->cx, &t->strand);
+    ex->polling = 0;
+    return done;
+}
+
+static EXEC__COLD exec_future *exec__poll_root_timed(exec *ex, exec_task *t) {
+    int64_t start = exec_now(ex), took;
+    exec_future *done = exec__poll_root(ex, t);
+    took = exec_now(ex) - start;
+    if (took > ex->config.stall_ns) {
+        exec_future *root = exec__root_of(t);
+        exec__stalled(ex, root->type, exec__line_of(root), took);
+    }
+    return done;
+}
+
+/* One poll of the task at the head of the queue. */
+static void exec__poll_next(exec *ex) {
+    exec_task *t = ex->ready;
+    exec_future *done;
+    ex->ready = t->next;
+    if (!ex->ready) ex->ready_end = &ex->ready;
+    exec__task_clear(t, EXEC__T_QUEUED);
+    done = EXEC__UNLIKELY(ex->config.stall_ns) ? exec__poll_root_timed(ex, t) : exec__poll_root(ex, t);
+    if (EXEC__UNLIKELY(done != NULL)) exec__task_over(ex, t, done, 0);
+    else if (t->strand.task_flags & EXEC__T_QUEUED) exec__push_ready(ex, t);
+}
+
+/* Outside any poll: a cancelled task unwinds now. It stays queued. */
+static void exec__unwind_now(exec *ex, exec_task *t) {
+    exec *current = exec_current();
+    exec_future *done;
+    exec__set_current(ex);
+    done = exec__poll_root(ex, t);
+    exec__set_current(current);
+    if (done) exec__task_over(ex, t, done, 1);
+}
+
+/* ---------------------------------------------------------------------------------------- handles */
+
+EXEC_API exec_state exec_handle_state(const exec_handle *h) {
+    const exec_strand *s;
+    if (!h->task) return h->state;
+    s = &h->task->strand;
+    if (s->flags & EXEC__S_RUNNING) return EXEC_STATE_RUNNING;
+    if (s->level) return EXEC_STATE_CANCELLING;
+    return s->task_flags & EXEC__T_QUEUED ? EXEC_STATE_SCHEDULED : EXEC_STATE_IDLE;
+}
+
+EXEC_API intptr_t exec_handle_result(const exec_handle *h) {
+    if (h->task) return -EAGAIN;
+    if (h->state == EXEC_STATE_NONE || h->state == EXEC_STATE_DETACHED) return -EINVAL;
+    return h->result;
+}
+
+static int exec__handle_cancel(exec_handle *h, unsigned level) {
+    exec_task *t = h->task;
+    exec *ex;
+    if (!t || t->strand.level >= level || exec_strand_done(&t->strand)) return -EALREADY;
+    if (!(t->strand.task_flags & EXEC__T_STARTED)) return -EINVAL;
+    if (level == EXEC_CANCEL && (exec__root_of(t)->flags & EXEC__F_CLEANUP)) return -EALREADY;
+    ex = t->store->exec;
+    exec__cancel_task(ex, t, level);
+    if (!ex->polling) exec__unwind_now(ex, t);
+    return 0;
+}
+
+EXEC_API int exec_handle_abort(exec_handle *h) { return exec__handle_cancel(h, EXEC_CANCEL); }
+EXEC_API int exec_handle_kill(exec_handle *h) { return exec__handle_cancel(h, EXEC_KILL); }
+
+EXEC_API void exec_handle_detach(exec_handle *h) {
+    if (h->task) exec__handle_unlink(h, EXEC_STATE_DETACHED);
+}
+
+EXEC_API void exec_handle_copy(exec_handle *to, const exec_handle *from) {
+    if (from->task) {
+        exec__handle_link(to, from->task, from->name);
+        return;
+    }
+    *to = *from;
+    to->waiter = NULL;
+}
+
+static exec_poll exec__handle_poll(exec_cx *cx, exec_future *f) {
+    exec_handle_op *op = (exec_handle_op *)(void *)f;
+    exec_handle *h = &op->copy;
+    if (op->from) {                     /* the first poll */
+        exec_handle_copy(h, op->from);
+        op->from = NULL;
+        if (h->task == cx->task) {
+            exec_handle_detach(h);
+            return exec_ready(f, -EDEADLK);
+        }
+        h->waiter = cx->task;
+    }
+    if (!h->task) return exec_ready(f, exec_handle_result(h));
+    if (!exec_canceled(f)) return exec_pending(cx, f);
+    exec_handle_detach(h);
+    return exec_ready(f, -ECANCELED);
+}
+
+static void exec__handle_describe(const exec_future *f, char *buf, size_t size) {
+    const exec_handle_op *op = (const exec_handle_op *)(const void *)f;
+    const char *name = op->copy.name;
+    size_t n = name ? strlen(name) : 0;
+    if (n >= size) n = size - 1;
+    if (name) memcpy(buf, name, n);
+    buf[n] = 0;
+}
+
+static const exec_type exec__handle_type = {
+    exec__handle_poll, exec__handle_describe, NULL, "handle_join", __FILE__, 0, 0, 0 };
+
+EXEC_API exec_future *exec_handle_join(exec_handle_op *op, const exec_handle *h) {
+    exec_future_init(&op->fut, &exec__handle_type);
+    op->from = h;
+    return &op->fut;
+}
+
+/* ------------------------------------------------------------------------------- port and inbox */
+
+/* The inbox is one word: NULL, a chain of cells, or one of these. */
+#define EXEC__PARKED ((exec_cell *)(uintptr_t)1)    /* who replaces it writes the eventfd */
+#define EXEC__CLOSED ((exec_cell *)(uintptr_t)2)    /* the executor is gone: a push only drops */
+
+enum { EXEC__CELL_WAKE, EXEC__CELL_SPAWN, EXEC__CELL_POST, EXEC__CELL_STOP, EXEC__CELL_DUMP };
+
+static exec_cell *exec__swap_head(exec_port *port, exec_cell *to) {
+#if EXEC_NO_THREADS
+    exec_cell *head = port->head;
+    port->head = to;
+    return head;
+#else
+    return __atomic_exchange_n(&port->head, to, __ATOMIC_ACQ_REL);
+#endif
+}
+
+static int exec__replace_head(exec_port *port, exec_cell **expected, exec_cell *to) {
+#if EXEC_NO_THREADS
+    (void)expected;
+    port->head = to;
+    return 1;
+#else
+    return __atomic_compare_exchange_n(&port->head, expected, to, 0, __ATOMIC_ACQ_REL, __ATOMIC_ACQUIRE);
+#endif
+}
+
+/* Acquire and release: who finds it set is seen by who clears it. (A plain store loses wakes.) */
+static uint8_t exec__swap_queued(exec_cell *cell, uint8_t to) {
+#if EXEC_NO_THREADS
+    uint8_t queued = cell->queued;
+    cell->queued = to;
+    return queued;
+#else
+    return __atomic_exchange_n(&cell->queued, to, __ATOMIC_ACQ_REL);
+#endif
+}
+
+static void exec__signal(exec_port *port) {
+    uint64_t one = 1;
+    int saved = errno;      /* also called in signal handlers */
+    while (EXEC_SYS_WRITE(port->fd, &one, sizeof one) < 0 && errno == EINTR) continue;
+    errno = saved;
+}
+
+static void exec__port_drop(exec_port *port) {
+    if (EXEC__SUB(&port->references, 1) != 1) return;
+    EXEC_SYS_CLOSE(port->fd);
+#if !EXEC_NO_MALLOC
+    if (port->on_heap) port->release(port->user, port, sizeof *port, EXEC__ALIGNOF(exec_port));
+#endif
+}
+
+static void exec__cell_drop(exec_cell *cell) {
+    exec_port *port = cell->port;
+    if (EXEC__SUB(&cell->references, 1) != 1) return;
+#if !EXEC_NO_MALLOC
+    if (cell->on_heap) port->release(port->user, cell, sizeof *cell, EXEC__ALIGNOF(exec_cell));
+#endif
+    exec__port_drop(port);
+}
+
+/* Puts the cell into the inbox. 0, 1: it was in already; -ECANCELED. Any thread, any signal handler. */
+static int exec__push(exec_port *port, exec_cell *cell) {
+    exec_cell *head;
+    if (exec__swap_queued(cell, 1)) return 1;
+    EXEC__ADD(&cell->references, 1);
+    head = EXEC__LOAD(&port->head);
+    do {
+        if (head == EXEC__CLOSED) {
+            (void)EXEC__SUB(&cell->references, 1);  /* the caller holds another one */
+            exec__swap_queued(cell, 0);
+            return -ECANCELED;
+        }
+        cell->next = head == EXEC__PARKED ? NULL : head;
+    } while (!exec__replace_head(port, &head, cell));
+    if (head == EXEC__PARKED) exec__signal(port);
+    return 0;
+}
+
+static EXEC__COLD int exec__port_make(exec *ex) {
+    exec_port *port = ex->config.port;
+#if !EXEC_NO_MALLOC
+    if (!port) port = (exec_port *)ex->config.allocate(ex->config.user, sizeof *port, EXEC__ALIGNOF(exec_port));
+#endif
+    if (!port) return -ENOMEM;
+    memset(port, 0, sizeof *port);
+    port->owner = exec__self();
+    port->references = 1;
+    port->stop.kind = EXEC__CELL_STOP;
+    port->dump.kind = EXEC__CELL_DUMP;
+    port->stop.references = port->dump.references = 1;
+#if !EXEC_NO_MALLOC
+    port->on_heap = !ex->config.port;
+    port->allocate = ex->config.allocate;
+    port->release = ex->config.release;
+    port->user = ex->config.user;
+#endif
+    port->fd = EXEC_SYS_EVENTFD(0, EFD_CLOEXEC | EFD_NONBLOCK);
+    if (port->fd < 0) {
+        int error = -errno;
+#if !EXEC_NO_MALLOC
+        if (port->on_heap) port->release(port->user, port, sizeof *port, EXEC__ALIGNOF(exec_port));
+#endif
+        return error;
+    }
+    ex->port = port;
+    return 0;
+}
+
+static int exec__port_get(exec *ex) { return EXEC__LIKELY(ex->port != NULL) ? 0 : exec__port_make(ex); }
+
+/* The task's cell, made on first use; the task holds one reference until it is over. */
+static int exec__cell_get(exec *ex, exec_task *t, exec_cell **out) {
+    exec_cell *cell = t->cell;
+    int status;
+    if (!cell || !cell->port) {
+        if ((status = exec__port_get(ex)) < 0) return status;
+#if !EXEC_NO_MALLOC
+        if (!cell) {
+            cell = (exec_cell *)ex->port->allocate(ex->port->user, sizeof *cell, EXEC__ALIGNOF(exec_cell));
+            if (cell) memset(cell, 0, sizeof *cell);
+            if (cell) cell->on_heap = 1;
+        }
+#endif
+        if (!cell) return -ENOMEM;
+        cell->references = 1;
+        cell->port = ex->port;
+        cell->task = t;
+        EXEC__ADD(&ex->port->references, 1);
+        t->cell = cell;
+    }
+    EXEC__ADD(&cell->references, 1);
+    *out = cell;
+    return 0;
+}
+
+#if !EXEC_NO_MALLOC
+static void exec__spawn_arrived(exec *ex, exec_cell *cell) {
+    exec_task *t = cell->task;
+    exec_future *root = exec__root_of(t);
+    t->store = &ex->heap;
+    if (ex->closing) {
+        exec__heap_release(t->store, t, root->type);
+        exec__cell_drop(cell);
+        return;
+    }
+    cell->kind = EXEC__CELL_WAKE;       /* the inbox's reference is the task's from now on */
+    t->cell = cell;
+    ex->claimed++;
+    exec__start(root);
+}
+#endif
+
+/* What came from elsewhere, on the owner's thread. */
+static void exec__take_cell(exec *ex, exec_cell *cell) {
+    ex->counters.cross_wakes++;
+    switch (cell->kind) {
+    case EXEC__CELL_STOP:
+        ex->stopping = 1;
+        return;
+    case EXEC__CELL_DUMP:
+        exec_dump(ex);
+        return;
+    case EXEC__CELL_POST: {
+        exec_post *post = (exec_post *)(void *)cell;
+        post->run(ex->closing > 1 ? NULL : ex, post->arg);
+        return;
+    }
+#if !EXEC_NO_MALLOC
+    case EXEC__CELL_SPAWN:
+        exec__spawn_arrived(ex, cell);
+        return;
+#endif
+    default:
+        if (cell->task) {
+            unsigned level = EXEC__LOAD(&cell->level);
+            if (level) exec__cancel_task(ex, cell->task, level);
+            exec_wake(cell->task);
+        }
+        exec__cell_drop(cell);
+    }
+}
+
+/* Takes all, oldest first. `to`: what the head becomes. */
+static void exec__take_inbox(exec *ex, exec_cell *to) {
+    exec_cell *cell = exec__swap_head(ex->port, to), *oldest = NULL, *next;
+    if (cell == EXEC__PARKED || cell == EXEC__CLOSED) return;
+    for (; cell; cell = next) {
+        next = cell->next;
+        cell->next = oldest;
+        oldest = cell;
+    }
+    for (cell = oldest; cell; cell = next) {
+        next = cell->next;
+        exec__swap_queued(cell, 0);
+        exec__take_cell(ex, cell);
+    }
+}
+
+static void exec__drain(exec *ex) {
+    if (ex->port && EXEC__LOAD(&ex->port->head)) exec__take_inbox(ex, NULL);
+}
+
+/* Before a wait: 0 if the inbox is not empty. */
+static int exec__arm(exec *ex) {
+    exec_cell *empty = NULL;
+    if (!ex->port) return 1;
+#if EXEC_NO_THREADS
+    if (ex->port->head) return ex->port->head == EXEC__PARKED;
+#endif
+    return exec__replace_head(ex->port, &empty, EXEC__PARKED) || empty == EXEC__PARKED;
+}
+
+EXEC_API int exec_wake_fd(const exec *ex) { return ex->port ? ex->port->fd : -1; }
+
+/* ------------------------------------------------------------------------------- default parker */
+
+static EXEC__MAYBE_UNUSED int exec__ppoll(struct pollfd *fds, nfds_t count, const struct timespec *timeout) {
+    struct timespec copy = { 0, 0 };    /* the kernel writes the rest into it */
+    if (timeout) copy = *timeout;
+    return (int)syscall(SYS_ppoll, fds, (long)count, timeout ? &copy : NULL, NULL, 0L);
+}
+
+static int exec__park_default(exec *ex, int64_t timeout_ns) {
+    struct timespec timeout;
+    struct pollfd fd;
+    fd.fd = exec_wake_fd(ex);
+    fd.events = POLLIN;
+    fd.revents = 0;
+    timeout.tv_sec = (time_t)(timeout_ns / 1000000000);
+    timeout.tv_nsec = (long)(timeout_ns % 1000000000);
+    if (EXEC_SYS_PPOLL(&fd, fd.fd < 0 ? 0u : 1u, timeout_ns == EXEC_NEVER ? NULL : &timeout) < 0
+        && errno != EINTR)
+        return -errno;
+    if (fd.revents) {
+        uint64_t count;
+        if (EXEC_SYS_READ(fd.fd, &count, sizeof count) < 0 && errno != EAGAIN && errno != EINTR) return -errno;
+    }
+    return 0;
+}
+
+/* ------------------------------------------------------------------------------------------ turns */
+
+EXEC_API int exec_attach(exec *ex, exec_driver *driver, const exec_driver_type *type) {
+    if (type->park && ex->parker) return -EBUSY;
+    driver->type = type;
+    driver->exec = ex;
+    driver->next = ex->drivers;
+    ex->drivers = driver;
+    if (type->park) ex->parker = driver;
+    return 0;
+}
+
+EXEC_API exec_driver *exec_find_driver(const exec *ex, const exec_driver_type *type) {
+    exec_driver *d = ex->drivers;
+    while (d && d->type != type) d = d->next;
+    return d;
+}
+
+static unsigned exec__waiting(const exec *ex) {
+    unsigned waiting = 0;
+    for (const exec_driver *d = ex->drivers; d; d = d->next)
+        if (d->type->waiting) waiting += d->type->waiting(d);
+    return waiting;
+}
+
+static int64_t exec__next_deadline(const exec *ex) {
+    int64_t first = ex->tasks[1] ? ex->sweep_at : EXEC_NEVER;
+    for (exec_driver *d = ex->drivers; d; d = d->next) {
+        int64_t next = d->type->next_deadline ? d->type->next_deadline(d) : EXEC_NEVER;
+        if (next < first) first = next;
+    }
+    return first;
+}
+
+/* Somebody outside may still wake a task: a waker, a remote, a descriptor. O(tasks with a cell). */
+static int exec__reachable(const exec *ex) {
+    uint32_t own = 1;
+    if (exec__waiting(ex)) return 1;
+    if (!ex->port) return 0;
+    for (unsigned list = 0; list < 2; list++)
+        for (exec_task *t = ex->tasks[list]; t; t = exec__list_next(ex, t, list)) {
+            if (!t->cell || !t->cell->port) continue;
+            if (EXEC__LOAD(&t->cell->references) > 1) return 1;
+            own++;
+        }
+    return EXEC__LOAD(&ex->port->references) > own || EXEC__LOAD(&ex->port->head);
+}
+
+/* How long a wait may take. A virtual clock does not wait: it jumps, if nobody outside may act. */
+static int64_t exec__timeout(exec *ex) {
+    int64_t deadline, now;
+    if (ex->ready || ex->stopping) return 0;
+    deadline = exec__next_deadline(ex);
+    if (deadline == EXEC_NEVER) return EXEC_NEVER;
+    if (ex->config.virtual_clock && deadline > ex->virtual_now) {
+        if (exec__reachable(ex)) return EXEC_NEVER;
+        ex->virtual_now = deadline;
+    }
+    now = exec_now(ex);
+    return deadline > now ? deadline - now : 0;
+}
+
+static int exec__look(exec *ex) {
+    exec_driver *d = ex->parker;
+    if (!d || (d->type->waiting && !d->type->waiting(d))) return 0;
+    return d->type->park(d, 0);
+}
+
+/* Looks again and again before it parks. 1: something came. */
+static int exec__spin(exec *ex, int64_t timeout_ns) {
+    int64_t span = ex->config.spin_ns < timeout_ns ? ex->config.spin_ns : timeout_ns;
+    int64_t end = exec_now(ex) + span;
+    do {
+        if (exec__look(ex) < 0 || ex->ready) return 1;
+        if (ex->port && EXEC__LOAD(&ex->port->head)) return 1;
+    } while (exec_now(ex) < end);
+    return timeout_ns <= ex->config.spin_ns;
+}
+
+static int exec__park(exec *ex, int64_t timeout_ns) {
+    int status;
+    if (ex->config.spin_ns && exec__spin(ex, timeout_ns)) return 0;
+    if (!exec__arm(ex)) return 0;
+    ex->counters.parks++;
+    EXEC_TRACE_PARK(ex, timeout_ns);
+    ex->looked = 1;
+    if (ex->parker) status = ex->parker->type->park(ex->parker, timeout_ns);
+    else status = exec__park_default(ex, timeout_ns);
+    return status;
+}
+
+/* Io and wakes and timers, then polls. */
+static int exec__turn(exec *ex) {
+    unsigned polls = 0;
+    int64_t start = EXEC__UNLIKELY(ex->config.stall_ns) ? exec_now(ex) : 0;
+    ex->counters.turns++;
+    if (!ex->looked) exec__look(ex);
+    ex->looked = 0;
+    exec__drain(ex);
+    for (exec_driver *d = ex->drivers; d; d = d->next)
+        if (d->type->turn) d->type->turn(d);
+    exec__sweep(ex);
+    while (polls < ex->config.tasks_per_turn && ex->ready) {
+        if (EXEC__UNLIKELY(ex->ready->strand.task_flags & EXEC__T_GONE)) {
+            exec__reap(ex);
+            continue;
+        }
+        exec__poll_next(ex);
+        polls++;
+    }
+    if (EXEC__UNLIKELY(ex->config.stall_ns)) {
+        int64_t took = exec_now(ex) - start;
+        if (took > ex->counters.longest_turn_ns) ex->counters.longest_turn_ns = took;
+    }
+    return (int)polls;
+}
+
+static int exec__enter_thread(exec *ex) {
+    if (ex->turning || ex->polling) return -EDEADLK;
+    ex->turning = 1;
+    ex->outer = exec__current;
+    exec__set_current(ex);
+    if (ex->port && ex->port->owner != exec__self()) EXEC__STORE(&ex->port->owner, exec__self());
+    return 0;
+}
+
+static void exec__leave_thread(exec *ex) {
+    exec__set_current(ex->outer);
+    ex->turning = 0;
+}
+
+/* Until `until` is over, or if it is NULL until no task is left. */
+static int exec__loop(exec *ex, const exec_handle *until) {
+    for (;;) {
+        int64_t timeout;
+        int status;
+        exec__drain(ex);
+        if (until ? !until->task : !ex->counters.tasks) return 0;
+        if (ex->stopping) {
+            ex->stopping = 0;
+            return 1;
+        }
+        timeout = exec__timeout(ex);
+        if (timeout == EXEC_NEVER && !exec__reachable(ex)) return -EDEADLK;
+        if (timeout && (status = exec__park(ex, timeout)) < 0) return status;
+        exec__turn(ex);
+    }
+}
+
+static EXEC__COLD void exec__log_deadlock(exec *ex) {
+    exec_log(ex, "exec: every task waits, and no timer, descriptor or waker can wake one:");
+    exec_dump(ex);
+}
+
+EXEC_API int exec_run(exec *ex) {
+    int status = exec__enter_thread(ex);
+    if (status < 0) return status;
+    status = exec__loop(ex, NULL);
+    if (status == -EDEADLK) exec__log_deadlock(ex);
+    exec__leave_thread(ex);
+    return status;
+}
+
+EXEC_API int exec_turn(exec *ex) {
+    int status = exec__enter_thread(ex);
+    if (status < 0) return status;
+    ex->armed = 0;
+    if (ex->port) exec__take_inbox(ex, NULL);
+    if (ex->port && !ex->parker) {
+        uint64_t count;
+        if (EXEC_SYS_READ(ex->port->fd, &count, sizeof count) < 0) count = 0;
+    }
+    status = exec__turn(ex);
+    exec__leave_thread(ex);
+    return status;
+}
+
+typedef struct exec__until { exec_future fut; exec_future *inner; } exec__until;
+
+static exec_poll exec__until_poll(exec_cx *cx, exec_future *f) {
+    exec__until *self = (exec__until *)(void *)f;
+    if (exec_poll_child(cx, f, self->inner) == EXEC_PENDING) return EXEC_PENDING;
+    return exec_ready(f, 0);
+}
+
+static const exec_type exec__until_type = {
+    exec__until_poll, NULL, NULL, "run_until", __FILE__, sizeof(exec__until), sizeof(exec__until),
+    EXEC__ALIGNOF(exec__until) };
+
+/* The future is not ready: it unwinds before its task's memory goes. */
+static void exec__until_unwind(exec *ex, exec_handle *h) {
+    unsigned level = EXEC_CANCEL;
+    while (h->task) {
+        exec__cancel_task(ex, h->task, level);
+        ex->stopping = 0;
+        if (exec__loop(ex, h) < 0) level = EXEC_KILL;
+    }
+}
+
+EXEC_API int exec_run_until(exec *ex, exec_future *f) {
+    EXEC_SLOT(exec__until) slot;
+    exec_handle handle;
+    exec_opts opts;
+    exec__until *until;
+    int status = exec__enter_thread(ex);
+    if (status < 0) return status;
+    memset(&opts, 0, sizeof opts);
+    memset(&slot, 0, sizeof slot);
+    opts.storage = &slot;
+    opts.storage_bytes = sizeof slot;
+    opts.handle = &handle;
+    until = (exec__until *)exec__construct(exec__claim(ex, &opts, &exec__until_type), &exec__until_type);
+    if (until) {
+        until->inner = f;
+        EXEC_START(until);
+        status = exec__loop(ex, &handle);
+        if (status == -EDEADLK) exec__log_deadlock(ex);
+        exec__until_unwind(ex, &handle);
+    } else {
+        status = ex->claim_error;
+    }
+    exec__leave_thread(ex);
+    return status;
+}
+
+EXEC_API void exec_stop(exec *ex) { ex->stopping = 1; }
+
+EXEC_API int64_t exec_prepare(exec *ex) {
+    int status = exec__port_get(ex);
+    int64_t timeout;
+    if (status < 0) return status;
+    exec__drain(ex);
+    timeout = exec__timeout(ex);
+    if (timeout == 0 || !exec__arm(ex)) return 0;
+    ex->armed = 1;
+    return timeout;
+}
+
+EXEC_API int exec_poll_fd(exec *ex) {
+    int status = exec__port_get(ex);
+    if (status < 0) return status;
+    return ex->parker && ex->parker->type->poll_fd ? ex->parker->type->poll_fd(ex->parker) : ex->port->fd;
+}
+
+/* --------------------------------------------------------------------------------- init and destroy */
+
+EXEC_API int exec_init(exec *ex, const exec_config *config) {
+    memset(ex, 0, sizeof *ex);
+    if (config) ex->config = *config;
+    if (ex->config.spin_ns < 0 || ex->config.cleanup_ns < 0 || ex->config.stall_ns < 0) return -EINVAL;
+#if !EXEC_NO_MALLOC
+    if (!ex->config.allocate != !ex->config.release) return -EINVAL;
+    if (!ex->config.allocate) {
+        ex->config.allocate = exec__default_allocate;
+        ex->config.release = exec__default_release;
+    }
+    ex->heap.exec = ex;
+    ex->heap.release = exec__heap_release;
+#endif
+    if (!ex->config.tasks_per_turn) ex->config.tasks_per_turn = 64;
+    if (!ex->config.ops_per_poll) ex->config.ops_per_poll = 128;
+    if (EXEC_DEBUG && !ex->config.stall_ns) ex->config.stall_ns = EXEC_MS(10);
+    ex->fixed.exec = ex;
+    ex->fixed.release = exec__fixed_release;
+    ex->cx.exec = ex;
+    ex->ready_end = &ex->ready;
+    return 0;
+}
+
+static void exec__cancel_all(exec *ex, unsigned level) {
+    exec__cancel_list(ex, 0, level);
+    exec__cancel_list(ex, 1, level);
+}
+
+/* Cleanups run until they are over, or the limit, or until nothing could wake them any more. */
+static void exec__unwind_all(exec *ex, int64_t limit) {
+    exec__cancel_all(ex, EXEC_CANCEL);
+    while (ex->counters.tasks) {
+        int64_t timeout = exec__timeout(ex), left;
+        if (timeout == EXEC_NEVER && !exec__reachable(ex)) return;
+        left = limit == EXEC_NEVER ? EXEC_NEVER : limit - exec_now(ex);
+        if (left <= 0) return;
+        if (timeout && exec__park(ex, timeout < left ? timeout : left) < 0) return;
+        exec__turn(ex);
+    }
+}
+
+/* Under kill each await ends at once; a cleanup that starts ever new ones is stuck. */
+static void exec__kill_all(exec *ex) {
+    exec__cancel_all(ex, EXEC_KILL);
+    for (unsigned turns = 0; ex->counters.tasks && ex->ready && turns < 100000; turns++) exec__turn(ex);
+}
+
+static void exec__detach_all(exec *ex) {
+    while (ex->drivers) {
+        exec_driver *d = ex->drivers;
+        if (d->type->detach) d->type->detach(d);
+        ex->drivers = d->next;
+    }
+    ex->parker = NULL;
+    if (ex->gone) exec__reap(ex);
+    if (!ex->port) return;
+    ex->closing = 2;
+    EXEC__STORE(&ex->port->owner, (uintptr_t)0);
+    exec__take_inbox(ex, EXEC__CLOSED);
+    exec__port_drop(ex->port);
+    ex->port = NULL;
+}
+
+EXEC_API int exec_destroy(exec *ex, int64_t deadline_ns) {
+    int64_t now, limit;
+    if (exec__enter_thread(ex) < 0) return -EDEADLK;
+    EXEC_ASSERT(!ex->claimed, "exec_destroy with a claimed task: EXEC_START or EXEC_DROP it before");
+    now = ex->counters.tasks ? exec_now(ex) : 0;
+    limit = deadline_ns > EXEC_NEVER - now ? EXEC_NEVER : now + deadline_ns;
+    ex->closing = 1;
+    ex->armed = 0;
+    if (ex->port) exec__take_inbox(ex, NULL);
+    exec__unwind_all(ex, limit);
+    exec__kill_all(ex);
+    if (!ex->counters.tasks) exec__detach_all(ex);
+    exec__leave_thread(ex);
+    return ex->counters.tasks ? -ETIMEDOUT : 0;
+}
+
+/* ------------------------------------------------------------------------------------------ wakers */
+
+EXEC_API int exec_waker_get(exec_cx *cx, exec_waker *out) {
+    out->cell = NULL;
+    return exec__cell_get(cx->exec, cx->task, &out->cell);
+}
+
+EXEC_API int exec_handle_waker(exec_handle *h, exec_waker *out) {
+    out->cell = NULL;
+    if (h->state == EXEC_STATE_NONE && !h->task) return -EINVAL;
+    if (!h->task) return -ESRCH;
+    return exec__cell_get(h->task->store->exec, h->task, &out->cell);
+}
+
+EXEC_API exec_waker exec_waker_clone(const exec_waker *w) {
+    EXEC__ADD(&w->cell->references, 1);
+    return *w;
+}
+
+EXEC_API void exec_waker_drop(exec_waker *w) {
+    if (!w->cell) return;
+    exec__cell_drop(w->cell);
+    w->cell = NULL;
+}
+
+static int exec__is_local(const exec_port *port) {
+#if EXEC_NO_THREADS
+    return port->owner == exec__self();
+#else
+    return __atomic_load_n(&port->owner, __ATOMIC_RELAXED) == exec__self();
+#endif
+}
+
+EXEC_API void exec_waker_wake(const exec_waker *w) {
+    if (!exec__is_local(w->cell->port)) exec__push(w->cell->port, w->cell);
+    else if (w->cell->task) exec_wake(w->cell->task);
+}
+
+EXEC_API void exec_waker_wake_drop(exec_waker *w) {
+    exec_waker_wake(w);
+    exec_waker_drop(w);
+}
+
+/* The level rises before the cell is queued: who drains it sees both. */
+static void exec__waker_cancel(const exec_waker *w, uint8_t level) {
+    exec_cell *cell = w->cell;
+    if (exec__is_local(cell->port)) {
+        if (cell->task) exec__cancel_task(cell->task->store->exec, cell->task, level);
+        return;
+    }
+    if (EXEC__LOAD(&cell->level) < level) EXEC__STORE(&cell->level, level);
+    exec__push(cell->port, cell);
+}
+
+EXEC_API void exec_waker_abort(const exec_waker *w) { exec__waker_cancel(w, EXEC_CANCEL); }
+EXEC_API void exec_waker_kill(const exec_waker *w) { exec__waker_cancel(w, EXEC_KILL); }
+
+#if !EXEC_NO_THREADS
+EXEC_API void exec_waker_wake_signal(const exec_waker *w) { exec__push(w->cell->port, w->cell); }
+#endif
+
+/* ----------------------------------------------------------------------------------------- remotes */
+
+EXEC_API int exec_remote_get(exec *ex, exec_remote *out) {
+    int status = exec__port_get(ex);
+    out->port = NULL;
+    if (status < 0) return status;
+    EXEC__ADD(&ex->port->references, 1);
+    out->port = ex->port;
+    return 0;
+}
+
+EXEC_API exec_remote exec_remote_clone(const exec_remote *r) {
+    EXEC__ADD(&r->port->references, 1);
+    return *r;
+}
+
+EXEC_API void exec_remote_drop(exec_remote *r) {
+    if (!r->port) return;
+    exec__port_drop(r->port);
+    r->port = NULL;
+}
+
+static int exec__remote_push(const exec_remote *r, exec_cell *cell) {
+    int status = exec__push(r->port, cell);
+    return status < 0 ? status : 0;
+}
+
+EXEC_API int exec_remote_stop(const exec_remote *r) { return exec__remote_push(r, &r->port->stop); }
+EXEC_API int exec_remote_dump(const exec_remote *r) { return exec__remote_push(r, &r->port->dump); }
+
+EXEC_API int exec_remote_post(const exec_remote *r, exec_post *post,
+                              void (*run)(exec *ex, void *arg), void *arg) {
+    int status;
+    if (EXEC__LOAD(&post->cell.queued)) return -EBUSY;
+    post->cell.kind = EXEC__CELL_POST;
+    post->run = run;
+    post->arg = arg;
+    status = exec__push(r->port, &post->cell);
+    return status > 0 ? -EBUSY : status;
+}
+
+#if !EXEC_NO_MALLOC
+EXEC_API void *exec__remote_claim(const exec_remote *r, const exec_type *type) {
+    exec_port *port = r->port;
+    size_t bytes = exec__root_offset(type) + type->size;
+    exec_task *t = NULL;
+    exec_cell *cell;
+    if (exec__root_offset(type) / 4 > UINT8_MAX) return NULL;
+    cell = (exec_cell *)port->allocate(port->user, sizeof *cell, EXEC__ALIGNOF(exec_cell));
+    if (cell) t = (exec_task *)port->allocate(port->user, bytes, exec__task_align(type));
+    if (!t) {
+        if (cell) port->release(port->user, cell, sizeof *cell, EXEC__ALIGNOF(exec_cell));
+        return NULL;
+    }
+    memset(cell, 0, sizeof *cell);
+    cell->port = port;
+    cell->task = exec__task_init(t, NULL, type);
+    cell->kind = EXEC__CELL_SPAWN;
+    cell->on_heap = 1;
+    t->cell = cell;
+    EXEC__ADD(&port->references, 1);
+    return exec__root_of(t);
+}
+
+EXEC_API int exec__remote_start(const exec_remote *r, exec_future *root) {
+    exec_task *t = exec__task_of(root);
+    exec_cell *cell = t->cell;
+    exec_port *port = r->port;
+    int status;
+    cell->references = 1;       /* held here until the push is over */
+    status = exec__push(port, cell);
+    if (status < 0) port->release(port->user, t, exec__root_offset(root->type) + root->type->size,
+                                  exec__task_align(root->type));
+    exec__cell_drop(cell);
+    return status;
+}
+#endif
+
+/* ---------------------------------------------------------------------------------------- oneshots */
+
+enum { EXEC__ONESHOT_EMPTY, EXEC__ONESHOT_WAITED, EXEC__ONESHOT_FULL, EXEC__ONESHOT_ABANDONED,
+       EXEC__ONESHOT_CLOSED };
+
+static uint8_t exec__oneshot_swap(exec_oneshot *o, uint8_t to) {
+#if EXEC_NO_THREADS
+    uint8_t state = o->state;
+    o->state = to;
+    return state;
+#else
+    return __atomic_exchange_n(&o->state, to, __ATOMIC_ACQ_REL);
+#endif
+}
+
+static int exec__oneshot_replace(exec_oneshot *o, uint8_t from, uint8_t to) {
+#if EXEC_NO_THREADS
+    if (o->state != from) return 0;
+    o->state = to;
+    return 1;
+#else
+    return __atomic_compare_exchange_n(&o->state, &from, to, 0, __ATOMIC_ACQ_REL, __ATOMIC_ACQUIRE);
+#endif
+}
+
+static void exec__oneshot_drop(exec_oneshot *o) {
+    if (EXEC__SUB(&o->references, 1) != 1) return;
+#if !EXEC_NO_MALLOC
+    if (o->on_heap) o->release(o->user, o, sizeof *o, EXEC__ALIGNOF(exec_oneshot));
+#endif
+}
+
+EXEC_API void exec_oneshot_init(exec_oneshot *o) {
+    memset(o, 0, sizeof *o);
+    o->references = 2;
+}
+
+#if !EXEC_NO_MALLOC
+EXEC_API int exec_oneshot_create(exec *ex, exec_oneshot **out) {
+    exec_config *config = &ex->config;
+    *out = (exec_oneshot *)config->allocate(config->user, sizeof **out, EXEC__ALIGNOF(exec_oneshot));
+    if (!*out) return -ENOMEM;
+    exec_oneshot_init(*out);
+    (*out)->on_heap = 1;
+    (*out)->release = config->release;
+    (*out)->user = config->user;
+    return 0;
+}
+#endif
+
+/* The sender's end: takes the waiter, if there is one, before the reference goes. */
+static int exec__oneshot_end(exec_oneshot *o, uint8_t state) {
+    uint8_t was = exec__oneshot_swap(o, state);
+    if (was == EXEC__ONESHOT_WAITED) {
+        exec_waker waiter;
+        waiter.cell = o->waiter;
+        exec_waker_wake_drop(&waiter);
+    }
+    exec__oneshot_drop(o);
+    return was == EXEC__ONESHOT_CLOSED ? -EPIPE : 0;
+}
+
+EXEC_API int exec_oneshot_send(exec_oneshot *o, intptr_t value) {
+    o->value = value;
+    return exec__oneshot_end(o, EXEC__ONESHOT_FULL);
+}
+
+EXEC_API void exec_oneshot_abandon(exec_oneshot *o) { exec__oneshot_end(o, EXEC__ONESHOT_ABANDONED); }
+
+EXEC_API void exec_oneshot_close(exec_oneshot *o) {
+    uint8_t was = exec__oneshot_swap(o, EXEC__ONESHOT_CLOSED);
+    EXEC_ASSERT(was != EXEC__ONESHOT_WAITED, "exec_oneshot_close while a task waits for it: cancel it first");
+    (void)was;
+    exec__oneshot_drop(o);
+}
+
+/* EMPTY -> WAITED by the receiver's first poll; WAITED -> EMPTY by its cancel; -> FULL by the sender. */
+static exec_poll exec__oneshot_poll(exec_cx *cx, exec_future *f) {
+    exec_oneshot_op *op = (exec_oneshot_op *)(void *)f;
+    exec_oneshot *o = op->oneshot;
+    uint8_t state = EXEC__LOAD(&o->state);
+    int status;
+    if (state == EXEC__ONESHOT_EMPTY) {
+        exec_waker waiter;
+        if ((status = exec_waker_get(cx, &waiter)) < 0) return exec_ready(f, status);
+        o->waiter = waiter.cell;
+        if (exec__oneshot_replace(o, EXEC__ONESHOT_EMPTY, EXEC__ONESHOT_WAITED)) {
+            f->resume = 1;
+            return exec_pending(cx, f);
+        }
+        exec_waker_drop(&waiter);
+        state = EXEC__LOAD(&o->state);
+    }
+    if (state == EXEC__ONESHOT_WAITED) {
+        if (!f->resume) return exec_ready(f, -EBUSY);
+        if (!exec_canceled(f)) return exec_pending(cx, f);
+        if (exec__oneshot_replace(o, EXEC__ONESHOT_WAITED, EXEC__ONESHOT_EMPTY)) {
+            exec__cell_drop(o->waiter);
+            return exec_ready(f, -ECANCELED);
+        }
+        state = EXEC__LOAD(&o->state);
+    }
+    if (state != EXEC__ONESHOT_FULL) return exec_ready(f, -EPIPE);
+    op->value = o->value;
+    return exec_ready(f, 0);
+}
+
+static const exec_type exec__oneshot_type = {
+    exec__oneshot_poll, NULL, NULL, "oneshot_recv", __FILE__, 0, 0, 0 };
+
+EXEC_API exec_future *exec_oneshot_recv(exec_oneshot_op *op, exec_oneshot *o) {
+    exec_future_init(&op->fut, &exec__oneshot_type);
+    op->oneshot = o;
+    op->value = 0;
+    return &op->fut;
+}
+
+/* ---------------------------------------------------------------------------- dump, stats, check */
+
+static void exec__dump_strand(exec *ex, const exec_strand *s, unsigned depth);
+
+static void exec__dump_future(exec *ex, const exec_future *f, unsigned depth) {
+    exec__text t = { 0, "" };
+    for (unsigned i = 0; i < depth; i++) exec__put(&t, "  ");
+    exec__put(&t, f->type->name);
+    exec__put(&t, " ");
+    exec__put_place(&t, f->type->file, exec__line_of(f));
+    if (f->type->describe) {
+        char what[96] = "";
+        f->type->describe(f, what, sizeof what);
+        exec__put(&t, " ");
+        exec__put(&t, what);
+    }
+    if (f->flags & EXEC__F_CLEANUP) exec__put(&t, " (in its cleanup)");
+    exec_log(ex, t.s);
+    if (f->type->branches) {
+        unsigned count = 0;
+        const exec_strand *strands = f->type->branches(f, &count);
+        for (unsigned i = 0; i < count; i++) exec__dump_strand(ex, &strands[i], depth + 1);
+    }
+}
+
+/* From the leaf outwards: what it waits for, who awaits it. */
+static void exec__dump_strand(exec *ex, const exec_strand *s, unsigned depth) {
+    if (!exec_strand_started(s) || exec_strand_done(s)) return;
+    for (const exec_future *f = s->leaf; f; f = f->parent) exec__dump_future(ex, f, depth);
+}
+
+static void exec__dump_task(exec *ex, exec_task *t) {
+    static const char *const states[] = { "none", "idle", "scheduled", "running", "cancelling" };
+    exec__text text = { 0, "task " };
+    exec_handle h;
+    text.n = 5;
+    memset(&h, 0, sizeof h);
+    h.task = t;
+    for (const exec_handle *o = t->observers; o; o = o->next) if (o->name) h.name = o->name;
+    exec__put(&text, exec__root_of(t)->type->name);
+    if (h.name) {
+        exec__put(&text, " \"");
+        exec__put(&text, h.name);
+        exec__put(&text, "\"");
+    }
+    exec__put(&text, " ");
+    exec__put(&text, states[exec_handle_state(&h)]);
+    exec_log(ex, text.s);
+    exec__dump_strand(ex, &t->strand, 1);
+}
+
+EXEC_API void exec_dump(exec *ex) {
+    exec__text t = { 0, "" };
+    exec__put_number(&t, ex->counters.tasks);
+    exec__put(&t, " tasks");
+    exec_log(ex, t.s);
+    for (unsigned list = 0; list < 2; list++)
+        for (exec_task *task = ex->tasks[list]; task; task = exec__list_next(ex, task, list))
+            exec__dump_task(ex, task);
+    for (exec_driver *d = ex->drivers; d; d = d->next)
+        if (d->type->dump) d->type->dump(d);
+}
+
+EXEC_API void exec_stats(const exec *ex, exec_counters *out) {
+    *out = ex->counters;
+    out->cells = ex->port ? EXEC__LOAD(&ex->port->references) - 1 : 0;
+}
+
+static int exec__check_task(const exec *ex, const exec_task *t, unsigned list) {
+    const exec_handle *const *link = (const exec_handle *const *)(const void *)&t->observers;
+    if (t->list_next->list_prev != t || t->list_prev->list_next != t) return 0;
+    if (t->store->exec != ex) return 0;
+    if (((t->strand.task_flags & EXEC__T_CANCELLING) != 0) != list) return 0;
+    if (!t->strand.leaf || (t->strand.leaf->flags & EXEC__F_DONE)) return 0;
+    for (const exec_handle *h = t->observers; h; link = (const exec_handle *const *)(const void *)&h->next, h = h->next)
+        if (h->task != t || (const void *)h->link != (const void *)link) return 0;
+    return 1;
+}
+
+EXEC_API int exec_check(exec *ex) {
+    uint32_t tasks = 0, gone = 0;
+    int good = 1;
+    exec_task *const *end = &ex->ready;
+    for (unsigned list = 0; list < 2; list++)
+        for (exec_task *t = ex->tasks[list]; t && good; t = exec__list_next(ex, t, list), tasks++)
+            good = exec__check_task(ex, t, list);
+    for (exec_task *t = ex->ready; t && good; end = &t->next, t = t->next) {
+        if (t->strand.task_flags & EXEC__T_GONE) gone++;
+        good = (t->strand.task_flags & EXEC__T_QUEUED) != 0;
+    }
+    good = good && tasks == ex->counters.tasks && gone == ex->gone && ex->ready_end == end;
+    for (exec_driver *d = ex->drivers; d && good; d = d->next)
+        if (d->type->check) good = d->type->check(d) == 0;
+    if (!good) exec_log(ex, "exec: exec_check found a list or a count that does not hold");
+    return good ? 0 : -EINVAL;
+}
+
+#ifdef __cplusplus
+}
+#endif
+#endif /* EXEC_IMPLEMENTATION */
+
+#if EXEC_DEBUG && defined __clang__
+#pragma clang diagnostic error "-Wconditional-uninitialized"
+#pragma clang diagnostic error "-Wuninitialized"
+#elif EXEC_DEBUG && defined __GNUC__
+#pragma GCC diagnostic error "-Wmaybe-uninitialized"
+#endif
