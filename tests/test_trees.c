@@ -1,0 +1,331 @@
+/* SPDX-License-Identifier: MIT
+ * Random trees of coroutines, children, selects, joins, timeouts, shields and groups, with aborts,
+ * kills, self-aborts and spurious wakes at random points. What must hold: each body that began has
+ * its cleanup run exactly once and to its end; no child outlives its parent's await; nothing hangs.
+ * EXEC_TEST_TREES says how many (100000). */
+#define TEST_HEADER "../exec_timer.h"
+#include "test.h"
+
+enum { MAX_DEPTH = 4, MAX_KIDS = 4 };
+
+typedef struct world world;
+typedef struct node node;
+
+/* A leaf that the world completes. A stubborn one is owned by the kernel: no cancel ends it. */
+typedef struct leaf {
+    exec_future fut;
+    world *w;
+    exec_task *task;
+    struct leaf *next, **link;
+    int stubborn, complete;
+} leaf;
+
+struct node {
+    EXEC_FRAME;
+    world *w;
+    node *boss;             /* whose group this is a task of */
+    unsigned depth, steps, op;
+    int began, cleanups, ended;
+    unsigned kids, group_live;
+    node *kid[MAX_KIDS];
+    leaf leaf;
+    exec_branches_op branches;
+    exec_timeout_op timeout;
+    exec_group group;
+    int flag;
+    node *all;              /* the next one of the arena */
+};
+
+struct world {
+    exec ex;
+    exec_timers timers;
+    leaf *leaves;
+    unsigned leaf_count;
+    node *arena;
+    exec_handle handles[3];
+    unsigned tasks, budget;
+    unsigned began, ended;
+};
+
+static unsigned long long totals[12];
+enum { BEGAN, ENDED, CALLS, SELECTS, JOINS, TIMEOUTS, EXPIRED, SHIELDS, GROUP_TASKS, ABORTS, KILLS, SELF_ABORTS };
+
+/* -------------------------------------------------------------------------------------- the leaf */
+
+static void leaf_unlink(leaf *l) {
+    if (!l->link) return;
+    *l->link = l->next;
+    if (l->next) l->next->link = l->link;
+    l->link = NULL;
+    l->w->leaf_count--;
+}
+
+static exec_poll leaf_poll(exec_cx *cx, exec_future *f) {
+    leaf *l = (leaf *)(void *)f;
+    if (l->complete || (exec_canceled(f) && !l->stubborn)) {
+        leaf_unlink(l);
+        return exec_ready(f, l->complete ? 0 : -ECANCELED);
+    }
+    if (!l->link) {
+        l->task = cx->task;
+        l->next = l->w->leaves;
+        l->link = &l->w->leaves;
+        if (l->next) l->next->link = &l->next;
+        l->w->leaves = l;
+        l->w->leaf_count++;
+    }
+    return exec_pending(cx, f);
+}
+
+static const exec_type leaf_type = { leaf_poll, NULL, NULL, "leaf", __FILE__, sizeof(leaf), sizeof(leaf), 8 };
+
+static exec_future *leaf_wait(leaf *l, world *w) {
+    exec_future_init(&l->fut, &leaf_type);
+    l->w = w;
+    l->link = NULL;
+    l->complete = 0;
+    l->stubborn = test_below(16) == 0;
+    return &l->fut;
+}
+
+/* -------------------------------------------------------------------------------------- the tree */
+
+enum { OP_YIELD, OP_LEAF, OP_CALL, OP_TRY, OP_SELECT, OP_JOIN, OP_TIMEOUT, OP_TIMED_SELECT, OP_SHIELD,
+       OP_GROUP, OP_GROUP_JOIN, OP_WAIT_UNTIL, OP_SELF_ABORT, OP_SELF_KILL, OP_RETURN, OP_COUNT };
+
+EXEC_ASYNC_DECLARE(node);
+
+static void choose(node *self) {
+    self->op = test_below(OP_COUNT);
+    if (self->w->budget == 0 && self->op > OP_LEAF) self->op = OP_LEAF;
+    if (self->depth >= MAX_DEPTH && self->op >= OP_CALL && self->op <= OP_GROUP_JOIN) self->op = test_below(2);
+    if (self->w->budget > 0) self->w->budget--;
+    self->kids = 0;
+}
+
+static exec_future *kid(node *self) {
+    node *k = (node *)calloc(1, sizeof *k);
+    exec_future *f;
+    assert_non_null(k);
+    f = EXEC_CALL(k, node, .w = self->w, .depth = self->depth + 1, .steps = test_below(4));
+    k->all = self->w->arena;
+    self->w->arena = k;
+    self->kid[self->kids++] = k;
+    return f;
+}
+
+static int alive(const node *n) { return n->began && !n->ended; }
+
+/* After an await: its children are over, and what they spawned. */
+static void kids_are_gone(const node *self) {
+    for (unsigned i = 0; i < self->kids; i++) {
+        assert_false(alive(self->kid[i]));
+        assert_int_equal(self->kid[i]->group_live, 0);
+    }
+}
+
+static void body_begins(node *self) {
+    assert_false(self->began);
+    self->began = 1;
+    self->w->began++;
+    if (self->boss) self->boss->group_live++;
+}
+
+static void cleanup_begins(node *self) {
+    assert_true(self->began);
+    assert_int_equal(self->cleanups++, 0);
+    kids_are_gone(self);
+}
+
+static void cleanup_ends(node *self) {
+    assert_false(self->ended);
+    kids_are_gone(self);
+    self->ended = 1;
+    self->w->ended++;
+    if (self->boss) self->boss->group_live--;
+}
+
+static exec_handle *handle_of(world *w, const exec_task *t) {
+    for (unsigned i = 0; i < w->tasks; i++) if (w->handles[i].task == t) return &w->handles[i];
+    return NULL;
+}
+
+static void self_cancel(node *self, exec_cx *cx, unsigned level) {
+    exec_handle *h = handle_of(self->w, cx->task);
+    if (!h) return;
+    totals[SELF_ABORTS]++;
+    if (level == EXEC_KILL) exec_handle_kill(h); else exec_handle_abort(h);
+}
+
+static exec_future *branches(node *self, int select) {
+    unsigned n = 1 + test_below(MAX_KIDS);
+    exec_future *f[MAX_KIDS];
+    for (unsigned i = 0; i < n; i++) f[i] = kid(self);
+    totals[select ? SELECTS : JOINS]++;
+    return select ? exec_select_n(&self->branches, self->branches.inline_strands, f, n)
+                  : exec_join_n(&self->branches, self->branches.inline_strands, f, n);
+}
+
+static exec_future *timed(node *self, exec_future *inner) {
+    totals[TIMEOUTS]++;
+    return exec_timeout(&self->timeout, inner, EXEC_MS(test_below(20)));
+}
+
+static const exec_opts *group_opts(void) { return test_opts(); }
+
+EXEC_ASYNC_DEFINE(node) {
+    EXEC_BEGIN;
+    body_begins(self);
+    while (self->steps-- > 0) {
+        choose(self);
+        if (self->op == OP_YIELD) EXEC_YIELD;
+        else if (self->op == OP_LEAF) EXEC_AWAIT(leaf_wait(&self->leaf, self->w));
+        else if (self->op == OP_CALL) EXEC_AWAIT(kid(self));
+        else if (self->op == OP_TRY) EXEC_TRY(kid(self));
+        else if (self->op == OP_SELECT) EXEC_AWAIT(branches(self, 1));
+        else if (self->op == OP_JOIN) EXEC_AWAIT(branches(self, 0));
+        else if (self->op == OP_TIMEOUT) EXEC_AWAIT(timed(self, kid(self)));
+        else if (self->op == OP_TIMED_SELECT) EXEC_AWAIT(timed(self, branches(self, 1)));
+        else if (self->op == OP_SHIELD) EXEC_SHIELD(kid(self));
+        else if (self->op == OP_GROUP) {
+            totals[GROUP_TASKS]++;
+            EXEC_GROUP_SPAWN_OPTS(&self->group, group_opts(), node, .w = self->w, .boss = self,
+                                  .depth = self->depth + 1, .steps = test_below(4));
+        } else if (self->op == OP_GROUP_JOIN) {
+            EXEC_AWAIT(exec_group_join(&self->group));
+            assert_int_equal(self->group.live, 0);
+            assert_int_equal(self->group_live, 0);
+        } else if (self->op == OP_WAIT_UNTIL) {
+            self->flag = 0;
+            EXEC_WAIT_UNTIL(self->flag++ > 0 || !self->w->leaves);
+        } else if (self->op == OP_SELF_ABORT) self_cancel(self, cx, EXEC_CANCEL);
+        else if (self->op == OP_SELF_KILL) self_cancel(self, cx, EXEC_KILL);
+        else EXEC_RETURN(test_below(2) ? -EIO : 7);
+        if (self->op == OP_TIMEOUT || self->op == OP_TIMED_SELECT) totals[EXPIRED] += (unsigned)self->timeout.expired;
+        if (self->op == OP_SHIELD) totals[SHIELDS]++;
+        kids_are_gone(self);
+    }
+    EXEC_FINALLY;
+    cleanup_begins(self);
+    for (self->steps = test_below(3); self->steps > 0; self->steps--) {
+        choose(self);
+        if (self->op == OP_YIELD) EXEC_YIELD;
+        else if (self->op == OP_CALL || self->op == OP_GROUP) EXEC_AWAIT(kid(self));
+        else if (self->op == OP_TRY) EXEC_TRY(kid(self));
+        else if (self->op == OP_SELECT) EXEC_AWAIT(branches(self, 1));
+        else if (self->op == OP_TIMEOUT) EXEC_AWAIT(timed(self, kid(self)));
+        else if (self->op == OP_SELF_ABORT) self_cancel(self, cx, EXEC_CANCEL);
+        else if (self->op == OP_SELF_KILL) self_cancel(self, cx, EXEC_KILL);
+        else EXEC_AWAIT(leaf_wait(&self->leaf, self->w));
+        kids_are_gone(self);
+    }
+    cleanup_ends(self);
+    EXEC_END;
+}
+
+/* ------------------------------------------------------------------------------------- the world */
+
+static leaf *some_leaf(world *w) {
+    unsigned n = test_below(w->leaf_count);
+    leaf *l = w->leaves;
+    while (n--) l = l->next;
+    return l;
+}
+
+/* From outside, or from a poll of another task's: the same handle calls. */
+static void random_event(world *w, int end) {
+    exec_handle *h = &w->handles[test_below(w->tasks)];
+    unsigned event = test_below(end ? 3 : 10);
+    if (event < 3 && w->leaves) {
+        leaf *l = some_leaf(w);
+        l->complete = 1;
+        exec_wake(l->task);
+    } else if (event == 3 && w->leaves) {
+        exec_wake(some_leaf(w)->task);
+    } else if (event == 4) {
+        totals[ABORTS] += exec_handle_abort(h) == 0;
+    } else if (event == 5 && test_below(2)) {
+        totals[KILLS] += exec_handle_kill(h) == 0;
+    } else if (event == 6) {
+        assert_int_equal(exec_clock_advance(&w->ex, EXEC_MS(test_below(10))), 0);
+    }
+}
+
+/* Spurious for most; who waits for a condition needs one. */
+static void wake_all(world *w) {
+    for (unsigned list = 0; list < 2; list++) {
+        exec_task *first = w->ex.tasks[list], *t = first;
+        if (t) do { exec_wake(t); t = t->list_next; } while (t != first);
+    }
+}
+
+static void free_arena(world *w) {
+    for (node *n = w->arena, *next; n; n = next) {
+        next = n->all;
+        assert_false(alive(n));
+        assert_int_equal(n->cleanups, n->began);
+        free(n);
+    }
+}
+
+static void one_tree(unsigned number) {
+    static world w;
+    exec_config config;
+    exec_counters counters;
+    memset(&w, 0, sizeof w);
+    memset(&config, 0, sizeof config);
+    config.virtual_clock = 1;
+    config.cleanup_ns = number % 4 == 0 ? EXEC_MS(50) : 0;
+    config.tasks_per_turn = 1 + test_below(4);
+    config.ops_per_poll = 1 + test_below(8);
+    assert_int_equal(exec_init(&w.ex, &config), 0);
+    assert_int_equal(exec_timers_attach(&w.timers, &w.ex), 0);
+    w.tasks = 1 + test_below(3);
+    w.budget = 10 + test_below(40);
+    for (unsigned i = 0; i < w.tasks; i++) {
+        exec_opts opts = test_opts_handle(&w.handles[i]);
+        assert_int_equal(EXEC_SPAWN(&w.ex, &opts, node, .w = &w, .steps = 1 + test_below(6)), 0);
+    }
+    for (unsigned step = 0;; step++) {
+        exec_stats(&w.ex, &counters);
+        if (!counters.tasks) break;
+        if (step > 100000) {
+            exec_dump(&w.ex);
+            fail_msg("tree %u hangs", number);
+        }
+        random_event(&w, step > 60);
+        if (step % 16 == 0) wake_all(&w);
+        if (step > 60) assert_int_equal(exec_clock_advance(&w.ex, EXEC_MS(1)), 0);
+        assert_true(exec_turn(&w.ex) >= 0);
+        if (number % 16 == 0) assert_int_equal(exec_check(&w.ex), 0);
+    }
+    assert_int_equal(w.began, w.ended);
+    assert_null(w.leaves);
+    assert_int_equal(exec_destroy(&w.ex, 0), 0);
+    free_arena(&w);
+    totals[BEGAN] += w.began;
+    totals[ENDED] += w.ended;
+}
+
+static void random_trees(void **state) {
+    static const char *const names[] = { "bodies begun", "cleanups ended", "calls", "selects", "joins", "timeouts",
+        "expired", "shields", "group tasks", "aborts", "kills", "self aborts" };
+    const char *text = getenv("EXEC_TEST_TREES");
+    unsigned trees = text ? (unsigned)strtoul(text, NULL, 0) : 100000;
+    uint64_t seed = test_seed(20261121);
+    (void)state;
+    for (unsigned i = 0; i < trees; i++) {
+        /* each tree has its own seed, so that one can be replayed */
+        test_random_state = (seed + i) * 0x9E3779B97F4A7C15ULL | 1;
+        one_tree(i);
+    }
+    printf("%u trees:", trees);
+    for (unsigned i = 0; i < COUNT(names); i++) if (totals[i]) printf(" %s %llu", names[i], totals[i]);
+    printf("\n");
+    assert_true(totals[BEGAN] == totals[ENDED] && totals[BEGAN] > trees);
+}
+
+int main(void) {
+    const struct CMUnitTest tests[] = { cmocka_unit_test(random_trees) };
+    return cmocka_run_group_tests(tests, NULL, NULL);
+}
