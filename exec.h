@@ -596,6 +596,7 @@ struct exec {
     exec_driver *drivers, *parker;
     exec_port *port;
     exec *outer;                /* current before this one */
+    uintptr_t owner;            /* thread */
     int64_t virtual_now;
     int64_t sweep_at;
     exec_store heap, fixed;
@@ -701,7 +702,7 @@ typedef struct exec_waker { exec_cell *cell; } exec_waker;
 /* A waker of the polled task. -ENOMEM (no memory; under EXEC_NO_MALLOC no exec_opts.cell or no
    exec_config.port), -EMFILE. Owner's thread. */
 EXEC_API int exec_waker_get(exec_cx *cx, exec_waker *out);
-/* A waker of the handle's task; also -EINVAL (no task), -ESRCH (over). Owner's thread. */
+/* A waker of the handle's task; also -EINVAL (no task, not started), -ESRCH (over). Owner's thread. */
 EXEC_API int exec_handle_waker(exec_handle *h, exec_waker *out);
 /* From any thread. On the owner's: exactly exec_wake, no atomic instruction. */
 EXEC_API void exec_waker_wake(const exec_waker *w);
@@ -900,6 +901,13 @@ static inline int exec__may_ignore(int status) { return status; }
 #define EXEC__LABEL(uid) EXEC__NAME(uid)
 #endif
 
+/* For the messages of what an await asserts. */
+#if EXEC_DEBUG
+#define EXEC__DEBUG_LINE(f) exec__line((f), __LINE__)
+#else
+#define EXEC__DEBUG_LINE(f) ((void)0)
+#endif
+
 /* exec_poll T(exec_cx *cx, T *self) {
        exec_future *const exec__f = &self->fut;
        int exec__to = exec__enter(exec__f);
@@ -951,6 +959,7 @@ static inline int exec__may_ignore(int status) { return status; }
 #define EXEC__POINT_(pends, uid, after) \
     do { \
         EXEC__LOCAL(uid) \
+        EXEC__DEBUG_LINE(exec__f); \
         if (pends) { \
             exec__f->resume = EXEC__POINT_OF(uid); \
             exec__line(exec__f, __LINE__); \
@@ -1479,8 +1488,7 @@ static void exec__task_clear(exec_task *t, unsigned bits) {
 EXEC_API void exec_wake(exec_task *t) {
     exec *ex = t->store->exec;
 #if EXEC_DEBUG
-    EXEC_ASSERT(!ex->port || ex->port->owner == exec__self() || !ex->turning,
-                "exec_wake from another thread: take an exec_waker and wake that");
+    EXEC_ASSERT(ex->owner == exec__self(), "exec_wake from another thread: take an exec_waker and wake that");
 #endif
     if (t->strand.task_flags & EXEC__T_QUEUED) return;
     EXEC_TRACE_WAKE(t);
@@ -2347,7 +2355,7 @@ static int exec__reachable(const exec *ex) {
 /* How long a wait may take. A virtual clock does not wait: it jumps, if nobody outside may act. */
 static int64_t exec__timeout(exec *ex) {
     int64_t deadline, now;
-    if (ex->ready || ex->stopping) return 0;
+    if (ex->ready) return 0;
     deadline = exec__next_deadline(ex);
     if (deadline == EXEC_NEVER) return EXEC_NEVER;
     if (ex->config.virtual_clock && deadline > ex->virtual_now) {
@@ -2416,6 +2424,8 @@ static int exec__turn(exec *ex) {
 static int exec__enter_thread(exec *ex) {
     if (ex->turning || ex->polling) return -EDEADLK;
     ex->turning = 1;
+    ex->armed = 0;
+    ex->owner = exec__self();
     ex->outer = exec__current;
     exec__set_current(ex);
     if (ex->port && ex->port->owner != exec__self()) EXEC__STORE(&ex->port->owner, exec__self());
@@ -2462,7 +2472,6 @@ EXEC_API int exec_run(exec *ex) {
 EXEC_API int exec_turn(exec *ex) {
     int status = exec__enter_thread(ex);
     if (status < 0) return status;
-    ex->armed = 0;
     if (ex->port) exec__take_inbox(ex, NULL);
     if (ex->port && !ex->parker) {
         uint64_t count;
@@ -2562,6 +2571,7 @@ EXEC_API int exec_init(exec *ex, const exec_config *config) {
     ex->fixed.release = exec__fixed_release;
     ex->cx.exec = ex;
     ex->ready_end = &ex->ready;
+    ex->owner = exec__self();
     return 0;
 }
 
@@ -2612,7 +2622,6 @@ EXEC_API int exec_destroy(exec *ex, int64_t deadline_ns) {
     now = ex->counters.tasks ? exec_now(ex) : 0;
     limit = deadline_ns > EXEC_NEVER - now ? EXEC_NEVER : now + deadline_ns;
     ex->closing = 1;
-    ex->armed = 0;
     if (ex->port) exec__take_inbox(ex, NULL);
     exec__unwind_all(ex, limit);
     exec__kill_all(ex);
@@ -2632,6 +2641,7 @@ EXEC_API int exec_handle_waker(exec_handle *h, exec_waker *out) {
     out->cell = NULL;
     if (h->state == EXEC_STATE_NONE && !h->task) return -EINVAL;
     if (!h->task) return -ESRCH;
+    if (!(h->task->strand.task_flags & EXEC__T_STARTED)) return -EINVAL;
     return exec__cell_get(h->task->store->exec, h->task, &out->cell);
 }
 

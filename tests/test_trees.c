@@ -32,7 +32,6 @@ struct node {
     exec_branches_op branches;
     exec_timeout_op timeout;
     exec_group group;
-    int flag;
     node *all;              /* the next one of the arena */
 };
 
@@ -60,20 +59,23 @@ static void leaf_unlink(leaf *l) {
     l->w->leaf_count--;
 }
 
+static void leaf_link(leaf *l, exec_task *task) {
+    if (l->link) return;
+    l->task = task;
+    l->next = l->w->leaves;
+    l->link = &l->w->leaves;
+    if (l->next) l->next->link = &l->next;
+    l->w->leaves = l;
+    l->w->leaf_count++;
+}
+
 static exec_poll leaf_poll(exec_cx *cx, exec_future *f) {
     leaf *l = (leaf *)(void *)f;
     if (l->complete || (exec_canceled(f) && !l->stubborn)) {
         leaf_unlink(l);
         return exec_ready(f, l->complete ? 0 : -ECANCELED);
     }
-    if (!l->link) {
-        l->task = cx->task;
-        l->next = l->w->leaves;
-        l->link = &l->w->leaves;
-        if (l->next) l->next->link = &l->next;
-        l->w->leaves = l;
-        l->w->leaf_count++;
-    }
+    leaf_link(l, cx->task);
     return exec_pending(cx, f);
 }
 
@@ -86,6 +88,17 @@ static exec_future *leaf_wait(leaf *l, world *w) {
     l->complete = 0;
     l->stubborn = test_below(16) == 0;
     return &l->fut;
+}
+
+/* The condition of a wait: the world makes it true. */
+static int condition(leaf *l, exec_cx *cx) {
+    if (!l->complete) leaf_link(l, cx->task);
+    return l->complete;
+}
+
+static void condition_set_up(leaf *l, world *w) {
+    leaf_wait(l, w);
+    l->stubborn = 0;
 }
 
 /* -------------------------------------------------------------------------------------- the tree */
@@ -131,7 +144,16 @@ static void body_begins(node *self) {
     if (self->boss) self->boss->group_live++;
 }
 
+/* A body is not entered again once a cancel reached it. */
+static void body_goes_on(node *self, const exec_cx *cx) {
+    int awaited = self->op != OP_YIELD && self->op != OP_WAIT_UNTIL && self->op != OP_GROUP
+        && self->op != OP_SELF_ABORT && self->op != OP_SELF_KILL;
+    assert_false(exec_canceled(&self->fut));
+    if (awaited) assert_false(exec_canceled(cx->child));
+}
+
 static void cleanup_begins(node *self) {
+    if (self->op == OP_WAIT_UNTIL) leaf_unlink(&self->leaf);
     assert_true(self->began);
     assert_int_equal(self->cleanups++, 0);
     kids_are_gone(self);
@@ -196,13 +218,16 @@ EXEC_ASYNC_DEFINE(node) {
             assert_int_equal(self->group.live, 0);
             assert_int_equal(self->group_live, 0);
         } else if (self->op == OP_WAIT_UNTIL) {
-            self->flag = 0;
-            EXEC_WAIT_UNTIL(self->flag++ > 0 || !self->w->leaves);
+            condition_set_up(&self->leaf, self->w);
+            EXEC_WAIT_UNTIL(condition(&self->leaf, cx));
+            assert_true(self->leaf.complete);
+            leaf_unlink(&self->leaf);
         } else if (self->op == OP_SELF_ABORT) self_cancel(self, cx, EXEC_CANCEL);
         else if (self->op == OP_SELF_KILL) self_cancel(self, cx, EXEC_KILL);
         else EXEC_RETURN(test_below(2) ? -EIO : 7);
         if (self->op == OP_TIMEOUT || self->op == OP_TIMED_SELECT) totals[EXPIRED] += (unsigned)self->timeout.expired;
         if (self->op == OP_SHIELD) totals[SHIELDS]++;
+        body_goes_on(self, cx);
         kids_are_gone(self);
     }
     EXEC_FINALLY;
@@ -216,7 +241,15 @@ EXEC_ASYNC_DEFINE(node) {
         else if (self->op == OP_TIMEOUT) EXEC_AWAIT(timed(self, kid(self)));
         else if (self->op == OP_SELF_ABORT) self_cancel(self, cx, EXEC_CANCEL);
         else if (self->op == OP_SELF_KILL) self_cancel(self, cx, EXEC_KILL);
-        else EXEC_AWAIT(leaf_wait(&self->leaf, self->w));
+        else if (self->op == OP_WAIT_UNTIL) {
+            condition_set_up(&self->leaf, self->w);
+            EXEC_WAIT_UNTIL(condition(&self->leaf, cx));
+            assert_true(self->leaf.complete || cx->strand->level == EXEC_KILL);
+            leaf_unlink(&self->leaf);
+        } else {
+            EXEC_AWAIT(leaf_wait(&self->leaf, self->w));
+            assert_true(EXEC_RESULT(&self->leaf) == 0 || cx->strand->level == EXEC_KILL);
+        }
         kids_are_gone(self);
     }
     cleanup_ends(self);
@@ -251,12 +284,16 @@ static void random_event(world *w, int end) {
     }
 }
 
-/* Spurious for most; who waits for a condition needs one. */
-static void wake_all(world *w) {
-    for (unsigned list = 0; list < 2; list++) {
-        exec_task *first = w->ex.tasks[list], *t = first;
-        if (t) do { exec_wake(t); t = t->list_next; } while (t != first);
-    }
+/* A kill needs nobody's help, but that of what no cancel ends. */
+static void kill_all(world *w) {
+    exec_counters counters;
+    unsigned stubborn = 0;
+    for (unsigned i = 0; i < w->tasks; i++) exec_handle_kill(&w->handles[i]);
+    for (unsigned turn = 0; turn < 5000; turn++) assert_true(exec_turn(&w->ex) >= 0);
+    for (leaf *l = w->leaves; l; l = l->next) stubborn += l->stubborn != 0;
+    exec_stats(&w->ex, &counters);
+    if (!stubborn && counters.tasks) exec_dump(&w->ex);
+    assert_true(stubborn || !counters.tasks);
 }
 
 static void free_arena(world *w) {
@@ -294,7 +331,7 @@ static void one_tree(unsigned number) {
             fail_msg("tree %u hangs", number);
         }
         random_event(&w, step > 60);
-        if (step % 16 == 0) wake_all(&w);
+        if (step == 20 && number % 5 == 0) kill_all(&w);
         if (step > 60) assert_int_equal(exec_clock_advance(&w.ex, EXEC_MS(1)), 0);
         assert_true(exec_turn(&w.ex) >= 0);
         if (number % 16 == 0) assert_int_equal(exec_check(&w.ex), 0);
