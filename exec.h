@@ -1124,7 +1124,7 @@ EXEC__USED EXEC__MAYBE_UNUSED static const char *const exec__layout_used = &EXEC
 #include <unistd.h>
 
 #if !defined CLOCK_MONOTONIC || (defined __GLIBC__ && !defined __USE_MISC)
-#error "exec.h: put #define EXEC_IMPLEMENTATION before the first #include of the file, or compile with -D_GNU_SOURCE"
+#error "exec.h: include it with EXEC_IMPLEMENTATION before any other header, or compile with -D_GNU_SOURCE"
 #endif
 
 #ifdef __cplusplus

@@ -1,0 +1,99 @@
+# SPDX-License-Identifier: MIT
+# The named configurations. Sourced by tests/run. The longest come first: they run side by side.
+
+# name | what it is
+CONFIGS='
+headers             each header alone and after system headers, in each form and with each option
+valgrind            memcheck: no error, no leak
+tsan                clang, ThreadSanitizer
+asan                gcc, AddressSanitizer and UndefinedBehaviorSanitizer
+clang-asan          clang, AddressSanitizer and UndefinedBehaviorSanitizer
+gcc                 gcc, C11, -O2: labels as values, epoll, threads, heap
+clang               clang, C11, -O2: the same
+gcc-O0              gcc, C11, not optimised
+gcc-switch          gcc, EXEC_LC_SWITCH=1: the ISO form of the resume points
+clang-switch        clang, EXEC_LC_SWITCH=1
+gcc-debug           gcc, EXEC_DEBUG=1
+clang-debug         clang, EXEC_DEBUG=1
+gcc-nomalloc        gcc, EXEC_NO_MALLOC=1
+gcc-nothreads       gcc, EXEC_NO_THREADS=1
+tcc-nothreads       tcc, EXEC_NO_THREADS=1
+musl-static         musl-gcc -static, cmocka compiled from its Debian source
+gcc-m32             gcc -m32, cmocka compiled from its Debian source
+cpp                 coroutines in C++17 linked with coroutines in C11, g++ and clang++
+static              EXEC_STATIC in two files and EXEC_IMPLEMENTATION in a third, in one program
+layout              files compiled with different options do not link
+compile-fail        what must not compile does not, and says why; what must abort does, and says why
+symbols             every public function and macro is used by a test
+nomalloc-symbols    EXEC_NO_MALLOC: undefined symbols from tests/allowed-symbols.txt only
+examples            the one command of each example, in a fresh copy of the tree; then a smoke test
+steady-state        echo: no heap call, no epoll_ctl, no read into EAGAIN; an idle executor is silent
+counts              instructions per resume (callgrind); no atomic instruction in a local wake
+meson               as a subproject, installed with pkg-config, and built for itself
+'
+
+config_names() { echo "$CONFIGS" | awk 'NF { print $1 }'; }
+config_exists() { config_names | grep -qx -- "$1"; }
+list_configs() { echo "$CONFIGS" | sed '/^$/d'; }
+
+C11=-std=c11
+
+config_gcc() { suite gcc $C11 -O2 -g -pthread; }
+config_clang() { needs clang; suite clang $C11 -O2 -g -pthread; }
+config_gcc_O0() { suite gcc $C11 -O0 -g -pthread; }
+config_gcc_switch() { suite gcc $C11 -O2 -g -pthread -DEXEC_LC_SWITCH=1; }
+config_clang_switch() { needs clang; suite clang $C11 -O2 -g -pthread -DEXEC_LC_SWITCH=1; }
+config_gcc_debug() { suite gcc $C11 -O2 -g -pthread -DEXEC_DEBUG=1; }
+config_clang_debug() { needs clang; suite clang $C11 -O2 -g -pthread -DEXEC_DEBUG=1; }
+config_gcc_nomalloc() { suite gcc $C11 -O2 -g -pthread -DEXEC_NO_MALLOC=1; }
+config_gcc_nothreads() { suite gcc $C11 -O2 -g -DEXEC_NO_THREADS=1; }
+
+# tcc knows few warnings; those it has are errors.
+config_tcc_nothreads() {
+    needs tcc
+    SUITE_WARN='-Wall -Werror' suite tcc -g -DEXEC_NO_THREADS=1
+}
+
+SANITIZE='-O1 -g -fno-omit-frame-pointer -fno-sanitize-recover=all'
+asan_options() {
+    export ASAN_OPTIONS=abort_on_error=0:detect_stack_use_after_return=1:detect_leaks=1
+    export UBSAN_OPTIONS=print_stacktrace=1
+}
+config_asan() {
+    asan_options
+    suite gcc $C11 $SANITIZE -pthread -fsanitize=address,undefined
+}
+config_clang_asan() {
+    needs clang
+    can_clang_sanitize || skip 'no runtime for the sanitizers of clang'
+    asan_options
+    suite clang $C11 $SANITIZE -pthread -fsanitize=address,undefined
+}
+# Some kernels place a program where the runtime of an older TSan does not expect it: without
+# randomising its addresses it works on each.
+config_tsan() {
+    needs clang
+    can_clang_sanitize || skip 'no runtime for the sanitizers of clang'
+    export TSAN_OPTIONS=halt_on_error=0:exitcode=66:second_deadlock_stack=1
+    have setarch && setarch -R true 2>/dev/null && RUNNER=(setarch -R)
+    suite clang $C11 -O1 -g -pthread -fsanitize=thread
+}
+config_valgrind() {
+    needs valgrind
+    RUNNER=(valgrind -q --error-exitcode=99 --leak-check=full --show-leak-kinds=definite,indirect
+        --errors-for-leak-kinds=definite,indirect --track-fds=no --num-callers=20)
+    suite gcc $C11 -O1 -g -pthread
+}
+config_musl_static() {
+    needs musl-gcc dpkg-source
+    cmocka_for musl musl-gcc || skip 'cmocka cannot be built for musl'
+    CMOCKA=$BUILD/cmocka-musl.o
+    suite musl-gcc $C11 -O2 -g -static -I"$BUILD/cmocka/include"
+}
+config_gcc_m32() {
+    can_m32 || skip 'gcc -m32 cannot link here'
+    needs dpkg-source
+    cmocka_for m32 gcc -m32 || skip 'cmocka cannot be built for 32 bits'
+    CMOCKA=$BUILD/cmocka-m32.o
+    suite gcc $C11 -m32 -O2 -g -pthread
+}
