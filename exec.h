@@ -594,6 +594,7 @@ struct exec {
     uint32_t claimed, gone;
     exec_task *tasks[2];        /* all; those of them that are cancelling since a cleanup_ns */
     exec_driver *drivers, *parker;
+    struct exec_timers *timers; /* the wheel of exec_timer.h */
     exec_port *port;
     exec *outer;                /* current before this one */
     uintptr_t owner;            /* thread */
