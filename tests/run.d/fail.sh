@@ -20,7 +20,7 @@ is_refused() { # FILE PROGRAM LOG COMMAND...
     status=$?
     if must_run "$file"; then
         [ $status -eq 0 ] || { cat "$log"; echo "$file: does not compile"; return 1; }
-        (ulimit -c 0; timeout --foreground -k 5 20 "$program") >"$log" 2>&1
+        { (ulimit -c 0; timeout --foreground -k 5 20 "$program") >"$log" 2>&1; } 2>>"$log"
         status=$?
         [ $status -eq 134 ] || { cat "$log"; echo "$file: exited with $status, expected an abort"; return 1; }
     elif [ $status -eq 0 ]; then
