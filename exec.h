@@ -2473,12 +2473,12 @@ EXEC_API int exec_run(exec *ex) {
 EXEC_API int exec_turn(exec *ex) {
     int status = exec__enter_thread(ex);
     if (status < 0) return status;
-    if (ex->port) exec__take_inbox(ex, NULL);
-    if (ex->port && !ex->parker) {
-        uint64_t count;
-        if (EXEC_SYS_READ(ex->port->fd, &count, sizeof count) < 0) count = 0;
+    if (ex->port) {                     /* what made exec_poll_fd readable is consumed */
+        exec__take_inbox(ex, NULL);
+        ex->looked = 1;
+        status = ex->parker ? ex->parker->type->park(ex->parker, 0) : exec__park_default(ex, 0);
     }
-    status = exec__turn(ex);
+    if (status == 0) status = exec__turn(ex);
     exec__leave_thread(ex);
     return status;
 }
@@ -2896,8 +2896,10 @@ static void exec__dump_future(exec *ex, const exec_future *f, unsigned depth) {
     exec__text t = { 0, "" };
     for (unsigned i = 0; i < depth; i++) exec__put(&t, "  ");
     exec__put(&t, f->type->name);
-    exec__put(&t, " ");
-    exec__put_place(&t, f->type->file, exec__line_of(f));
+    if (exec__line_of(f)) {
+        exec__put(&t, " ");
+        exec__put_place(&t, f->type->file, exec__line_of(f));
+    }
     if (f->type->describe) {
         char what[96] = "";
         f->type->describe(f, what, sizeof what);
