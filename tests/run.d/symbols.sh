@@ -1,0 +1,55 @@
+# SPDX-License-Identifier: MIT
+# What is public is tested; what EXEC_NO_MALLOC refers to cannot allocate. Sourced by tests/run.
+
+# Each public function and macro is used in the code of a test; each option is set by a test or a
+# configuration. What only a comment or a string names does not count.
+config_symbols() {
+    local dir=$BUILD/symbols missed
+    mkdir -p "$dir"
+    tools/public-symbols >"$dir/public"
+    [ "$(wc -l <"$dir/public")" -gt 100 ] || fail 'tools/public-symbols found next to nothing'
+    tools/strip-comments tests/*.[ch] tests/*/*.c tests/*/*.cpp >"$dir/text"
+    grep -ho 'EXEC_[A-Z_]*=' tests/run.d/*.sh >>"$dir/text"
+    missed=$(awk -f tests/symbols.awk "$dir/public" "$dir/text" | sort)
+    counted $(($(wc -l <"$dir/public") - $(printf '%s' "$missed" | grep -c .)))
+    [ -z "$missed" ] && return
+    printf 'no test uses:\n%s\n' "$missed"
+    return 1
+}
+
+# The undefined symbols of a program without heap, each of which must be in the list.
+undefined_symbols() { nm -u "$1" | awk '{ sub(/@.*/, "", $NF); print $NF }' | sort -u; }
+
+# The whole library, and each example that needs no heap.
+config_nomalloc_symbols() {
+    needs nm
+    local dir=$BUILD/nomalloc header bad=0 n=0 threads
+    mkdir -p "$dir"
+    for header in exec*.h; do
+        for threads in 0 1; do
+            printf '#define EXEC_IMPLEMENTATION\n#include "%s"\n' "$ROOT/$header" >"$dir/all.c"
+            # shellcheck disable=SC2086
+            gcc $C11 -O2 $WARN_C -DEXEC_NO_MALLOC=1 -DEXEC_NO_THREADS=$threads -c "$dir/all.c" \
+                -o "$dir/all.o" || exit 1
+            only_allowed "$dir/all.o" "$header EXEC_NO_THREADS=$threads" || bad=1
+            n=$((n + 1))
+        done
+    done
+    if [ -e examples/static.c ]; then
+        gcc $C11 -O2 -DEXEC_NO_MALLOC=1 -c examples/static.c -o "$dir/static.o" || exit 1
+        only_allowed "$dir/static.o" examples/static.c tests/allowed-symbols-example.txt || bad=1
+        n=$((n + 1))
+    fi
+    counted $n
+    [ $bad -eq 0 ]
+}
+
+only_allowed() { # OBJECT NAME [MORE ALLOWED]
+    local strange allowed
+    allowed=$(sed 's/#.*//; /^[[:space:]]*$/d' tests/allowed-symbols.txt ${3:+"$3"} | sort -u)
+    strange=$(undefined_symbols "$1" | grep -vxF -e "$allowed")
+    echo "$2: $(undefined_symbols "$1" | tr '\n' ' ')"
+    [ -z "$strange" ] && return
+    echo "$2: not allowed: $(echo "$strange" | tr '\n' ' ')"
+    return 1
+}
