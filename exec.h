@@ -1421,6 +1421,10 @@ static exec_poll exec__select_poll(exec_cx *cx, exec_future *f) {
     if (!op->count) return exec_ready(f, -EINVAL);
     if (exec_canceled(f)) exec__branches_cancel(op, -1, cx->strand->level);
     if (exec__branches_poll(cx, op, op->winner < 0 && !exec_canceled(f), 1)) return exec_pending(cx, f);
+#if EXEC_DEBUG
+    for (unsigned i = 0; i < op->count; i++)    /* one that never started may be awaited elsewhere */
+        if (!exec_strand_started(&op->strands[i])) exec__clear(op->strands[i].leaf, EXEC__F_ROOT);
+#endif
     return exec_ready(f, op->winner >= 0 ? op->winner : -ECANCELED);
 }
 
