@@ -250,14 +250,24 @@ enum {
 /* One chain of frames: the innermost is the leaf. */
 struct exec_strand {
     exec_future *leaf;      /* NULL when done */
+    uint16_t flags;         /* EXEC__S_*, and EXEC__T_* of the task that this strand is */
     uint8_t level;          /* of cancel: 0, EXEC_CANCEL or EXEC_KILL; only rises */
-    uint8_t flags;          /* EXEC__S_* */
-    uint8_t task_flags;     /* EXEC__T_*, of the task that this strand is */
-    uint8_t task_root;      /* offset of a task's root frame, in 8 bytes */
+    uint8_t task_root;      /* offset of a task's root frame, in 4 bytes */
 };
 
 enum { EXEC_CANCEL = 1, EXEC_KILL = 2 };
-enum { EXEC__S_RUNNING = 1, EXEC__S_STARTED = 2, EXEC__S_DELIVER = 4, EXEC__S_DONE = 8 };
+enum {
+    EXEC__S_FRESH = 1,      /* never polled */
+    EXEC__S_DELIVER = 2,    /* a level has come that it takes when it next suspends */
+    EXEC__S_DONE = 4,
+    EXEC__S_LEVEL = 8,      /* level > 0 */
+    EXEC__T_QUEUED = 16,    /* in the ready queue, or woken while running */
+    EXEC__T_LIVE = 32,      /* claimed */
+    EXEC__T_STARTED = 64,
+    EXEC__T_CANCELLING = 128,       /* in the list of the cancelling */
+    EXEC__T_GENERATION = 256,       /* parity of the sweep that met it first */
+    EXEC__T_GONE = 512      /* over, but still linked in the ready queue */
+};
 
 /* What a poll may use. Valid during the poll, and the same object for each poll of an executor. */
 struct exec_cx {
@@ -338,7 +348,7 @@ EXEC_API exec_future *exec_strand_poll(exec_cx *cx, exec_strand *s);
 EXEC_API void exec_strand_cancel(exec_strand *s, unsigned level);
 static inline int exec_strand_done(const exec_strand *s) { return (s->flags & EXEC__S_DONE) != 0; }
 static inline int exec_strand_started(const exec_strand *s) {
-    return (s->flags & EXEC__S_STARTED) != 0;
+    return (s->flags & EXEC__S_FRESH) == 0;
 }
 
 /* -------------------------------------------------------------------------------------- coroutines */
@@ -381,8 +391,7 @@ static inline int exec_strand_started(const exec_strand *s) {
         exec__clear(exec__f, EXEC__F_SHIELD);)
 
 /* Lets the other ready tasks run. */
-#define EXEC_YIELD EXEC__POINT(exec__yield(cx, exec__f), EXEC__UID, \
-        exec__clear(exec__f, EXEC__F_KILLED);)
+#define EXEC_YIELD EXEC__POINT(exec__yield(cx, exec__f), EXEC__UID, )
 
 /* Waits until the condition holds; it is evaluated on each wake of the task. Never spins. */
 #define EXEC_WAIT_UNTIL(condition) EXEC__WAIT(condition, EXEC__UID)
@@ -408,16 +417,6 @@ struct exec_task {
     exec_group *group;
     exec_handle *observers;
     exec_cell *cell;            /* what foreign threads hold; made on first use */
-};
-
-enum {
-    EXEC__T_QUEUED = 1,         /* in the ready queue, or woken while running */
-    EXEC__T_LIVE = 2,           /* claimed */
-    EXEC__T_STARTED = 4,
-    EXEC__T_CANCELLING = 8,     /* in the list of the cancelling */
-    EXEC__T_GENERATION = 16,    /* parity of the sweep that met it first */
-    EXEC__T_GONE = 32,          /* over, but still linked in the ready queue */
-    EXEC__T_NAMED = 64
 };
 
 /* Where a task lives. Embedded in what it stands for. */
@@ -585,10 +584,9 @@ typedef struct exec_config {
 
 /* Lives at one place from exec_init to exec_destroy; on one thread. Members are private. */
 struct exec {
-    exec_task *ready;
-    exec_task **ready_end;
+    exec_task *last;            /* of the ready queue, a ring */
     exec_cx cx;
-    uint8_t polling, turning, closing, stopping, armed, looked;
+    uint8_t turning, closing, stopping, armed, looked;
     uint8_t generation;
     int claim_error;
     uint32_t claimed, gone;
@@ -803,7 +801,7 @@ static inline void exec__clear(exec_future *f, unsigned bits) {
 }
 static inline void exec__line(exec_future *f, unsigned line) {
     f->line = (uint16_t)line;
-    f->line_high = (uint8_t)(line >> 16);
+    if (line >> 16) f->line_high = (uint8_t)(line >> 16);   /* so a file's first 65535 lines pay one store */
 }
 static inline unsigned exec__line_of(const exec_future *f) {
     return (unsigned)f->line_high << 16 | f->line;
@@ -853,7 +851,7 @@ static inline int exec__shield(exec_cx *cx, exec_future *f, exec_future *child) 
     return exec__await(cx, f, child);
 }
 static inline int exec__yield(exec_cx *cx, exec_future *f) {
-    exec_wake(cx->task);
+    cx->task->strand.flags |= EXEC__T_QUEUED;       /* a wake of oneself */
     cx->strand->leaf = f;
     return 1;
 }
@@ -976,6 +974,7 @@ static inline int exec__may_ignore(int status) { return status; }
     do { \
         EXEC__LOCAL(uid) \
         while (!(condition)) { \
+            exec__clear(exec__f, EXEC__F_KILLED); \
             exec__f->resume = EXEC__POINT_OF(uid); \
             exec__line(exec__f, __LINE__); \
             return exec_pending(cx, exec__f); \
@@ -1291,11 +1290,14 @@ EXEC_API int exec_clock_advance(exec *ex, int64_t ns) {
 
 /* ------------------------------------------------------------------------------------- trampoline */
 
+static void exec__strand_set(exec_strand *s, unsigned bits) { s->flags = (uint16_t)(s->flags | bits); }
+static void exec__strand_clear(exec_strand *s, unsigned bits) { s->flags = (uint16_t)(s->flags & ~bits); }
+static void exec__task_set(exec_task *t, unsigned bits) { exec__strand_set(&t->strand, bits); }
+
 EXEC_API void exec_strand_init(exec_strand *s, exec_future *root) {
     s->leaf = root;
+    s->flags = EXEC__S_FRESH;
     s->level = 0;
-    s->flags = 0;
-    s->task_flags = 0;
     s->task_root = 0;
     root->parent = NULL;
     exec__set(root, EXEC__F_ROOT);
@@ -1304,14 +1306,14 @@ EXEC_API void exec_strand_init(exec_strand *s, exec_future *root) {
 EXEC_API void exec_strand_cancel(exec_strand *s, unsigned level) {
     if (level <= s->level || exec_strand_done(s)) return;
     s->level = (uint8_t)level;
-    s->flags = (uint8_t)(s->flags | EXEC__S_DELIVER);
+    exec__strand_set(s, EXEC__S_DELIVER | EXEC__S_LEVEL);
 }
 
 /* The leaf of a cancelled strand pends: 1 if it was marked and is to be polled. */
 static EXEC__COLD int exec__deliver(exec_cx *cx, exec_strand *s) {
     exec_future *f, *cleanup = NULL;
     int asked = s->flags & EXEC__S_DELIVER;
-    s->flags = (uint8_t)(s->flags & ~EXEC__S_DELIVER);
+    exec__strand_clear(s, EXEC__S_DELIVER);
     if (s->level >= EXEC_KILL) {
         if (s->leaf->flags & EXEC__F_KILLED) return 0;
         if (!exec_spend(cx)) return 0;      /* a cleanup that awaits for ever must not spin here */
@@ -1325,33 +1327,54 @@ static EXEC__COLD int exec__deliver(exec_cx *cx, exec_strand *s) {
     return !cleanup;
 }
 
-/* A wake becomes a poll here: the leaf goes on; what is ready hands over to who awaits it. */
+/* The future is ready: 1 if its parent is to be polled, 0 if it was the root. */
+static int exec__pop(exec_cx *cx, exec_strand *s, exec_future *f) {
+    exec_future *parent = f->parent;
+    cx->child = f;
+    s->leaf = parent;
+    if (!parent) {
+        EXEC_ASSERT(f->flags & EXEC__F_ROOT,
+                    "a future was polled that nobody awaits: use EXEC_AWAIT or exec_poll_child");
+        exec__strand_set(s, EXEC__S_DONE);
+        return 0;
+    }
+    if (EXEC__UNLIKELY(f->flags & EXEC__F_MARK)) exec__set(parent, EXEC__F_MARK);
+    return 1;
+}
+
+/* A wake becomes a poll here: the leaf goes on; what is ready hands over to who awaits it. The strand
+   is cx->strand. Returns its root when that is ready, else NULL. */
+static inline exec_future *exec__trampoline(exec_cx *cx, exec_strand *s) {
+    for (;;) {
+        exec_future *f = s->leaf;
+        if (f->type->poll(cx, f) != EXEC_PENDING) {
+            if (!exec__pop(cx, s, f)) return f;
+        } else if (EXEC__LIKELY(!s->level) || !exec__deliver(cx, s)) {
+            return NULL;
+        }
+    }
+}
+
+/* Before the poll of a strand that was never polled or has a level. 1: its root is ready already. */
+static EXEC__COLD int exec__prepare_strand(exec_cx *cx, exec_strand *s) {
+    if (s->flags & EXEC__S_FRESH) {
+        exec__strand_clear(s, EXEC__S_FRESH);
+        return exec_is_ready(s->leaf);
+    }
+    if (s->level) exec__deliver(cx, s);
+    return 0;
+}
+
 EXEC_API exec_future *exec_strand_poll(exec_cx *cx, exec_strand *s) {
     exec_strand *outer = cx->strand;
-    exec_future *f = s->leaf, *done = NULL;
+    exec_future *done;
     cx->strand = s;
-    if (EXEC__UNLIKELY(s->level) && exec_strand_started(s)) exec__deliver(cx, s);
-    s->flags = (uint8_t)(s->flags | EXEC__S_RUNNING | EXEC__S_STARTED);
-    for (;;) {
-        if (!(f->flags & EXEC__F_DONE) && f->type->poll(cx, f) == EXEC_PENDING) {
-            f = s->leaf;
-            if (EXEC__LIKELY(!s->level) || !exec__deliver(cx, s)) break;
-            continue;
-        }
-        cx->child = f;
-        if (!f->parent) {
-            EXEC_ASSERT(f->flags & EXEC__F_ROOT,
-                        "a future was polled that nobody awaits: use EXEC_AWAIT or exec_poll_child");
-            done = f;
-            f = NULL;
-            s->flags = (uint8_t)(s->flags | EXEC__S_DONE);
-            break;
-        }
-        if (EXEC__UNLIKELY(f->flags & EXEC__F_MARK)) exec__set(f->parent, EXEC__F_MARK);
-        s->leaf = f = f->parent;
+    if (EXEC__UNLIKELY(s->flags & (EXEC__S_FRESH | EXEC__S_LEVEL)) && exec__prepare_strand(cx, s)) {
+        done = s->leaf;
+        exec__pop(cx, s, done);
+    } else {
+        done = exec__trampoline(cx, s);
     }
-    s->leaf = f;
-    s->flags = (uint8_t)(s->flags & ~EXEC__S_RUNNING);
     cx->strand = outer;
     return done;
 }
@@ -1476,30 +1499,30 @@ EXEC_API exec_future *exec__join4(exec_join_op *op, unsigned n, exec_future *a, 
 
 static void exec__signal(exec_port *port);
 
+/* A ring, known by its last: last->next is the first. */
 static void exec__push_ready(exec *ex, exec_task *t) {
-    t->next = NULL;
-    *ex->ready_end = t;
-    ex->ready_end = &t->next;
+    exec_task *last = ex->last;
+    t->next = last ? last->next : t;
+    if (last) last->next = t;
+    ex->last = t;
 }
 
-static void exec__task_set(exec_task *t, unsigned bits) {
-    t->strand.task_flags = (uint8_t)(t->strand.task_flags | bits);
+static void exec__drop_first(exec *ex, exec_task *first) {
+    if (ex->last == first) ex->last = NULL;
+    else ex->last->next = first->next;
 }
 
-static void exec__task_clear(exec_task *t, unsigned bits) {
-    t->strand.task_flags = (uint8_t)(t->strand.task_flags & ~bits);
-}
 
 EXEC_API void exec_wake(exec_task *t) {
     exec *ex = t->store->exec;
 #if EXEC_DEBUG
     EXEC_ASSERT(ex->owner == exec__self(), "exec_wake from another thread: take an exec_waker and wake that");
 #endif
-    if (t->strand.task_flags & EXEC__T_QUEUED) return;
+    if (t->strand.flags & EXEC__T_QUEUED) return;
     EXEC_TRACE_WAKE(t);
     exec__task_set(t, EXEC__T_QUEUED);
     ex->counters.wakes++;
-    if (t->strand.flags & EXEC__S_RUNNING) return;      /* its poll pushes it when it pends */
+    if (ex->cx.task == t) return;       /* running: stays in the queue when it pends */
     exec__push_ready(ex, t);
     if (EXEC__UNLIKELY(ex->armed)) exec__signal(ex->port);
 }
@@ -1528,7 +1551,7 @@ static exec_task *exec__list_next(const exec *ex, const exec_task *t, unsigned l
 }
 
 static void exec__list_remove(exec *ex, exec_task *t) {
-    unsigned list = (t->strand.task_flags & EXEC__T_CANCELLING) != 0;
+    unsigned list = (t->strand.flags & EXEC__T_CANCELLING) != 0;
     exec_task *next = exec__list_next(ex, t, list);
     if (t->group && t->group->first[list] == t)
         t->group->first[list] = next && next->group == t->group ? next : NULL;
@@ -1578,13 +1601,13 @@ static void exec__heap_release(exec_store *store, exec_task *t, const exec_type 
 
 static void exec__fixed_release(exec_store *store, exec_task *t, const exec_type *type) {
     (void)store; (void)type;
-    t->strand.task_flags = 0;
+    t->strand.flags = 0;
 }
 
 static void exec__pool_release(exec_store *store, exec_task *t, const exec_type *type) {
     exec_pool *pool = (exec_pool *)(void *)store;
     (void)type;
-    t->strand.task_flags = 0;
+    t->strand.flags = 0;
     t->next = (exec_task *)pool->free_list;
     pool->free_list = t;
     pool->live--;
@@ -1605,17 +1628,18 @@ EXEC_API int exec_pool_init(exec_pool *pool, void *memory, size_t bytes, size_t 
 /* Tasks that ended outside a turn while they were queued keep their memory until they are popped;
    who runs out of slots takes them out of the queue at once. */
 static void exec__reap(exec *ex) {
-    exec_task **link = &ex->ready, *t;
-    while ((t = *link) != NULL) {
-        if (!(t->strand.task_flags & EXEC__T_GONE)) {
-            link = &t->next;
+    exec_task *kept = ex->last;
+    while (ex->gone) {
+        exec_task *t = kept->next;
+        if (!(t->strand.flags & EXEC__T_GONE)) {
+            kept = t;
             continue;
         }
-        *link = t->next;
+        ex->gone--;
+        kept->next = t->next;
+        if (t == ex->last) ex->last = t == kept ? NULL : kept;
         t->store->release(t->store, t, exec__root_of(t)->type);
     }
-    ex->ready_end = link;
-    ex->gone = 0;
 }
 
 static exec_task *exec__pool_take(exec *ex, exec_pool *pool, size_t bytes, int *error) {
@@ -1639,9 +1663,9 @@ static exec_task *exec__storage_take(exec *ex, const exec_opts *opts, size_t byt
     exec_task *t = (exec_task *)opts->storage;
     *error = -EINVAL;
     if (bytes > opts->storage_bytes || (uintptr_t)t % EXEC__ALIGNOF(exec_task)) return NULL;
-    if ((t->strand.task_flags & EXEC__T_GONE) && t->store->exec == ex) exec__reap(ex);
+    if ((t->strand.flags & EXEC__T_GONE) && t->store->exec == ex) exec__reap(ex);
     *error = -EBUSY;
-    return t->strand.task_flags & EXEC__T_LIVE ? NULL : t;
+    return t->strand.flags & EXEC__T_LIVE ? NULL : t;
 }
 
 /* Memory for the task from the store that opts name. */
@@ -1695,7 +1719,7 @@ static exec_task *exec__task_init(exec_task *t, exec_store *store, const exec_ty
     memset(t, 0, sizeof *t);
     t->store = store;
     t->strand.task_root = (uint8_t)(exec__root_offset(type) / 4);
-    t->strand.task_flags = EXEC__T_LIVE;
+    t->strand.flags = EXEC__T_LIVE | EXEC__S_FRESH;
     return t;
 }
 
@@ -1710,7 +1734,6 @@ EXEC_API void *exec__claim(exec *ex, const exec_opts *opts, const exec_type *typ
     if (!t) return NULL;
     exec__task_init(t, store, type);
     if (opts && opts->handle) exec__handle_link(opts->handle, t, opts->name);
-    if (opts && opts->name) exec__task_set(t, EXEC__T_NAMED);
     if (opts && opts->cell) {
         memset(opts->cell, 0, sizeof *opts->cell);
         t->cell = opts->cell;
@@ -1725,7 +1748,7 @@ EXEC_API int exec_claim_error(const exec *ex) { return ex->claim_error; }
 EXEC_API int exec__start(exec_future *root) {
     exec_task *t = exec__task_of(root);
     exec *ex = t->store->exec;
-    EXEC_ASSERT(!(t->strand.task_flags & EXEC__T_STARTED), "EXEC_START of a task that was started before");
+    EXEC_ASSERT(!(t->strand.flags & EXEC__T_STARTED), "EXEC_START of a task that was started before");
     t->strand.leaf = root;
     exec__set(root, EXEC__F_ROOT);
     exec__task_set(t, EXEC__T_STARTED);
@@ -1742,7 +1765,7 @@ EXEC_API int exec__start(exec_future *root) {
 
 EXEC_API void exec__drop(exec_future *root) {
     exec_task *t = exec__task_of(root);
-    EXEC_ASSERT(!(t->strand.task_flags & EXEC__T_STARTED), "EXEC_DROP of a started task: abort it");
+    EXEC_ASSERT(!(t->strand.flags & EXEC__T_STARTED), "EXEC_DROP of a started task: abort it");
     t->store->exec->claimed--;
     while (t->observers) exec__handle_unlink(t->observers, EXEC_STATE_NONE);
     t->store->release(t->store, t, root->type);
@@ -1754,7 +1777,7 @@ EXEC_API void exec__drop(exec_future *root) {
 static void exec__cancel_task(exec *ex, exec_task *t, unsigned level) {
     if (level <= t->strand.level) return;
     exec_strand_cancel(&t->strand, level);
-    if (ex->config.cleanup_ns && !(t->strand.task_flags & EXEC__T_CANCELLING)) {
+    if (ex->config.cleanup_ns && !(t->strand.flags & EXEC__T_CANCELLING)) {
         exec__list_remove(ex, t);
         if (!ex->tasks[1]) ex->sweep_at = exec_now(ex) + ex->config.cleanup_ns;
         exec__task_set(t, EXEC__T_CANCELLING);
@@ -1777,7 +1800,7 @@ static void exec__sweep(exec *ex) {
     int64_t now;
     if (!ex->tasks[1] || (now = exec_now(ex)) < ex->sweep_at) return;
     for (exec_task *t = ex->tasks[1]; t; t = exec__list_next(ex, t, 1)) {
-        int generation = (t->strand.task_flags & EXEC__T_GENERATION) != 0;
+        int generation = (t->strand.flags & EXEC__T_GENERATION) != 0;
         if (generation != ex->generation) exec__cancel_task(ex, t, EXEC_KILL);
     }
     ex->generation ^= 1;
@@ -1937,24 +1960,28 @@ static EXEC__COLD void exec__stalled(exec *ex, const exec_type *type, unsigned l
     exec_log(ex, t.s);
 }
 
-static exec_future *exec__poll_root(exec *ex, exec_task *t) {
-    exec_future *done;
-    ex->cx.task = t;
-    ex->cx.budget = ex->config.ops_per_poll;
-    ex->counters.polls++;
+/* Running is: being cx.task. */
+static inline exec_future *exec__poll_task(exec *ex, exec_task *t) {
+    exec_cx *cx = &ex->cx;
+    cx->task = t;
+    cx->strand = &t->strand;
+    cx->budget = ex->config.ops_per_poll;
     EXEC_TRACE_POLL(t);
 #if EXEC_DEBUG
     exec__poison_stack();
 #endif
-    ex->polling = 1;
-    done = exec_strand_poll(&ex->cx, &t->strand);
-    ex->polling = 0;
-    return done;
+    if (EXEC__UNLIKELY(t->strand.flags & (EXEC__S_FRESH | EXEC__S_LEVEL))) exec__prepare_strand(cx, &t->strand);
+    return exec__trampoline(cx, &t->strand);
 }
 
-static EXEC__COLD exec_future *exec__poll_root_timed(exec *ex, exec_task *t) {
+static void exec__poll_over(exec *ex) {
+    ex->cx.task = NULL;
+    ex->cx.strand = NULL;
+}
+
+static EXEC__COLD exec_future *exec__poll_task_timed(exec *ex, exec_task *t) {
     int64_t start = exec_now(ex), took;
-    exec_future *done = exec__poll_root(ex, t);
+    exec_future *done = exec__poll_task(ex, t);
     took = exec_now(ex) - start;
     if (took > ex->config.stall_ns) {
         exec_future *root = exec__root_of(t);
@@ -1963,16 +1990,33 @@ static EXEC__COLD exec_future *exec__poll_root_timed(exec *ex, exec_task *t) {
     return done;
 }
 
-/* One poll of the task at the head of the queue. */
-static void exec__poll_next(exec *ex) {
-    exec_task *t = ex->ready;
-    exec_future *done;
-    ex->ready = t->next;
-    if (!ex->ready) ex->ready_end = &ex->ready;
-    exec__task_clear(t, EXEC__T_QUEUED);
-    done = EXEC__UNLIKELY(ex->config.stall_ns) ? exec__poll_root_timed(ex, t) : exec__poll_root(ex, t);
-    if (EXEC__UNLIKELY(done != NULL)) exec__task_over(ex, t, done, 0);
-    else if (t->strand.task_flags & EXEC__T_QUEUED) exec__push_ready(ex, t);
+/* Polls up to `limit` tasks from the queue. The one that runs stays first in the ring, and goes last by
+   one store if it was woken meanwhile. */
+static unsigned exec__poll_ready(exec *ex, unsigned limit) {
+    const int timed = ex->config.stall_ns != 0;
+    unsigned left = limit;
+    while (left && ex->last) {
+        exec_task *t = ex->last->next;
+        exec_future *done;
+        if (EXEC__UNLIKELY(t->strand.flags & EXEC__T_GONE)) {
+            exec__reap(ex);
+            continue;
+        }
+        exec__strand_clear(&t->strand, EXEC__T_QUEUED);
+        done = EXEC__UNLIKELY(timed) ? exec__poll_task_timed(ex, t) : exec__poll_task(ex, t);
+        left--;
+        if (EXEC__LIKELY(!done) && t->strand.flags & EXEC__T_QUEUED) {
+            ex->last = t;
+            continue;
+        }
+        exec__drop_first(ex, t);
+        if (!done) continue;
+        exec__poll_over(ex);
+        exec__task_over(ex, t, done, 0);
+    }
+    exec__poll_over(ex);
+    ex->counters.polls += limit - left;
+    return limit - left;
 }
 
 /* Outside any poll: a cancelled task unwinds now. It stays queued. */
@@ -1980,7 +2024,9 @@ static void exec__unwind_now(exec *ex, exec_task *t) {
     exec *current = exec_current();
     exec_future *done;
     exec__set_current(ex);
-    done = exec__poll_root(ex, t);
+    done = exec__poll_task(ex, t);
+    exec__poll_over(ex);
+    ex->counters.polls++;
     exec__set_current(current);
     if (done) exec__task_over(ex, t, done, 1);
 }
@@ -1991,9 +2037,9 @@ EXEC_API exec_state exec_handle_state(const exec_handle *h) {
     const exec_strand *s;
     if (!h->task) return h->state;
     s = &h->task->strand;
-    if (s->flags & EXEC__S_RUNNING) return EXEC_STATE_RUNNING;
+    if (h->task->store->exec->cx.task == h->task) return EXEC_STATE_RUNNING;
     if (s->level) return EXEC_STATE_CANCELLING;
-    return s->task_flags & EXEC__T_QUEUED ? EXEC_STATE_SCHEDULED : EXEC_STATE_IDLE;
+    return s->flags & EXEC__T_QUEUED ? EXEC_STATE_SCHEDULED : EXEC_STATE_IDLE;
 }
 
 EXEC_API intptr_t exec_handle_result(const exec_handle *h) {
@@ -2006,11 +2052,11 @@ static int exec__handle_cancel(exec_handle *h, unsigned level) {
     exec_task *t = h->task;
     exec *ex;
     if (!t || t->strand.level >= level || exec_strand_done(&t->strand)) return -EALREADY;
-    if (!(t->strand.task_flags & EXEC__T_STARTED)) return -EINVAL;
+    if (!(t->strand.flags & EXEC__T_STARTED)) return -EINVAL;
     if (level == EXEC_CANCEL && (exec__root_of(t)->flags & EXEC__F_CLEANUP)) return -EALREADY;
     ex = t->store->exec;
     exec__cancel_task(ex, t, level);
-    if (!ex->polling) exec__unwind_now(ex, t);
+    if (!ex->cx.task) exec__unwind_now(ex, t);
     return 0;
 }
 
@@ -2360,7 +2406,7 @@ static int exec__reachable(const exec *ex) {
 /* How long a wait may take. A virtual clock does not wait: it jumps, if nobody outside may act. */
 static int64_t exec__timeout(exec *ex) {
     int64_t deadline, now;
-    if (ex->ready) return 0;
+    if (ex->last) return 0;
     deadline = exec__next_deadline(ex);
     if (deadline == EXEC_NEVER) return EXEC_NEVER;
     if (ex->config.virtual_clock && deadline > ex->virtual_now) {
@@ -2382,7 +2428,7 @@ static int exec__spin(exec *ex, int64_t timeout_ns) {
     int64_t span = ex->config.spin_ns < timeout_ns ? ex->config.spin_ns : timeout_ns;
     int64_t end = exec_now(ex) + span;
     do {
-        if (exec__look(ex) < 0 || ex->ready) return 1;
+        if (exec__look(ex) < 0 || ex->last) return 1;
         if (ex->port && EXEC__LOAD(&ex->port->head)) return 1;
     } while (exec_now(ex) < end);
     return timeout_ns <= ex->config.spin_ns;
@@ -2402,7 +2448,7 @@ static int exec__park(exec *ex, int64_t timeout_ns) {
 
 /* Io and wakes and timers, then polls. */
 static int exec__turn(exec *ex) {
-    unsigned polls = 0;
+    unsigned polls;
     int64_t start = EXEC__UNLIKELY(ex->config.stall_ns) ? exec_now(ex) : 0;
     ex->counters.turns++;
     if (!ex->looked) exec__look(ex);
@@ -2411,14 +2457,7 @@ static int exec__turn(exec *ex) {
     for (exec_driver *d = ex->drivers; d; d = d->next)
         if (d->type->turn) d->type->turn(d);
     exec__sweep(ex);
-    while (polls < ex->config.tasks_per_turn && ex->ready) {
-        if (EXEC__UNLIKELY(ex->ready->strand.task_flags & EXEC__T_GONE)) {
-            exec__reap(ex);
-            continue;
-        }
-        exec__poll_next(ex);
-        polls++;
-    }
+    polls = exec__poll_ready(ex, ex->config.tasks_per_turn);
     if (EXEC__UNLIKELY(ex->config.stall_ns)) {
         int64_t took = exec_now(ex) - start;
         if (took > ex->counters.longest_turn_ns) ex->counters.longest_turn_ns = took;
@@ -2427,7 +2466,7 @@ static int exec__turn(exec *ex) {
 }
 
 static int exec__enter_thread(exec *ex) {
-    if (ex->turning || ex->polling) return -EDEADLK;
+    if (ex->turning || ex->cx.task) return -EDEADLK;
     ex->turning = 1;
     ex->armed = 0;
     ex->owner = exec__self();
@@ -2575,7 +2614,6 @@ EXEC_API int exec_init(exec *ex, const exec_config *config) {
     ex->fixed.exec = ex;
     ex->fixed.release = exec__fixed_release;
     ex->cx.exec = ex;
-    ex->ready_end = &ex->ready;
     ex->owner = exec__self();
     return 0;
 }
@@ -2601,7 +2639,7 @@ static void exec__unwind_all(exec *ex, int64_t limit) {
 /* Under kill each await ends at once; a cleanup that starts ever new ones is stuck. */
 static void exec__kill_all(exec *ex) {
     exec__cancel_all(ex, EXEC_KILL);
-    for (unsigned turns = 0; ex->counters.tasks && ex->ready && turns < 100000; turns++) exec__turn(ex);
+    for (unsigned turns = 0; ex->counters.tasks && ex->last && turns < 100000; turns++) exec__turn(ex);
 }
 
 static void exec__detach_all(exec *ex) {
@@ -2646,7 +2684,7 @@ EXEC_API int exec_handle_waker(exec_handle *h, exec_waker *out) {
     out->cell = NULL;
     if (h->state == EXEC_STATE_NONE && !h->task) return -EINVAL;
     if (!h->task) return -ESRCH;
-    if (!(h->task->strand.task_flags & EXEC__T_STARTED)) return -EINVAL;
+    if (!(h->task->strand.flags & EXEC__T_STARTED)) return -EINVAL;
     return exec__cell_get(h->task->store->exec, h->task, &out->cell);
 }
 
@@ -2966,7 +3004,7 @@ static int exec__check_task(const exec *ex, const exec_task *t, unsigned list) {
     const exec_handle *const *link = (const exec_handle *const *)(const void *)&t->observers;
     if (t->list_next->list_prev != t || t->list_prev->list_next != t) return 0;
     if (t->store->exec != ex) return 0;
-    if (((t->strand.task_flags & EXEC__T_CANCELLING) != 0) != list) return 0;
+    if (((t->strand.flags & EXEC__T_CANCELLING) != 0) != list) return 0;
     if (!t->strand.leaf || (t->strand.leaf->flags & EXEC__F_DONE)) return 0;
     for (const exec_handle *h = t->observers; h; link = (const exec_handle *const *)(const void *)&h->next, h = h->next)
         if (h->task != t || (const void *)h->link != (const void *)link) return 0;
@@ -2976,15 +3014,16 @@ static int exec__check_task(const exec *ex, const exec_task *t, unsigned list) {
 EXEC_API int exec_check(exec *ex) {
     uint32_t tasks = 0, gone = 0;
     int good = 1;
-    exec_task *const *end = &ex->ready;
+    exec_task *t;
     for (unsigned list = 0; list < 2; list++)
-        for (exec_task *t = ex->tasks[list]; t && good; t = exec__list_next(ex, t, list), tasks++)
+        for (t = ex->tasks[list]; t && good; t = exec__list_next(ex, t, list), tasks++)
             good = exec__check_task(ex, t, list);
-    for (exec_task *t = ex->ready; t && good; end = &t->next, t = t->next) {
-        if (t->strand.task_flags & EXEC__T_GONE) gone++;
-        good = (t->strand.task_flags & EXEC__T_QUEUED) != 0;
-    }
-    good = good && tasks == ex->counters.tasks && gone == ex->gone && ex->ready_end == end;
+    if ((t = ex->last) != NULL && good) do {
+        t = t->next;
+        if (t->strand.flags & EXEC__T_GONE) gone++;
+        good = t->strand.flags & EXEC__T_QUEUED || t == ex->cx.task;
+    } while (good && t != ex->last);
+    good = good && tasks == ex->counters.tasks && gone == ex->gone;
     for (exec_driver *d = ex->drivers; d && good; d = d->next)
         if (d->type->check) good = d->type->check(d) == 0;
     if (!good) exec_log(ex, "exec: exec_check found a list or a count that does not hold");
