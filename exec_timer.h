@@ -1,0 +1,637 @@
+/* SPDX-License-Identifier: MIT
+ *
+ * exec_timer.h - timers for exec.h: sleep, timeout, and the wheel that they stand on
+ *
+ * The wheel is a driver of the executor. A timer is a node of 32 bytes inside the op that waits;
+ * nothing allocates. Arming, cancelling, re-arming and finding the next deadline are O(1), with ten
+ * timers and with ten million.
+ *
+ * DO THIS
+ *     #define EXEC_IMPLEMENTATION       in ONE .c file, before its first #include
+ *     #include "exec_timer.h"           includes exec.h
+ *     exec_timers timers;               beside the executor; then, after exec_init:
+ *     exec_timers_attach(&timers, &ex);
+ * (exec_net_attach brings the timers with it.)
+ *
+ * A COMPLETE PROGRAM
+ *     #define EXEC_IMPLEMENTATION
+ *     #include "exec_timer.h"
+ *     #include <stdio.h>
+ *
+ *     typedef struct { EXEC_FRAME; exec_sleep_op nap; } slow;
+ *     typedef struct { EXEC_FRAME; exec_timeout_op limit; slow child; } patient;
+ *
+ *     EXEC_ASYNC(slow) {
+ *         EXEC_BEGIN;
+ *         EXEC_TRY(exec_sleep(&self->nap, EXEC_SEC(5)));
+ *         EXEC_FINALLY;
+ *         puts("slow unwinds");                         // before the timeout is ready
+ *         EXEC_END;
+ *     }
+ *
+ *     EXEC_ASYNC(patient) {
+ *         EXEC_BEGIN;
+ *         EXEC_AWAIT(exec_timeout(&self->limit, EXEC_CALL(&self->child, slow), EXEC_MS(100)));
+ *         puts(self->limit.expired ? "too late" : "in time");
+ *         EXEC_END;
+ *     }
+ *
+ *     int main(void) {
+ *         exec ex;
+ *         exec_timers timers;
+ *         if (exec_init(&ex, NULL) < 0 || exec_timers_attach(&timers, &ex) < 0) return 1;
+ *         int status = EXEC_SPAWN(&ex, NULL, patient);
+ *         if (status == 0) status = exec_run(&ex);
+ *         exec_destroy(&ex, EXEC_SEC(1));
+ *         return status < 0;
+ *     }
+ *
+ * WHAT HOLDS (each with the test that proves it, in tests/)
+ *  1. Never early; late by at most one tick plus the turn in progress. Deadlines in the past, of zero,
+ *     of EXEC_NEVER and beyond the wheel are correct. (trap_11_*, random_walk_against_the_oracle)
+ *  2. exec_timers_next is O(1) and never late. (trap_12_next_deadline_visits_one_slot)
+ *  3. An idle executor parks once per deadline. Where several timers share a slot of an upper level
+ *     it also parks when that slot opens: at most levels - 1 times per timer, and once more beyond
+ *     the wheel. (trap_13_ms_truncation, trap_17_idle_parks_once_per_deadline)
+ *  4. A wake without cause changes no result. (trap_18_spurious_wakes)
+ *  5. Relative calls read the clock at their first poll, not the time of the turn; calls with a
+ *     deadline never read it. (trap_24_stale_clock, deadline_calls_never_read_the_clock)
+ *  6. A timeout is ready when its inner future is over, not before; whatever ended it, no node stays
+ *     behind. (timeout_waits_for_a_slow_unwind, trap_05_no_node_stays)
+ *  7. Under a virtual clock an hour takes no time. (a_virtual_hour_takes_no_time)
+ * Timers of one tick expire in no particular order.
+ *
+ * OPTIONS (plain numbers; the same in all files, or they do not link)
+ *  EXEC_TIMER_TICK_NS  65536  resolution. A power of two is a shift, anything else a division.
+ *                             65 us is what Linux leaves open anyway (its timer slack is 50 us), so a
+ *                             finer tick is not seen by who sleeps, and a coarser one is.
+ *  EXEC_TIMER_BITS     6      2^bits slots a level, 1 to 6
+ *  EXEC_TIMER_LEVELS   6      2^(levels * bits) ticks are one turn of the wheel: 52 days. What lies
+ *                             beyond is one list, sorted in once a turn.
+ * The wheel takes levels * 2^bits pointers and about 100 bytes: 3.2 KiB; 2 levels of 4 slots: 160 bytes.
+ */
+#ifndef EXEC_TIMER_H
+#define EXEC_TIMER_H
+
+#include "exec.h"
+
+/* ---------------------------------------------------------------------------------------- options */
+
+#ifndef EXEC_TIMER_TICK_NS
+#define EXEC_TIMER_TICK_NS 65536
+#endif
+#ifndef EXEC_TIMER_BITS
+#define EXEC_TIMER_BITS 6
+#endif
+#ifndef EXEC_TIMER_LEVELS
+#define EXEC_TIMER_LEVELS 6
+#endif
+#if EXEC_TIMER_BITS < 1 || EXEC_TIMER_BITS > 6
+#error "exec_timer.h: EXEC_TIMER_BITS is 1 to 6: a level's slots are the bits of one word"
+#endif
+#if EXEC_TIMER_LEVELS < 1 || EXEC_TIMER_LEVELS > 30 || EXEC_TIMER_LEVELS * EXEC_TIMER_BITS > 60
+#error "exec_timer.h: EXEC_TIMER_LEVELS is 1 to 30, and levels * bits at most 60"
+#endif
+#if EXEC_TIMER_TICK_NS < 1 || EXEC_TIMER_TICK_NS > 1000000000
+#error "exec_timer.h: EXEC_TIMER_TICK_NS is 1 to 1000000000"
+#endif
+
+#ifdef __cplusplus
+extern "C" {
+#endif
+
+/* ------------------------------------------------------------------------------------------ types */
+
+typedef struct exec_timer exec_timer;
+typedef struct exec_timers exec_timers;
+
+/* One timer. Lives in what waits; stays where it is while it is armed; zeroed it is not armed. */
+struct exec_timer {
+    exec_timer *next;
+    uintptr_t prev;             /* who is before it; of a slot's first: the last, plus 1; 0: not armed */
+    int64_t deadline;           /* ns */
+    exec_task *task;            /* woken then */
+};
+
+/* A level's slots as bits. */
+#if EXEC_TIMER_BITS > 5
+typedef uint64_t exec__slot_bits;
+#else
+typedef uint32_t exec__slot_bits;
+#endif
+enum {
+    EXEC__TIMER_SLOTS = 1 << EXEC_TIMER_BITS,
+    EXEC__TIMER_FAR = EXEC_TIMER_LEVELS << EXEC_TIMER_BITS  /* index of the list beyond the wheel */
+};
+
+/* The wheel. Lives at one place from exec_timers_attach until exec_destroy. Members are private.
+   A timer stands in the level of the highest digit (of `bits` bits) in which its tick differs from
+   `now`, in the slot of that digit (as in tokio's wheel): so each level's slots are ahead of `now`,
+   and the first slot of the lowest level that is not empty is the next to open. */
+struct exec_timers {
+    exec_driver driver;
+    uint64_t now;               /* tick: what is due by then has expired */
+    uint64_t far_first;         /* no timer beyond the wheel is due before this tick */
+    uint32_t levels;            /* bit per level that has timers; the last: beyond the wheel */
+    exec__slot_bits occupied[EXEC_TIMER_LEVELS + 1];
+    exec_timer *slots[EXEC__TIMER_FAR + 1];
+};
+
+/* An op of exec_sleep. In the frame of who awaits it. */
+typedef struct exec_sleep_op {
+    exec_future fut;
+    exec_timer timer;
+} exec_sleep_op;
+
+/* An op of exec_timeout. In the frame of who awaits it. */
+typedef struct exec_timeout_op {
+    exec_future fut;
+    exec_timer timer;
+    exec_strand strand;         /* of the inner future */
+    int expired;                /* the time was over and that ended the inner future */
+} exec_timeout_op;
+
+/* -------------------------------------------------------------------------------------- functions */
+
+/* Owner's thread for all of them. */
+
+/* Makes `t` the executor's wheel until exec_destroy, which leaves no timer armed. 0; -EBUSY: it has
+   one. Reads the clock. O(size of the wheel). */
+EXEC_API int exec_timers_attach(exec_timers *t, exec *ex);
+/* The wheel of an executor, or NULL. */
+static inline exec_timers *exec_timers_of(const exec *ex) { return ex->timers; }
+/* When the wheel must be looked at next, ns: at the first deadline, rounded up to a tick, or earlier
+   where a slot has to be opened by then; EXEC_NEVER: nothing is armed that ever expires. */
+EXEC_API int64_t exec_timers_next(const exec_timers *t);
+
+/* The clock plus ns: for the calls that take a deadline. Negative counts as 0; what is too far is
+   EXEC_NEVER. */
+EXEC_API int64_t exec_deadline(exec *ex, int64_t ns);
+
+/* Waits for ns. Result: 0, or -ECANCELED, or -ENOSYS (no wheel is attached). The clock is read when it
+   is first polled, and not for 0 or less: then it is ready at once, as often as the poll's budget
+   allows. */
+EXEC_API exec_future *exec_sleep(exec_sleep_op *op, int64_t ns);
+/* Until a deadline of the executor's clock, which is not read: for steps without drift. */
+EXEC_API exec_future *exec_sleep_until(exec_sleep_op *op, int64_t deadline_ns);
+
+/* A limit around a future: inner is polled first; if it still pends when the time is over, it is
+   cancelled, and the timeout pends until it is over.
+   Result: -ETIMEDOUT with op->expired 1 when that ended it; else inner's own result with expired 0,
+   also when it came while it was unwinding; -ENOSYS (no wheel: inner was not started). Cancelled, it
+   passes the cancel on. The time runs from where inner first pends; if it does not, no clock is read. */
+EXEC_API exec_future *exec_timeout(exec_timeout_op *op, exec_future *inner, int64_t ns);
+/* The same until a deadline; no clock is read. */
+EXEC_API exec_future *exec_timeout_at(exec_timeout_op *op, exec_future *inner, int64_t deadline_ns);
+
+/* FOR HAND-WRITTEN LEAVES. A node is armed, then expires (its task is woken, and it is not armed any
+   more) or is cancelled; a leaf that ends cancels it. */
+static inline void exec_timer_init(exec_timer *n) { n->prev = 0; }
+static inline int exec_timer_armed(const exec_timer *n) { return n->prev != 0; }
+/* Arms or re-arms. 1; or 0: the deadline has passed by the wheel's last look at the clock; then it is
+   not armed and nobody is woken: go on at once. O(1), reads no clock. */
+static inline int EXEC__MUST_USE exec_timer_arm(exec_timers *t, exec_timer *n, int64_t deadline_ns,
+                                                exec_task *task);
+/* Does nothing to one that is not armed. O(1). */
+static inline void exec_timer_cancel(exec_timers *t, exec_timer *n);
+
+/* -------------------------------------------------------------------------------- inline hot path */
+
+#define EXEC__TIMER_TICK ((uint64_t)EXEC_TIMER_TICK_NS)
+#define EXEC__TIMER_NO_TICK UINT64_MAX
+
+static inline unsigned exec__first_bit(uint64_t bits) {
+#if defined __GNUC__ || defined __clang__
+    return (unsigned)__builtin_ctzll(bits);
+#else
+    unsigned first = 0;
+    for (; !(bits & 1); bits >>= 1) first++;
+    return first;
+#endif
+}
+
+/* Of the highest digit that is not zero. */
+static inline unsigned exec__timer_level(uint64_t difference) {
+#if defined __GNUC__ || defined __clang__
+    return (63u - (unsigned)__builtin_clzll(difference)) / EXEC_TIMER_BITS;
+#else
+    unsigned level = 0;
+    while (difference >>= EXEC_TIMER_BITS) level++;
+    return level;
+#endif
+}
+
+/* Rounded up. What is less than a tick before the end of time never comes. */
+static inline uint64_t exec__timer_tick(int64_t deadline_ns) {
+    if (EXEC__UNLIKELY((uint64_t)deadline_ns > (uint64_t)EXEC_NEVER - EXEC__TIMER_TICK))
+        return deadline_ns < 0 ? 0 : EXEC__TIMER_NO_TICK;
+    return ((uint64_t)deadline_ns + (EXEC__TIMER_TICK - 1)) / EXEC__TIMER_TICK;
+}
+
+/* The slot of a tick that is later than the wheel's now. */
+static inline unsigned exec__timers_slot(const exec_timers *t, uint64_t tick) {
+    unsigned level = exec__timer_level(tick ^ t->now);
+    if (EXEC__UNLIKELY(level >= EXEC_TIMER_LEVELS)) return EXEC__TIMER_FAR;
+    return (level << EXEC_TIMER_BITS)
+           + ((unsigned)(tick >> (level * EXEC_TIMER_BITS)) & (EXEC__TIMER_SLOTS - 1));
+}
+
+static inline void exec__timers_occupy(exec_timers *t, unsigned at) {
+    unsigned level = at >> EXEC_TIMER_BITS;
+    t->occupied[level] |= (exec__slot_bits)1 << (at & (EXEC__TIMER_SLOTS - 1));
+    t->levels |= (uint32_t)1 << level;
+}
+
+static inline void exec__timers_vacate(exec_timers *t, unsigned at) {
+    unsigned level = at >> EXEC_TIMER_BITS;
+    t->slots[at] = NULL;
+    t->occupied[level] &= ~((exec__slot_bits)1 << (at & (EXEC__TIMER_SLOTS - 1)));
+    if (!t->occupied[level]) t->levels &= ~((uint32_t)1 << level);
+}
+
+static inline exec_timer *exec__timer_at(uintptr_t prev) { return (exec_timer *)(prev & ~(uintptr_t)1); }
+
+/* As the first of its slot. */
+static inline void exec__timers_link(exec_timers *t, exec_timer *n, unsigned at) {
+    exec_timer *first = t->slots[at];
+    n->next = first;
+    t->slots[at] = n;
+    if (first) {
+        n->prev = first->prev;
+        first->prev = (uintptr_t)n;
+    } else {
+        n->prev = (uintptr_t)n | 1;
+        exec__timers_occupy(t, at);
+    }
+}
+
+/* The first or the last of its slot. */
+static inline void exec__timers_unlink_end(exec_timers *t, exec_timer *n, uintptr_t prev) {
+    unsigned at = exec__timers_slot(t, exec__timer_tick(n->deadline));
+    if (n->next) {
+        n->next->prev = prev;
+        t->slots[at] = n->next;
+    } else if (!(prev & 1)) {
+        exec__timer_at(prev)->next = NULL;
+        t->slots[at]->prev = prev | 1;
+    } else {
+        exec__timers_vacate(t, at);
+    }
+}
+
+static inline void exec__timers_place(exec_timers *t, exec_timer *n, uint64_t tick) {
+    unsigned at = exec__timers_slot(t, tick);
+    if (EXEC__UNLIKELY(at == EXEC__TIMER_FAR) && (!t->slots[at] || tick < t->far_first))
+        t->far_first = tick;
+    exec__timers_link(t, n, at);
+}
+
+static inline void exec_timer_cancel(exec_timers *t, exec_timer *n) {
+    uintptr_t prev = n->prev;
+    if (!prev) return;
+    n->prev = 0;
+    if (EXEC__LIKELY(n->next && !(prev & 1))) {
+        n->next->prev = prev;
+        exec__timer_at(prev)->next = n->next;
+    } else {
+        exec__timers_unlink_end(t, n, prev);
+    }
+}
+
+static inline int EXEC__MUST_USE exec_timer_arm(exec_timers *t, exec_timer *n, int64_t deadline_ns,
+                                                exec_task *task) {
+    uint64_t tick = exec__timer_tick(deadline_ns);
+    exec_timer_cancel(t, n);
+    n->deadline = deadline_ns;
+    n->task = task;
+    if (tick <= t->now) return 0;
+    exec__timers_place(t, n, tick);
+    return 1;
+}
+
+/* Files compiled with another wheel do not link: each refers to a symbol named after its own. */
+#define EXEC__TIMER_LAYOUT EXEC__TIMER_LAYOUT_(EXEC_TIMER_LEVELS, EXEC_TIMER_BITS, EXEC_TIMER_TICK_NS)
+#define EXEC__TIMER_LAYOUT_(levels, bits, tick) EXEC__TIMER_LAYOUT__(levels, bits, tick)
+#define EXEC__TIMER_LAYOUT__(levels, bits, tick) exec__timer_layout_levels##levels##_bits##bits##_tick##tick
+#ifndef EXEC_STATIC
+extern EXEC_API const char EXEC__TIMER_LAYOUT;
+EXEC__USED EXEC__MAYBE_UNUSED static const char *const exec__timer_layout_used = &EXEC__TIMER_LAYOUT;
+#endif
+
+#ifdef __cplusplus
+}
+#endif
+#endif /* EXEC_TIMER_H */
+
+/* ============================================================================ the implementation */
+#if (defined EXEC_IMPLEMENTATION || defined EXEC_STATIC) && !defined EXEC__TIMER_IMPLEMENTED
+#define EXEC__TIMER_IMPLEMENTED
+#include "exec.h"    /* its implementation, where only declarations came before */
+
+#ifdef __cplusplus
+extern "C" {
+#endif
+
+#ifndef EXEC_STATIC
+extern EXEC_API const char EXEC__TIMER_LAYOUT;
+const char EXEC__TIMER_LAYOUT = 0;
+#endif
+
+#if defined __GNUC__ || defined __clang__
+#define EXEC__PREFETCH(p) __builtin_prefetch(p)
+#else
+#define EXEC__PREFETCH(p) ((void)0)
+#endif
+
+/* ------------------------------------------------------------------------------------- the wheel */
+
+/* The next slot to open, and the tick at which it does: the start of its range. */
+static uint64_t exec__timers_event(const exec_timers *t, unsigned *at) {
+    unsigned level, slot, shift;
+    if (!t->levels) return EXEC__TIMER_NO_TICK;
+    level = exec__first_bit(t->levels);
+    shift = level * EXEC_TIMER_BITS;
+    if (level == EXEC_TIMER_LEVELS) {
+        *at = EXEC__TIMER_FAR;
+        return t->far_first >> shift << shift;
+    }
+    slot = exec__first_bit(t->occupied[level]);
+    *at = (level << EXEC_TIMER_BITS) + slot;
+    return ((t->now >> shift & ~(uint64_t)(EXEC__TIMER_SLOTS - 1)) | slot) << shift;
+}
+
+/* A timer alone in the first slot is the first of all: no need to wake when its slot opens. */
+EXEC_API int64_t exec_timers_next(const exec_timers *t) {
+    unsigned at = 0;
+    uint64_t tick = exec__timers_event(t, &at);
+    if (tick == EXEC__TIMER_NO_TICK) return EXEC_NEVER;
+    if (at == EXEC__TIMER_FAR) tick = t->far_first;
+    else if (!t->slots[at]->next) tick = exec__timer_tick(t->slots[at]->deadline);
+    return tick > (uint64_t)EXEC_NEVER / EXEC__TIMER_TICK ? EXEC_NEVER : (int64_t)(tick * EXEC__TIMER_TICK);
+}
+
+static void exec__timers_expire(exec_timers *t, exec_timer *n) {
+    uint64_t tick = exec__timer_tick(n->deadline);
+    if (tick > t->now) {
+        exec__timers_place(t, n, tick);
+        EXEC__PREFETCH(n->task);
+        return;
+    }
+    n->prev = 0;
+    t->driver.exec->counters.expiries++;
+    exec_wake(n->task);
+}
+
+/* The wheel's now has come to where the slot begins: what is due expires, the rest moves down. From
+   both ends, so that two nodes are on their way from memory at a time. */
+static void exec__timers_open(exec_timers *t, unsigned at) {
+    exec_timer *front = t->slots[at], *back = exec__timer_at(front->prev), *after, *before;
+    exec__timers_vacate(t, at);
+    for (;; front = after, back = before) {
+        after = front->next;
+        before = exec__timer_at(back->prev);
+        EXEC__PREFETCH(after);
+        EXEC__PREFETCH(before);
+        exec__timers_expire(t, front);
+        if (front == back) return;
+        exec__timers_expire(t, back);
+        if (after == back) return;
+    }
+}
+
+static void exec__timers_turn(exec_driver *d) {
+    exec_timers *t = (exec_timers *)(void *)d;
+    uint64_t now, event;
+    unsigned at = 0;
+    if (!t->levels) return;
+    now = (uint64_t)exec_now(d->exec) / EXEC__TIMER_TICK;
+    while ((event = exec__timers_event(t, &at)) <= now) {
+        t->now = event;
+        exec__timers_open(t, at);
+    }
+    if (now > t->now) t->now = now;
+}
+
+static int64_t exec__timers_deadline(exec_driver *d) {
+    return exec_timers_next((exec_timers *)(void *)d);
+}
+
+/* -------------------------------------------------------------------------- dump, check, detach */
+
+/* " until +12 ms": in the largest unit that leaves two digits. */
+static void exec__put_time(exec__text *out, exec *ex, int64_t deadline_ns) {
+    static const char *const units[] = { " ns", " us", " ms", " s" };
+    int64_t left = 0;
+    unsigned unit = 0;
+    exec__put(out, "until ");
+    if (deadline_ns > EXEC_NEVER - EXEC_TIMER_TICK_NS) {
+        exec__put(out, "cancelled");
+        return;
+    }
+    left = deadline_ns - exec_now(ex);
+    for (; unit < 3 && (left >= 10000 || left <= -10000); unit++) left /= 1000;
+    if (left >= 0) exec__put(out, "+");
+    exec__put_number(out, left);
+    exec__put(out, units[unit]);
+}
+
+static void exec__timer_describe(const exec_timer *n, char *buf, size_t size) {
+    exec__text text = { 0, "" };
+    if (exec_timer_armed(n)) exec__put_time(&text, n->task->store->exec, n->deadline);
+    if (text.n >= size) text.n = size - 1;
+    memcpy(buf, text.s, text.n);
+    buf[text.n] = 0;
+}
+
+static void exec__timers_dump(exec_driver *d) {
+    exec_timers *t = (exec_timers *)(void *)d;
+    exec__text text = { 0, "" };
+    int64_t armed = 0;
+    for (unsigned at = 0; at <= EXEC__TIMER_FAR; at++)
+        for (const exec_timer *n = t->slots[at]; n; n = n->next) armed++;
+    exec__put_number(&text, armed);
+    exec__put(&text, " timers");
+    if (armed) {
+        exec__put(&text, ", parks ");
+        exec__put_time(&text, d->exec, exec_timers_next(t));
+    }
+    exec_log(d->exec, text.s);
+}
+
+/* Whether the nodes of a slot are linked, and stand where they should. */
+static int exec__timers_check_slot(const exec_timers *t, unsigned at) {
+    unsigned level = at >> EXEC_TIMER_BITS;
+    unsigned occupied = (unsigned)(t->occupied[level] >> (at & (EXEC__TIMER_SLOTS - 1))) & 1;
+    uintptr_t before = 0;
+    if (occupied != (t->slots[at] != NULL)) return 0;
+    if ((t->levels >> level & 1) != (t->occupied[level] != 0)) return 0;
+    for (const exec_timer *n = t->slots[at]; n; before = (uintptr_t)n, n = n->next) {
+        uint64_t tick = exec__timer_tick(n->deadline);
+        if (!n->task || (before ? n->prev != before : !(n->prev & 1))) return 0;
+        if (tick <= t->now || exec__timers_slot(t, tick) != at) return 0;
+        if (at == EXEC__TIMER_FAR && tick < t->far_first) return 0;
+    }
+    return !before || t->slots[at]->prev == (before | 1);
+}
+
+static int exec__timers_check(exec_driver *d) {
+    const exec_timers *t = (const exec_timers *)(const void *)d;
+    int good = d->exec->timers == t;
+    for (unsigned at = 0; at <= EXEC__TIMER_FAR && good; at++) good = exec__timers_check_slot(t, at);
+    return good ? 0 : -EINVAL;
+}
+
+/* No task is left: a node that is still armed would wake one that is gone. */
+static void exec__timers_detach(exec_driver *d) {
+    exec_timers *t = (exec_timers *)(void *)d;
+#if EXEC_DEBUG
+    EXEC_ASSERT(!t->levels, "a timer is armed though its task is over: exec_timer_cancel it when the leaf ends");
+#endif
+    for (unsigned at = 0; at <= EXEC__TIMER_FAR; at++)
+        while (t->slots[at]) exec_timer_cancel(t, t->slots[at]);
+    d->exec->timers = NULL;
+}
+
+static const exec_driver_type exec__timers_type = {
+    "timers", exec__timers_deadline, exec__timers_turn, NULL, NULL, NULL, NULL, exec__timers_dump,
+    exec__timers_check, exec__timers_detach };
+
+EXEC_API int exec_timers_attach(exec_timers *t, exec *ex) {
+    if (ex->timers) return -EBUSY;
+    memset(t, 0, sizeof *t);
+    t->now = (uint64_t)exec_now(ex) / EXEC__TIMER_TICK;
+    ex->timers = t;
+    return exec_attach(ex, &t->driver, &exec__timers_type);
+}
+
+/* -------------------------------------------------------------------------------------- the ops */
+
+/* An op's state, in fut.resume; before it is armed timer.deadline holds what it was prepared with. */
+enum { EXEC__TIMER_AFTER, EXEC__TIMER_AT, EXEC__TIMER_ARMED, EXEC__TIMER_OVER };
+
+static int64_t exec__time_add(int64_t now, int64_t ns) {
+    if (ns <= 0) return now;
+    return ns > EXEC_NEVER - now ? EXEC_NEVER : now + ns;
+}
+
+EXEC_API int64_t exec_deadline(exec *ex, int64_t ns) { return exec__time_add(exec_now(ex), ns); }
+
+/* The first time that an op has to wait: 1: armed; 0: its time has come already. */
+static int exec__timer_start(exec_cx *cx, exec_future *f, exec_timer *n) {
+    exec_timers *t = cx->exec->timers;
+    int64_t deadline = n->deadline;
+    if (f->resume == EXEC__TIMER_AFTER) {
+        int64_t now;
+        if (deadline <= 0) return 0;
+        now = exec_now(cx->exec);
+        if (!t->levels) t->now = (uint64_t)now / EXEC__TIMER_TICK;      /* an empty wheel is not turned */
+        deadline = exec__time_add(now, deadline);
+    }
+    if (!exec_timer_arm(t, n, deadline, cx->task)) return 0;
+    f->resume = EXEC__TIMER_ARMED;
+    return 1;
+}
+
+static exec_poll exec__sleep_poll(exec_cx *cx, exec_future *f) {
+    exec_sleep_op *op = (exec_sleep_op *)(void *)f;
+    if (!cx->exec->timers) return exec_ready(f, -ENOSYS);
+    if (f->resume == EXEC__TIMER_ARMED && !exec_timer_armed(&op->timer)) return exec_ready(f, 0);
+    if (exec_canceled(f)) {
+        exec_timer_cancel(cx->exec->timers, &op->timer);
+        return exec_ready(f, -ECANCELED);
+    }
+    if (f->resume == EXEC__TIMER_ARMED || exec__timer_start(cx, f, &op->timer)) return exec_pending(cx, f);
+    return exec_spend(cx) ? exec_ready(f, 0) : exec_pending(cx, f);
+}
+
+static void exec__sleep_describe(const exec_future *f, char *buf, size_t size) {
+    exec__timer_describe(&((const exec_sleep_op *)(const void *)f)->timer, buf, size);
+}
+
+static const exec_type exec__sleep_type = {
+    exec__sleep_poll, exec__sleep_describe, NULL, "sleep", __FILE__, 0, 0, 0 };
+
+static exec_future *exec__sleep(exec_sleep_op *op, int64_t time, int32_t state) {
+    exec_future_init(&op->fut, &exec__sleep_type);
+    exec_timer_init(&op->timer);
+    op->fut.resume = state;
+    op->timer.deadline = time;
+    return &op->fut;
+}
+
+EXEC_API exec_future *exec_sleep(exec_sleep_op *op, int64_t ns) {
+    return exec__sleep(op, ns, EXEC__TIMER_AFTER);
+}
+
+EXEC_API exec_future *exec_sleep_until(exec_sleep_op *op, int64_t deadline_ns) {
+    return exec__sleep(op, deadline_ns, EXEC__TIMER_AT);
+}
+
+/* The inner future pends: 1 once, when the time is over. */
+static int exec__timeout_expires(exec_cx *cx, exec_timeout_op *op) {
+    exec_future *f = &op->fut;
+    if (f->resume == EXEC__TIMER_OVER) return 0;
+    if (f->resume == EXEC__TIMER_ARMED) {
+        if (exec_timer_armed(&op->timer)) return 0;
+    } else if (exec__timer_start(cx, f, &op->timer) || !exec_spend(cx)) {
+        return 0;
+    }
+    f->resume = EXEC__TIMER_OVER;
+    return 1;
+}
+
+static exec_poll exec__timeout_poll(exec_cx *cx, exec_future *f) {
+    exec_timeout_op *op = (exec_timeout_op *)(void *)f;
+    exec_timers *t = cx->exec->timers;
+    exec_future *inner;
+    if (!t) return exec_ready(f, -ENOSYS);
+    if (exec_canceled(f)) {
+        exec_timer_cancel(t, &op->timer);
+        if (!exec_strand_started(&op->strand)) return exec_ready(f, -ECANCELED);
+        exec_strand_cancel(&op->strand, cx->strand->level);
+    }
+    inner = exec_strand_poll(cx, &op->strand);
+    if (!inner && !exec_canceled(f) && exec__timeout_expires(cx, op)) {
+        exec_strand_cancel(&op->strand, EXEC_CANCEL);
+        inner = exec_strand_poll(cx, &op->strand);
+    }
+    if (!inner) return exec_pending(cx, f);
+    exec_timer_cancel(t, &op->timer);
+    op->expired = f->resume == EXEC__TIMER_OVER && inner->result == -ECANCELED;
+    return exec_ready(f, op->expired ? -ETIMEDOUT : inner->result);
+}
+
+static void exec__timeout_describe(const exec_future *f, char *buf, size_t size) {
+    exec__timer_describe(&((const exec_timeout_op *)(const void *)f)->timer, buf, size);
+}
+
+static const exec_strand *exec__timeout_branches(const exec_future *f, unsigned *count) {
+    *count = 1;
+    return &((const exec_timeout_op *)(const void *)f)->strand;
+}
+
+static const exec_type exec__timeout_type = {
+    exec__timeout_poll, exec__timeout_describe, exec__timeout_branches, "timeout", __FILE__, 0, 0, 0 };
+
+static exec_future *exec__timeout_make(exec_timeout_op *op, exec_future *inner, int64_t time, int32_t state) {
+    exec_future_init(&op->fut, &exec__timeout_type);
+    exec_timer_init(&op->timer);
+    exec_strand_init(&op->strand, inner);
+    op->fut.resume = state;
+    op->timer.deadline = time;
+    op->expired = 0;
+    return &op->fut;
+}
+
+EXEC_API exec_future *exec_timeout(exec_timeout_op *op, exec_future *inner, int64_t ns) {
+    return exec__timeout_make(op, inner, ns, EXEC__TIMER_AFTER);
+}
+
+EXEC_API exec_future *exec_timeout_at(exec_timeout_op *op, exec_future *inner, int64_t deadline_ns) {
+    return exec__timeout_make(op, inner, deadline_ns, EXEC__TIMER_AT);
+}
+
+#ifdef __cplusplus
+}
+#endif
+#endif /* EXEC_IMPLEMENTATION */
