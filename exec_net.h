@@ -271,6 +271,7 @@ EXEC__USED EXEC__MAYBE_UNUSED static const char *const exec__net_layout_used = &
 /* ============================================================================ the implementation */
 #if (defined EXEC_IMPLEMENTATION || defined EXEC_STATIC) && !defined EXEC__NET_IMPLEMENTED
 #define EXEC__NET_IMPLEMENTED
+#include "exec_timer.h"    /* its implementation, where only declarations came before */
 
 #include <arpa/inet.h>
 #include <fcntl.h>
