@@ -10,7 +10,7 @@ asan                gcc, AddressSanitizer and UndefinedBehaviorSanitizer
 clang-asan          clang, AddressSanitizer and UndefinedBehaviorSanitizer
 gcc                 gcc, C11, -O2: labels as values, epoll, threads, heap
 clang               clang, C11, -O2: the same
-gcc-O0              gcc, C11, not optimised
+gcc-O0              gcc, C11, not optimised; EXEC_API= (functions visible to other files)
 gcc-switch          gcc, EXEC_LC_SWITCH=1: the ISO form of the resume points
 clang-switch        clang, EXEC_LC_SWITCH=1
 gcc-debug           gcc, EXEC_DEBUG=1
@@ -40,7 +40,7 @@ C11=-std=c11
 
 config_gcc() { suite gcc $C11 -O2 -g -pthread; }
 config_clang() { needs clang; suite clang $C11 -O2 -g -pthread; }
-config_gcc_O0() { suite gcc $C11 -O0 -g -pthread; }
+config_gcc_O0() { suite gcc $C11 -O0 -g -pthread -DEXEC_API=; }
 config_gcc_switch() { suite gcc $C11 -O2 -g -pthread -DEXEC_LC_SWITCH=1; }
 config_clang_switch() { needs clang; suite clang $C11 -O2 -g -pthread -DEXEC_LC_SWITCH=1; }
 config_gcc_debug() { suite gcc $C11 -O2 -g -pthread -DEXEC_DEBUG=1; }
@@ -56,7 +56,7 @@ config_tcc_nothreads() {
 
 SANITIZE='-O1 -g -fno-omit-frame-pointer -fno-sanitize-recover=all'
 asan_options() {
-    export ASAN_OPTIONS=abort_on_error=0:detect_stack_use_after_return=1:detect_leaks=1
+    export ASAN_OPTIONS=detect_leaks=1
     export UBSAN_OPTIONS=print_stacktrace=1
 }
 config_asan() {

@@ -1,1 +1,116 @@
 # SPDX-License-Identifier: MIT
+# The examples as a reader meets them. Sourced by tests/run.
+
+# The first line of the first comment holds the one command:
+#     /* cc -O2 -o echo examples/echo.c && ./echo
+example_command() { sed -n '1,5s/^.*\(cc .*\.c\)\( .*\)\?$/\1/p' "$1" | head -n 1 | sed 's/ *&&.*//'; }
+
+# wait_for FILE REGEX: until a line is there, 5 s at most.
+wait_for() {
+    local i
+    for i in $(seq 100); do
+        grep -Eq -- "$2" "$1" 2>/dev/null && return
+        sleep 0.05
+    done
+    echo "$1 does not say: $2"
+    cat "$1"
+    return 1
+}
+
+# Ends what was started here, by its number.
+stop() { kill "$1" 2>/dev/null; wait "$1" 2>/dev/null; return 0; }
+
+# serve PROGRAM: starts it on a free port; sets SERVER and PORT.
+serve() {
+    "$1" 127.0.0.1:0 >"$DIR/server.log" 2>&1 &
+    SERVER=$!
+    wait_for "$DIR/server.log" '^listening on 127\.0\.0\.1:[0-9]+' || return 1
+    PORT=$(sed -n 's/^listening on 127\.0\.0\.1:\([0-9]*\).*/\1/p' "$DIR/server.log")
+}
+
+nc_echoes() {
+    have nc || { echo 'no nc'; return 0; }
+    # -N: shut down after the end of input, so the server sees the end too
+    [ "$(printf 'hello\nworld\n' | timeout 10 nc -N 127.0.0.1 "$PORT")" = "$(printf 'hello\nworld\n')" ] ||
+        { echo 'nc did not get back what it sent'; return 1; }
+}
+
+# The load: connections at once, bytes each.
+load() { echo "+ echo_load $*"; timeout 100 "$DIR/echo_load" "127.0.0.1:$PORT" "$@"; }
+
+smoke_echo() {
+    local bad=0 many=10000 limit
+    limit=$(ulimit -H -n)
+    [ "$limit" != unlimited ] && [ "$limit" -lt $((many + 100)) ] && many=$((limit - 100))
+    serve "$DIR/tree/echo" || return 1
+    nc_echoes || bad=1
+    load 1 1 && load 200 70000 && load 50 1000000 && load $many 64 || bad=1
+    nc_echoes || bad=1
+    stop "$SERVER"
+    note "($many connections at once)"
+    says_where_it_listens || bad=1
+    return $bad
+}
+
+# Without an argument it is port 7777, unless somebody has that already, which it says.
+says_where_it_listens() {
+    local status
+    "$DIR/tree/echo" >"$DIR/default.log" 2>&1 &
+    SERVER=$!
+    wait_for "$DIR/default.log" '^listening on 127\.0\.0\.1:7777$|127\.0\.0\.1:7777: the address is in use'
+    status=$?
+    stop "$SERVER"
+    return $status
+}
+
+smoke_static() {
+    local bad=0
+    serve "$DIR/tree/static" || return 1
+    nc_echoes || bad=1
+    load 10 100000 || bad=1
+    stop "$SERVER"
+    return $bad
+}
+
+# It ends by itself, or goes on for ever: either way it has printed something after a while.
+smoke_other() {
+    timeout --foreground 5 "$1" >"$DIR/other.log" 2>&1 &
+    SERVER=$!
+    wait_for "$DIR/other.log" .
+    local status=$?
+    stop "$SERVER"
+    return $status
+}
+
+build_example() { # FILE NAME
+    local command
+    command=$(example_command "$1")
+    [ -n "$command" ] || { echo "$1: no command in its first comment"; return 1; }
+    echo "+ $command"
+    (cd "$DIR/tree" && $command) || return 1
+    [ -x "$DIR/tree/$2" ] || { echo "$command: built no $2"; return 1; }
+    # and with the flags of a careful user
+    # shellcheck disable=SC2086
+    gcc $C11 -O2 $WARN_C "$1" -o "$DIR/strict" || return 1
+}
+
+config_examples() {
+    local source name bad=0 n=0
+    DIR=$BUILD/examples
+    rm -rf "$DIR"
+    mkdir -p "$DIR"
+    copy_tree "$DIR/tree"
+    ls examples/*.c >/dev/null || fail 'there are none'
+    gcc -O2 tests/echo_load.c -o "$DIR/echo_load" || fail 'tests/echo_load.c'
+    for source in examples/*.c; do
+        name=$(basename "$source" .c)
+        if ! build_example "$source" "$name"; then bad=1; continue; fi
+        case $name in
+        echo | static) "smoke_$name" ;;
+        *) smoke_other "$DIR/tree/$name" ;;
+        esac || { echo "FAIL: $name"; bad=1; }
+        n=$((n + 1))
+    done
+    counted $n
+    [ $bad -eq 0 ]
+}
