@@ -65,15 +65,9 @@ config_layout() {
     counted $((n + 1))
 }
 
-# The geometry of the wheel, from the header: NAME=a value that is not the default.
+# The geometry of the wheel, from the header: each with a value that is not its default.
 layout_options() {
     [ -e exec_timer.h ] || return 0
-    sed -n 's/^#define \(EXEC_[A-Z_]*\(TICK\|LEVELS\|SLOTS\|BITS\)[A-Z_]*\) \([0-9][0-9]*\).*/\1/p' exec_timer.h |
-        sort -u | while read -r name; do
-        case $name in
-        *LEVELS*) echo "$name=3" ;;
-        *TICK*) echo "$name=2000000" ;;
-        *) echo "$name=5" ;;
-        esac
-    done
+    awk '/^#define EXEC_TIMER_(BITS|LEVELS) / { print $2 "=" $3 - 1 }
+         /^#define EXEC_TIMER_TICK_NS / { print $2 "=" $3 * 2 }' exec_timer.h
 }
