@@ -1,5 +1,8 @@
 // SPDX-License-Identifier: MIT
-// Coroutines in C++17: for main.c, which holds the implementation and the tests.
+// Coroutines in C++17: for main.c, which holds the tests.
+#ifdef IMPLEMENTATION_IN_CPP
+#define EXEC_IMPLEMENTATION
+#endif
 #include "both.h"
 
 EXEC_ASYNC_DEFINE(cpp_count) {
@@ -18,6 +21,14 @@ EXEC_ASYNC_DEFINE(cpp_calls_c) {
     EXEC_BEGIN;
     EXEC_TRY(EXEC_CALL(&self->child, c_double, .value = self->value));
     EXEC_RETURN(EXEC_RESULT(&self->child) + 1);
+    EXEC_END;
+}
+
+EXEC_ASYNC_DEFINE(cpp_naps) {
+    EXEC_BEGIN;
+    EXEC_TRY(exec_sleep(&self->nap, EXEC_MS(5)));
+    EXEC_AWAIT(exec_timeout(&self->limit, exec_sleep(&self->nap, EXEC_SEC(3600)), EXEC_SEC(1)));
+    EXEC_RETURN(self->limit.expired);
     EXEC_END;
 }
 

@@ -1,8 +1,13 @@
 /* SPDX-License-Identifier: MIT
  * Coroutines in C and in C++ in one program: each side defines some that the other awaits and spawns. */
-#define TEST_HEADER "../exec.h"
-#include "../test.h"
+#ifndef IMPLEMENTATION_IN_CPP
+#define EXEC_IMPLEMENTATION
+#endif
 #include "both.h"
+
+#include <setjmp.h>
+#include <stdarg.h>
+#include <cmocka.h>
 
 EXEC_ASYNC_DEFINE(c_double) {
     EXEC_BEGIN;
@@ -71,12 +76,29 @@ static void a_coroutine_of_cpp_is_aborted_from_c(void **state) {
     assert_int_equal(exec_destroy(&ex, EXEC_SEC(1)), 0);
 }
 
+static void cpp_sleeps_and_is_limited(void **state) {
+    exec ex;
+    exec_timers timers;
+    exec_handle handle;
+    exec_opts opts = { .handle = &handle };
+    exec_config config = { .virtual_clock = 1 };
+    (void)state;
+    assert_int_equal(exec_init(&ex, &config), 0);
+    assert_int_equal(exec_timers_attach(&timers, &ex), 0);
+    assert_int_equal(EXEC_SPAWN(&ex, &opts, cpp_naps), 0);
+    assert_int_equal(exec_run(&ex), 0);
+    assert_int_equal(exec_handle_result(&handle), 1);
+    assert_true(exec_now(&ex) >= EXEC_MS(1005));
+    assert_int_equal(exec_destroy(&ex, EXEC_SEC(1)), 0);
+}
+
 int main(void) {
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(c_awaits_a_coroutine_of_cpp),
         cmocka_unit_test(cpp_awaits_a_coroutine_of_c),
         cmocka_unit_test(every_macro_works_in_cpp),
         cmocka_unit_test(a_coroutine_of_cpp_is_aborted_from_c),
+        cmocka_unit_test(cpp_sleeps_and_is_limited),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }

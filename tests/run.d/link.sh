@@ -3,18 +3,19 @@
 
 config_cpp() {
     needs g++ clang++
-    local dir=$BUILD/cpp pair cc cxx form
+    local dir=$BUILD/cpp pair cc cxx options
     mkdir -p "$dir"
     hash_sources
     TESTS=0
     for pair in gcc:g++ clang:clang++ gcc:clang++; do
         cc=${pair%:*} cxx=${pair#*:}
-        for form in 0 1; do
+        for options in -DEXEC_LC_SWITCH=0 -DEXEC_LC_SWITCH=1 -DIMPLEMENTATION_IN_CPP; do
             # shellcheck disable=SC2086
-            compile "$dir/main.o" $cc $C11 -O2 -g $WARN_C -DEXEC_LC_SWITCH=$form -c tests/cpp/main.c &&
-                compile "$dir/coroutines.o" $cxx -std=c++17 -O2 -g $WARN -DEXEC_LC_SWITCH=$form \
+            compile "$dir/main.o" $cc $C11 -O2 -g $WARN_C $options -c tests/cpp/main.c &&
+                compile "$dir/coroutines.o" $cxx -std=c++17 -O2 -g $WARN $options \
                     -c tests/cpp/coroutines.cpp &&
-                compile "$dir/both" $cxx "$dir/main.o" "$dir/coroutines.o" -lcmocka -pthread || exit 1
+                compile "$dir/both" $cxx "$dir/main.o" "$dir/coroutines.o" -lcmocka -pthread $options ||
+                exit 1
             run_test "$dir/log" "$dir/both" || exit 1
         done
     done
