@@ -1,0 +1,1000 @@
+/* SPDX-License-Identifier: MIT
+ * Sleep, timeout, and the default wheel. The clock is virtual, or a fake kernel's: a park moves it. */
+#include <stdint.h>
+struct timespec;
+static int park(const struct timespec *timeout);
+#define EXEC_SYS_PPOLL(fds, count, timeout) ((void)(fds), (void)(count), park(timeout))
+#define EXEC_TRACE_PARK(ex, timeout_ns) trace_park(timeout_ns)
+static void trace_park(int64_t timeout_ns);
+#define TEST_HEADER "../exec_timer.h"
+#include "test.h"
+#include "timer_wheel.h"
+
+/* ------------------------------------------------------------------------------ the fake kernel */
+
+static struct {
+    int64_t now;
+    int64_t late, early;        /* how far a park misses its timeout */
+    unsigned parks, traced, reads;
+} kernel;
+
+static int park(const struct timespec *timeout) {
+    int64_t ns;
+    if (!timeout) fail_msg("a park for ever");
+    ns = (int64_t)timeout->tv_sec * 1000000000 + timeout->tv_nsec;
+    kernel.parks++;
+    kernel.now += ns + kernel.late;
+    if (kernel.early < ns) kernel.now -= kernel.early;
+    return 0;
+}
+
+static void trace_park(int64_t timeout_ns) {
+    if (timeout_ns <= 0) fail_msg("a park that does not wait");
+    kernel.traced++;
+}
+
+static int64_t kernel_clock(void *user) {
+    (void)user;
+    kernel.reads++;
+    return kernel.now;
+}
+
+static void quiet(void *user, const char *line) { (void)user; (void)line; }
+
+/* An executor on the fake kernel (or a virtual clock), with timers. */
+static void open_on(world *w, int is_virtual) {
+    exec_config config;
+    memset(&config, 0, sizeof config);
+    memset(&kernel, 0, sizeof kernel);
+    kernel.now = 1000000007;
+    config.virtual_clock = is_virtual;
+    if (!is_virtual) config.clock = kernel_clock;
+    config.log = quiet;
+    assert_int_equal(exec_init(&w->ex, &config), 0);
+    assert_int_equal(exec_timers_attach(&w->timers, &w->ex), 0);
+}
+static void open_kernel(world *w) { open_on(w, 0); }
+static void open_virtual(world *w) { open_on(w, 1); }
+
+/* Nothing is armed, and all is well. */
+static void close_empty(world *w) {
+    assert_int_equal(exec_check(&w->ex), 0);
+    assert_true(exec_timers_next(&w->timers) == EXEC_NEVER);
+    assert_int_equal(w->timers.levels, 0);
+    assert_int_equal(exec_destroy(&w->ex, EXEC_NEVER), 0);
+}
+
+/* --------------------------------------------------------------------------------- what is awaited */
+
+/* A future that is ready when the test says so. */
+typedef struct {
+    exec_future fut;
+    exec_task *task;
+    intptr_t value;
+    int open, polls;
+    int stubborn;               /* cancelled, it still waits for its value: the kernel owns it */
+} gate;
+
+static exec_poll gate_poll(exec_cx *cx, exec_future *f) {
+    gate *g = (gate *)(void *)f;
+    g->task = NULL;
+    g->polls++;
+    if (g->open) return exec_ready(f, g->value);
+    if (exec_canceled(f) && !g->stubborn) return exec_ready(f, -ECANCELED);
+    g->task = cx->task;
+    return exec_pending(cx, f);
+}
+static const exec_type gate_type = { gate_poll, NULL, NULL, "gate", __FILE__, 0, 0, 0 };
+static exec_future *gate_wait(gate *g) {
+    exec_future_init(&g->fut, &gate_type);
+    return &g->fut;
+}
+static void gate_open(gate *g, intptr_t value) {
+    g->open = 1;
+    g->value = value;
+    if (g->task) exec_wake(g->task);
+}
+
+/* Sleeps; its cleanup takes time too. */
+typedef struct { EXEC_FRAME; exec_sleep_op nap; int64_t work, cleanup; intptr_t value; int cleaned; } worker;
+
+EXEC_ASYNC(worker) {
+    EXEC_BEGIN;
+    EXEC_TRY(exec_sleep(&self->nap, self->work));
+    EXEC_RETURN(self->value);
+    EXEC_FINALLY;
+    EXEC_AWAIT(exec_sleep(&self->nap, self->cleanup));
+    self->cleaned++;
+    EXEC_END;
+}
+
+/* Awaits what it is given, and notes when it was over. */
+typedef struct { EXEC_FRAME; exec_future *what; int64_t *at; intptr_t *result; } waiter;
+
+EXEC_ASYNC(waiter) {
+    EXEC_BEGIN;
+    EXEC_AWAIT(self->what);
+    if (self->result) *self->result = self->what->result;
+    EXEC_FINALLY;
+    if (self->at) *self->at = exec_now(cx->exec);
+    EXEC_END;
+}
+
+static int spawn_waiter(world *w, exec_handle *h, exec_future *what, int64_t *at, intptr_t *result) {
+    exec_opts opts = test_opts_handle(h);
+    return EXEC_SPAWN(&w->ex, &opts, waiter, .what = what, .at = at, .result = result);
+}
+
+/* ------------------------------------------------------------------------------------------- sleep */
+
+static void sizes_are_as_promised(void **state) {
+    (void)state;
+    assert_true(sizeof(exec_timer) <= (sizeof(void *) == 8 ? 32 : 24));
+    assert_true(sizeof(exec_timers) <= 4096);
+    assert_true(sizeof(exec_sleep_op) <= 64);
+    assert_true(EXEC_TIMER_LEVELS == 7 && EXEC_TIMER_BITS == 5 && EXEC_TIMER_TICK_NS == 65536);
+}
+
+static void one_wheel_each_executor(void **state) {
+    exec_timers other;
+    world w;
+    (void)state;
+    open_virtual(&w);
+    assert_ptr_equal(exec_timers_of(&w.ex), &w.timers);
+    assert_int_equal(exec_timers_attach(&other, &w.ex), -EBUSY);
+    close_empty(&w);
+    assert_null(exec_timers_of(&w.ex));
+}
+
+static void without_a_wheel_ops_are_refused(void **state) {
+    exec ex;
+    exec_sleep_op nap;
+    exec_timeout_op limit;
+    gate g;
+    (void)state;
+    memset(&g, 0, sizeof g);
+    assert_int_equal(exec_init(&ex, NULL), 0);
+    assert_int_equal(exec_run_until(&ex, exec_sleep(&nap, 1)), 0);
+    assert_int_equal(EXEC_RESULT(&nap), -ENOSYS);
+    assert_int_equal(exec_run_until(&ex, exec_timeout(&limit, gate_wait(&g), 1)), 0);
+    assert_int_equal(EXEC_RESULT(&limit), -ENOSYS);
+    assert_int_equal(limit.expired, 0);
+    assert_int_equal(g.polls, 0);
+    assert_int_equal(exec_destroy(&ex, EXEC_NEVER), 0);
+}
+
+static void preparing_does_nothing(void **state) {
+    exec_sleep_op nap;
+    exec_timeout_op limit;
+    world w;
+    (void)state;
+    open_kernel(&w);
+    kernel.reads = 0;
+    exec_timeout(&limit, exec_sleep(&nap, EXEC_SEC(1)), EXEC_SEC(2));
+    exec_timeout_at(&limit, exec_sleep_until(&nap, EXEC_SEC(1)), EXEC_SEC(2));
+    assert_int_equal(kernel.reads, 0);
+    assert_false(exec_timer_armed(&nap.timer) || exec_timer_armed(&limit.timer));
+    close_empty(&w);
+}
+
+static void a_virtual_hour_takes_no_time(void **state) {
+    exec_sleep_op nap;
+    world w;
+    (void)state;
+    open_virtual(&w);
+    assert_int_equal(exec_run_until(&w.ex, exec_sleep(&nap, EXEC_SEC(3600))), 0);
+    assert_int_equal(EXEC_RESULT(&nap), 0);
+    assert_true(exec_now(&w.ex) >= EXEC_SEC(3600) && exec_now(&w.ex) < EXEC_SEC(3600) + TICK);
+    assert_int_equal(kernel.parks, 0);
+    assert_int_equal(expiries(&w), 1);
+    close_empty(&w);
+}
+
+static void clock_arithmetic_saturates(void **state) {
+    world w;
+    (void)state;
+    open_virtual(&w);
+    assert_int_equal(exec_clock_advance(&w.ex, EXEC_SEC(5)), 0);
+    assert_true(exec_deadline(&w.ex, EXEC_NEVER) == EXEC_NEVER);
+    assert_true(exec_deadline(&w.ex, EXEC_NEVER - 1) == EXEC_NEVER);
+    assert_true(exec_deadline(&w.ex, -1) == EXEC_SEC(5));
+    assert_true(exec_deadline(&w.ex, INT64_MIN) == EXEC_SEC(5));
+    assert_true(exec_deadline(&w.ex, EXEC_MS(1)) == EXEC_SEC(5) + EXEC_MS(1));
+    close_empty(&w);
+}
+
+static void a_sleep_for_ever_is_a_deadlock_and_can_be_cancelled(void **state) {
+    static const int64_t times[] = { EXEC_NEVER, EXEC_NEVER - 1 };
+    (void)state;
+    for (unsigned i = 0; i < COUNT(times); i++) {
+        exec_sleep_op nap;
+        exec_handle h;
+        world w;
+        open_virtual(&w);
+        assert_int_equal(spawn_waiter(&w, &h, exec_sleep(&nap, times[i]), NULL, NULL), 0);
+        assert_int_equal(exec_run(&w.ex), -EDEADLK);
+        assert_true(exec_timer_armed(&nap.timer));
+        assert_true(exec_timers_next(&w.timers) == EXEC_NEVER);
+        assert_true(exec_now(&w.ex) == 0);
+        assert_int_equal(exec_handle_abort(&h), 0);
+        assert_int_equal(EXEC_RESULT(&nap), -ECANCELED);
+        assert_int_equal(exec_handle_state(&h), EXEC_STATE_CANCELLED);
+        close_empty(&w);
+    }
+}
+
+static void zero_negative_and_past_are_ready_at_once(void **state) {
+    exec_sleep_op nap;
+    world w;
+    (void)state;
+    open_kernel(&w);
+    assert_int_equal(exec_run_until(&w.ex, exec_sleep(&nap, 0)), 0);
+    assert_int_equal(EXEC_RESULT(&nap), 0);
+    assert_int_equal(exec_run_until(&w.ex, exec_sleep(&nap, -5)), 0);
+    assert_int_equal(exec_run_until(&w.ex, exec_sleep(&nap, INT64_MIN)), 0);
+    assert_int_equal(exec_run_until(&w.ex, exec_sleep_until(&nap, 0)), 0);
+    assert_int_equal(exec_run_until(&w.ex, exec_sleep_until(&nap, -1)), 0);
+    assert_int_equal(exec_run_until(&w.ex, exec_sleep_until(&nap, EXEC_MS(999))), 0);
+    assert_int_equal(EXEC_RESULT(&nap), 0);
+    assert_int_equal(kernel.parks, 0);
+    assert_int_equal(expiries(&w), 0);
+    close_empty(&w);
+}
+
+typedef struct { EXEC_FRAME; exec_sleep_op nap; exec_timeout_op limit; gate never; unsigned *count; int kind; } greedy;
+
+EXEC_ASYNC(greedy) {
+    EXEC_BEGIN;
+    for (;;) {
+        if (self->kind == 0) EXEC_TRY(exec_sleep(&self->nap, 0));
+        if (self->kind == 1) EXEC_TRY(exec_sleep_until(&self->nap, 0));
+        if (self->kind == 2) EXEC_AWAIT(exec_timeout(&self->limit, gate_wait(&self->never), 0));
+        ++*self->count;
+    }
+    EXEC_END;
+}
+
+/* The op budget: a loop of waits that are over at once starves nobody. */
+static void endless_ready_sleeps_yield(void **state) {
+    unsigned counts[3] = { 0, 0, 0 }, turns = 0;
+    world w;
+    (void)state;
+    open_virtual(&w);
+    for (int kind = 0; kind < 3; kind++)
+        assert_int_equal(EXEC_SPAWN(&w.ex, test_opts(), greedy, .count = &counts[kind], .kind = kind), 0);
+    while (turns++ < 10) assert_int_equal(exec_turn(&w.ex), 64);
+    for (int kind = 0; kind < 3; kind++) assert_in_range(counts[kind], 200 * 120, 220 * 128);
+    assert_int_equal(exec_destroy(&w.ex, EXEC_NEVER), 0);
+}
+
+typedef struct { EXEC_FRAME; exec_sleep_op nap; int64_t next, worst; unsigned left; } metronome;
+
+EXEC_ASYNC(metronome) {
+    EXEC_BEGIN;
+    for (; self->left; self->left--) {
+        self->next += EXEC_MS(7);
+        EXEC_TRY(exec_sleep_until(&self->nap, self->next));
+        if (exec_now(cx->exec) - self->next > self->worst) self->worst = exec_now(cx->exec) - self->next;
+        if (exec_now(cx->exec) < self->next) self->worst = EXEC_NEVER;
+    }
+    EXEC_RETURN(self->worst < TICK);
+    EXEC_END;
+}
+
+static void steps_to_a_deadline_do_not_drift(void **state) {
+    exec_handle h;
+    exec_opts opts = test_opts_handle(&h);
+    world w;
+    (void)state;
+    open_kernel(&w);
+    assert_int_equal(EXEC_SPAWN(&w.ex, &opts, metronome, .next = kernel.now, .left = 1000), 0);
+    assert_int_equal(exec_run(&w.ex), 0);
+    assert_int_equal(exec_handle_result(&h), 1);
+    assert_in_range(kernel.now - 1000000007, EXEC_SEC(7), EXEC_SEC(7) + TICK);
+    assert_int_equal(kernel.parks, 1000);
+    close_empty(&w);
+}
+
+/* ------------------------------------------------------------------------------------------ parking */
+
+/* Each span alone: one park for one expiry, rounded up; and no spin where the kernel is early. */
+static void trap_13_ms_truncation(void **state) {
+    (void)state;
+    test_seed(13);
+    for (unsigned i = 0; i < 2000; i++) {
+        int64_t span = 1 + (int64_t)(test_random() >> (14 + test_below(44))), start;
+        exec_sleep_op nap;
+        world w;
+        open_kernel(&w);
+        start = kernel.now;
+        if (i % 4 == 1) kernel.late = 60000;
+        if (i % 4 == 2) kernel.early = 1 + test_below(1000);
+        if (exec_run_until(&w.ex, exec_sleep(&nap, span)) < 0) fail();
+        if (kernel.now - start < span) fail_msg("early by %lld", (long long)(start + span - kernel.now));
+        if (kernel.now - start > span + TICK + kernel.late) fail_msg("late");
+        if (kernel.parks != 1 && !kernel.early) fail_msg("%u parks", kernel.parks);
+        if (kernel.parks > 12) fail_msg("it spins: %u parks", kernel.parks);
+        close_empty(&w);
+    }
+}
+
+#define SLEEPERS 40
+static void trap_17_idle_parks_once_per_deadline(void **state) {
+    static exec_sleep_op naps[SLEEPERS];
+    exec_counters counters;
+    (void)state;
+    test_seed(17);
+    for (unsigned round = 0; round < 200; round++) {
+        unsigned count = 1 + test_below(SLEEPERS);
+        world w;
+        open_kernel(&w);
+        for (unsigned i = 0; i < count; i++) {
+            int64_t span = (int64_t)(test_random() >> (20 + test_below(30)));
+            if (spawn_waiter(&w, NULL, exec_sleep(&naps[i], span), NULL, NULL) < 0) fail();
+        }
+        if (exec_run(&w.ex) < 0) fail();
+        exec_stats(&w.ex, &counters);
+        assert_int_equal(counters.parks, kernel.traced);
+        assert_int_equal(counters.parks, kernel.parks);
+        if (kernel.parks > count + count * EARLY) fail_msg("%u parks for %u", kernel.parks, count);
+        if (count == 1 && kernel.parks > 1) fail_msg("a lone timer parked twice");
+        close_empty(&w);
+    }
+}
+
+typedef struct { EXEC_FRAME; unsigned *done; } spinner;
+
+EXEC_ASYNC(spinner) {
+    EXEC_BEGIN;
+    while (!*self->done) {
+        kernel.now += 1000;
+        EXEC_YIELD;
+    }
+    EXEC_END;
+}
+
+typedef struct { EXEC_FRAME; exec_sleep_op nap; unsigned *done; int64_t at; } sets;
+
+EXEC_ASYNC(sets) {
+    EXEC_BEGIN;
+    EXEC_TRY(exec_sleep(&self->nap, EXEC_MS(1)));
+    *self->done = 1;
+    EXEC_RETURN(exec_now(cx->exec) < self->at + EXEC_MS(1) + TICK + 64 * 1000 ? 0 : -EIO);
+    EXEC_END;
+}
+
+/* Late by one tick and the turn in progress: 64 polls of 1 us. */
+static void trap_17_a_busy_task_does_not_starve_timers(void **state) {
+    unsigned done = 0;
+    exec_handle h;
+    exec_opts opts = test_opts_handle(&h);
+    world w;
+    (void)state;
+    open_kernel(&w);
+    assert_int_equal(EXEC_SPAWN(&w.ex, &opts, sets, .done = &done, .at = kernel.now), 0);
+    assert_int_equal(EXEC_SPAWN(&w.ex, test_opts(), spinner, .done = &done), 0);
+    assert_int_equal(exec_run(&w.ex), 0);
+    assert_int_equal(exec_handle_result(&h), 0);
+    assert_int_equal(kernel.parks, 0);
+    close_empty(&w);
+}
+
+/* ------------------------------------------------------------------------------------------- clocks */
+
+typedef struct { EXEC_FRAME; exec_sleep_op nap; exec_timeout_op limit; gate never; int64_t from; int limited; } tardy;
+
+EXEC_ASYNC(tardy) {
+    EXEC_BEGIN;
+    kernel.now += EXEC_MS(50);          /* a long poll: the turn's time is old */
+    self->from = kernel.now;
+    if (self->limited) EXEC_AWAIT(exec_timeout(&self->limit, gate_wait(&self->never), EXEC_MS(10)));
+    else EXEC_AWAIT(exec_sleep(&self->nap, EXEC_MS(10)));
+    EXEC_RETURN((intptr_t)(kernel.now - self->from));
+    EXEC_END;
+}
+
+static void trap_24_stale_clock(void **state) {
+    (void)state;
+    for (int limited = 0; limited < 2; limited++) {
+        exec_handle h;
+        exec_opts opts = test_opts_handle(&h);
+        world w;
+        open_kernel(&w);
+        assert_int_equal(EXEC_SPAWN(&w.ex, &opts, tardy, .limited = limited), 0);
+        assert_int_equal(exec_run(&w.ex), 0);
+        assert_in_range(exec_handle_result(&h), EXEC_MS(10), EXEC_MS(10) + TICK);
+        close_empty(&w);
+    }
+}
+
+typedef struct { EXEC_FRAME; exec_future *what; unsigned reads; } reads_clock;
+
+/* How often the first poll of `what` reads the clock. */
+EXEC_ASYNC(reads_clock) {
+    EXEC_BEGIN;
+    self->reads = kernel.reads;
+    self->what->parent = &self->fut;
+    if (self->what->type->poll(cx, self->what) == EXEC_PENDING) {
+        self->reads = kernel.reads - self->reads;
+        EXEC_AWAIT(self->what);
+        EXEC_RETURN((intptr_t)self->reads);
+    }
+    EXEC_RETURN((intptr_t)(kernel.reads - self->reads));
+    EXEC_END;
+}
+
+static intptr_t count_reads(world *w, exec_future *what) {
+    exec_handle h;
+    exec_opts opts = test_opts_handle(&h);
+    if (EXEC_SPAWN(&w->ex, &opts, reads_clock, .what = what) < 0) fail();
+    while (exec_handle_result(&h) == -EAGAIN) {
+        kernel.now += EXEC_MS(1);
+        exec_turn(&w->ex);
+    }
+    return exec_handle_result(&h);
+}
+
+static void deadline_calls_never_read_the_clock(void **state) {
+    exec_sleep_op nap;
+    exec_timeout_op limit;
+    gate g;
+    world w;
+    (void)state;
+    memset(&g, 0, sizeof g);
+    open_kernel(&w);
+    assert_int_equal(count_reads(&w, exec_sleep(&nap, EXEC_MS(5))), 1);
+    assert_int_equal(count_reads(&w, exec_sleep(&nap, 0)), 0);
+    assert_int_equal(count_reads(&w, exec_sleep_until(&nap, kernel.now + EXEC_MS(5))), 0);
+    assert_int_equal(count_reads(&w, exec_timeout(&limit, gate_wait(&g), EXEC_MS(5))), 1);
+    assert_int_equal(count_reads(&w, exec_timeout_at(&limit, gate_wait(&g), kernel.now + EXEC_MS(5))), 0);
+    gate_open(&g, 0);
+    assert_int_equal(count_reads(&w, exec_timeout(&limit, gate_wait(&g), EXEC_MS(5))), 0);
+    close_empty(&w);
+}
+
+/* ------------------------------------------------------------------------------------------ timeout */
+
+/* Runs it on a virtual clock; the wheel must be empty behind it. Returns its result. */
+static intptr_t run_virtual(exec_future *f, int64_t *took) {
+    world w;
+    intptr_t status;
+    open_virtual(&w);
+    status = exec_run_until(&w.ex, f);
+    if (took) *took = exec_now(&w.ex);
+    close_empty(&w);
+    return status < 0 ? -EIO : f->result;
+}
+
+static worker make_worker(int64_t work, int64_t cleanup, intptr_t value) {
+    worker one;
+    memset(&one, 0, sizeof one);
+    one.fut.type = &exec__type_worker;
+    one.work = work;
+    one.cleanup = cleanup;
+    one.value = value;
+    return one;
+}
+
+static void timeout_of_what_is_ready(void **state) {
+    exec_timeout_op limit;
+    gate g;
+    (void)state;
+    memset(&g, 0, sizeof g);
+    gate_open(&g, 42);
+    assert_int_equal(run_virtual(exec_timeout(&limit, gate_wait(&g), EXEC_MS(5)), NULL), 42);
+    assert_int_equal(limit.expired, 0);
+    assert_int_equal(run_virtual(exec_timeout(&limit, gate_wait(&g), 0), NULL), 42);
+    assert_int_equal(run_virtual(exec_timeout(&limit, gate_wait(&g), -1), NULL), 42);
+    assert_int_equal(run_virtual(exec_timeout_at(&limit, gate_wait(&g), 0), NULL), 42);
+    gate_open(&g, -EIO);
+    assert_int_equal(run_virtual(exec_timeout(&limit, gate_wait(&g), 0), NULL), -EIO);
+    assert_int_equal(limit.expired, 0);
+}
+
+static void timeout_keeps_what_came_in_time(void **state) {
+    worker one = make_worker(EXEC_MS(5), 0, 7);
+    exec_timeout_op limit;
+    int64_t took;
+    (void)state;
+    assert_int_equal(run_virtual(exec_timeout(&limit, &one.fut, EXEC_MS(50)), &took), 7);
+    assert_int_equal(limit.expired, 0);
+    assert_in_range(took, EXEC_MS(5), EXEC_MS(5) + TICK);
+    assert_int_equal(one.cleaned, 1);
+}
+
+static void timeout_expires(void **state) {
+    exec_timeout_op limit;
+    exec_sleep_op nap;
+    int64_t took;
+    gate g;
+    (void)state;
+    memset(&g, 0, sizeof g);
+    assert_int_equal(run_virtual(exec_timeout(&limit, exec_sleep(&nap, EXEC_SEC(9)), EXEC_MS(5)), &took), -ETIMEDOUT);
+    assert_int_equal(limit.expired, 1);
+    assert_int_equal(EXEC_RESULT(&nap), -ECANCELED);
+    assert_in_range(took, EXEC_MS(5), EXEC_MS(5) + TICK);
+    assert_int_equal(run_virtual(exec_timeout_at(&limit, gate_wait(&g), EXEC_MS(6)), &took), -ETIMEDOUT);
+    assert_in_range(took, EXEC_MS(6), EXEC_MS(6) + TICK);
+    assert_int_equal(run_virtual(exec_timeout(&limit, gate_wait(&g), 0), &took), -ETIMEDOUT);
+    assert_int_equal(run_virtual(exec_timeout_at(&limit, gate_wait(&g), -7), &took), -ETIMEDOUT);
+    assert_int_equal(took, 0);
+    assert_int_equal(limit.expired, 1);
+}
+
+static void timeout_waits_for_a_slow_unwind(void **state) {
+    worker one = make_worker(EXEC_SEC(9), EXEC_MS(30), 7);
+    exec_timeout_op limit;
+    int64_t took;
+    (void)state;
+    assert_int_equal(run_virtual(exec_timeout(&limit, &one.fut, EXEC_MS(5)), &took), -ETIMEDOUT);
+    assert_int_equal(limit.expired, 1);
+    assert_int_equal(one.cleaned, 1);
+    assert_in_range(took, EXEC_MS(35), EXEC_MS(35) + 2 * TICK);
+}
+
+/* The time ends in the cleanup: it is not cut, and its result stands. */
+static void timeout_does_not_cut_a_cleanup(void **state) {
+    worker one = make_worker(EXEC_MS(5), EXEC_MS(30), 7);
+    exec_timeout_op limit;
+    int64_t took;
+    (void)state;
+    assert_int_equal(run_virtual(exec_timeout(&limit, &one.fut, EXEC_MS(10)), &took), 7);
+    assert_int_equal(limit.expired, 0);
+    assert_int_equal(one.cleaned, 1);
+    assert_in_range(took, EXEC_MS(35), EXEC_MS(35) + 2 * TICK);
+}
+
+static void timeout_keeps_a_value_that_comes_while_unwinding(void **state) {
+    exec_timeout_op limit;
+    intptr_t result = 0;
+    gate g;
+    world w;
+    (void)state;
+    memset(&g, 0, sizeof g);
+    g.stubborn = 1;
+    open_virtual(&w);
+    assert_int_equal(spawn_waiter(&w, NULL, exec_timeout(&limit, gate_wait(&g), EXEC_MS(5)), NULL, &result), 0);
+    assert_int_equal(exec_turn(&w.ex), 1);
+    world_turn(&w, EXEC_MS(6));
+    assert_true(exec_canceled(&g.fut));
+    assert_false(exec_is_ready(&limit.fut));
+    gate_open(&g, 99);
+    assert_int_equal(exec_run(&w.ex), 0);
+    assert_int_equal(result, 99);
+    assert_int_equal(limit.expired, 0);
+    close_empty(&w);
+}
+
+/* Both at once: the inner future is looked at first. */
+static void timeout_prefers_what_is_ready_at_the_last_moment(void **state) {
+    exec_timeout_op limit;
+    intptr_t result = 0;
+    gate g;
+    world w;
+    (void)state;
+    memset(&g, 0, sizeof g);
+    open_virtual(&w);
+    assert_int_equal(spawn_waiter(&w, NULL, exec_timeout(&limit, gate_wait(&g), EXEC_MS(5)), NULL, &result), 0);
+    assert_int_equal(exec_turn(&w.ex), 1);
+    gate_open(&g, 3);
+    world_turn(&w, EXEC_SEC(1));
+    assert_int_equal(result, 3);
+    assert_int_equal(limit.expired, 0);
+    assert_false(exec_canceled(&g.fut));
+    close_empty(&w);
+}
+
+static void nested_timeouts(void **state) {
+    exec_timeout_op inner, outer;
+    exec_sleep_op nap;
+    int64_t took;
+    (void)state;
+    exec_timeout(&inner, exec_sleep(&nap, EXEC_SEC(9)), EXEC_MS(5));
+    assert_int_equal(run_virtual(exec_timeout(&outer, &inner.fut, EXEC_MS(50)), &took), -ETIMEDOUT);
+    assert_int_equal(inner.expired, 1);
+    assert_int_equal(outer.expired, 0);
+    assert_in_range(took, EXEC_MS(5), EXEC_MS(5) + TICK);
+    exec_timeout(&inner, exec_sleep(&nap, EXEC_SEC(9)), EXEC_MS(50));
+    assert_int_equal(run_virtual(exec_timeout(&outer, &inner.fut, EXEC_MS(5)), &took), -ETIMEDOUT);
+    assert_int_equal(inner.expired, 0);
+    assert_int_equal(EXEC_RESULT(&inner), -ECANCELED);
+    assert_int_equal(outer.expired, 1);
+    assert_in_range(took, EXEC_MS(5), EXEC_MS(5) + TICK);
+}
+
+static void timeout_of_a_select_and_select_of_timeouts(void **state) {
+    exec_timeout_op limit, other;
+    exec_sleep_op a, b;
+    exec_select_op sel;
+    int64_t took;
+    (void)state;
+    exec_select(&sel, exec_sleep(&a, EXEC_SEC(2)), exec_sleep(&b, EXEC_SEC(3)));
+    assert_int_equal(run_virtual(exec_timeout(&limit, &sel.fut, EXEC_SEC(1)), &took), -ETIMEDOUT);
+    assert_int_equal(limit.expired, 1);
+    assert_int_equal(EXEC_RESULT(&a), -ECANCELED);
+    assert_int_equal(EXEC_RESULT(&b), -ECANCELED);
+    exec_timeout(&limit, exec_sleep(&a, EXEC_SEC(9)), EXEC_SEC(2));
+    exec_timeout(&other, exec_sleep(&b, EXEC_SEC(9)), EXEC_SEC(1));
+    assert_int_equal(run_virtual(exec_select(&sel, &limit.fut, &other.fut), &took), 1);
+    assert_int_equal(EXEC_RESULT(&other), -ETIMEDOUT);
+    assert_int_equal(EXEC_RESULT(&limit), -ECANCELED);
+    assert_int_equal(limit.expired, 0);
+    assert_in_range(took, EXEC_SEC(1), EXEC_SEC(1) + TICK);
+}
+
+static void select_and_join_of_sleeps(void **state) {
+    exec_sleep_op a, b, c;
+    exec_select_op sel;
+    exec_join_op all;
+    int64_t took;
+    (void)state;
+    assert_int_equal(run_virtual(exec_select(&sel, exec_sleep(&a, EXEC_MS(30)), exec_sleep(&b, EXEC_MS(10)),
+                                             exec_sleep(&c, EXEC_NEVER)), &took), 1);
+    assert_int_equal(EXEC_RESULT(&c), -ECANCELED);
+    assert_in_range(took, EXEC_MS(10), EXEC_MS(10) + TICK);
+    assert_int_equal(run_virtual(exec_join(&all, exec_sleep(&a, EXEC_MS(30)), exec_sleep(&b, EXEC_MS(10))), &took), 0);
+    assert_in_range(took, EXEC_MS(30), EXEC_MS(30) + TICK);
+}
+
+/* -------------------------------------------------------------------------------- cancel and kill */
+
+/* Aborts or kills after 2 ms a task that waits 5 ms for a worker whose cleanup takes 30 ms. */
+static int64_t cancel_in_timeout(unsigned level, worker *one, exec_timeout_op *limit) {
+    exec_handle h;
+    int64_t at = 0;
+    world w;
+    open_virtual(&w);
+    assert_int_equal(spawn_waiter(&w, &h, exec_timeout(limit, &one->fut, EXEC_MS(5)), &at, NULL), 0);
+    assert_int_equal(exec_turn(&w.ex), 1);
+    world_turn(&w, EXEC_MS(2));
+    assert_int_equal(level == EXEC_KILL ? exec_handle_kill(&h) : exec_handle_abort(&h), 0);
+    assert_int_equal(exec_run(&w.ex), 0);
+    assert_int_equal(exec_handle_result(&h), -ECANCELED);
+    assert_int_equal(exec_handle_state(&h), EXEC_STATE_CANCELLED);
+    close_empty(&w);
+    return at;
+}
+
+static void a_cancel_passes_through_a_timeout(void **state) {
+    worker one = make_worker(EXEC_SEC(9), EXEC_MS(30), 7);
+    exec_timeout_op limit;
+    (void)state;
+    assert_in_range(cancel_in_timeout(EXEC_CANCEL, &one, &limit), EXEC_MS(32), EXEC_MS(32) + TICK);
+    assert_int_equal(EXEC_RESULT(&limit), -ECANCELED);
+    assert_int_equal(limit.expired, 0);
+    assert_int_equal(one.cleaned, 1);
+}
+
+static void a_kill_passes_through_a_timeout(void **state) {
+    worker one = make_worker(EXEC_SEC(9), EXEC_MS(30), 7);
+    exec_timeout_op limit;
+    (void)state;
+    assert_int_equal(cancel_in_timeout(EXEC_KILL, &one, &limit), EXEC_MS(2));
+    assert_int_equal(limit.expired, 0);
+    assert_int_equal(one.cleaned, 1);
+}
+
+/* It expired, the cleanup runs; then the abort comes: it changes nothing but the mark. */
+static void a_cancel_after_the_expiry(void **state) {
+    worker one = make_worker(EXEC_SEC(9), EXEC_MS(30), 7);
+    exec_timeout_op limit;
+    exec_handle h;
+    int64_t at = 0;
+    intptr_t result = 1;
+    world w;
+    (void)state;
+    open_virtual(&w);
+    assert_int_equal(spawn_waiter(&w, &h, exec_timeout(&limit, &one.fut, EXEC_MS(5)), &at, &result), 0);
+    assert_int_equal(exec_turn(&w.ex), 1);
+    world_turn(&w, EXEC_MS(6));
+    assert_int_equal(exec_handle_abort(&h), 0);
+    assert_int_equal(exec_run(&w.ex), 0);
+    assert_int_equal(limit.expired, 1);
+    assert_int_equal(result, 1);
+    assert_in_range(at, EXEC_MS(36), EXEC_MS(36) + TICK);
+    assert_int_equal(exec_handle_result(&h), -ECANCELED);
+    close_empty(&w);
+}
+
+static void a_cancel_at_the_moment_of_expiry_outranks_it(void **state) {
+    exec_timeout_op limit;
+    exec_handle h;
+    gate g;
+    world w;
+    (void)state;
+    memset(&g, 0, sizeof g);
+    open_virtual(&w);
+    assert_int_equal(spawn_waiter(&w, &h, exec_timeout(&limit, gate_wait(&g), EXEC_MS(5)), NULL, NULL), 0);
+    assert_int_equal(exec_turn(&w.ex), 1);
+    assert_int_equal(exec_clock_advance(&w.ex, EXEC_MS(10)), 0);
+    assert_int_equal(exec_handle_abort(&h), 0);
+    assert_int_equal(EXEC_RESULT(&limit), -ECANCELED);
+    assert_int_equal(limit.expired, 0);
+    close_empty(&w);
+}
+
+typedef struct { EXEC_FRAME; exec_timeout_op limit; exec_sleep_op nap; int64_t from; int64_t *took; int *expired; } tidy;
+
+EXEC_ASYNC(tidy) {
+    EXEC_BEGIN;
+    EXEC_TRY(exec_sleep(&self->nap, EXEC_SEC(9)));
+    EXEC_FINALLY;
+    self->from = exec_now(cx->exec);
+    EXEC_AWAIT(exec_timeout(&self->limit, exec_sleep(&self->nap, EXEC_SEC(5)), EXEC_MS(20)));
+    *self->took = exec_now(cx->exec) - self->from;
+    *self->expired = self->limit.expired;
+    EXEC_END;
+}
+
+/* A limit around what a cleanup awaits works as anywhere, also in a task that was cancelled. */
+static void a_timeout_in_a_cleanup(void **state) {
+    exec_handle h;
+    exec_opts opts = test_opts_handle(&h);
+    int64_t took = 0;
+    int expired = 0;
+    world w;
+    (void)state;
+    open_virtual(&w);
+    assert_int_equal(EXEC_SPAWN(&w.ex, &opts, tidy, .took = &took, .expired = &expired), 0);
+    assert_int_equal(exec_turn(&w.ex), 1);
+    assert_int_equal(exec_handle_abort(&h), 0);
+    assert_int_equal(exec_run(&w.ex), 0);
+    assert_in_range(took, EXEC_MS(20), EXEC_MS(20) + TICK);
+    assert_int_equal(expired, 1);
+    assert_int_equal(exec_handle_result(&h), -ECANCELED);
+    close_empty(&w);
+}
+
+static void an_abort_before_the_first_poll(void **state) {
+    exec_timeout_op limit;
+    exec_sleep_op nap;
+    exec_handle h;
+    world w;
+    (void)state;
+    open_virtual(&w);
+    assert_int_equal(spawn_waiter(&w, &h, exec_timeout(&limit, exec_sleep(&nap, EXEC_SEC(1)), EXEC_SEC(2)), NULL, NULL), 0);
+    assert_int_equal(exec_handle_abort(&h), 0);
+    assert_int_equal(exec_run(&w.ex), 0);
+    assert_int_equal(exec_handle_result(&h), -ECANCELED);
+    assert_true(exec_now(&w.ex) == 0);
+    close_empty(&w);
+}
+
+/* A timed-out or cancelled wait, and the loser of a select, leave no node. */
+static void trap_05_no_node_stays(void **state) {
+    exec_timeout_op limit;
+    exec_sleep_op a, b;
+    exec_select_op sel;
+    exec_handle h[3];
+    world w;
+    (void)state;
+    open_virtual(&w);
+    assert_int_equal(spawn_waiter(&w, &h[0], exec_sleep(&a, EXEC_SEC(9)), NULL, NULL), 0);
+    assert_int_equal(exec_turn(&w.ex), 1);
+    assert_true(exec_timer_armed(&a.timer));
+    assert_int_equal(exec_handle_abort(&h[0]), 0);
+    assert_int_equal(w.timers.levels, 0);
+    exec_select(&sel, exec_sleep(&a, EXEC_SEC(9)), exec_sleep(&b, EXEC_MS(1)));
+    assert_int_equal(spawn_waiter(&w, &h[1], &sel.fut, NULL, NULL), 0);
+    assert_int_equal(exec_run(&w.ex), 0);
+    assert_int_equal(w.timers.levels, 0);
+    exec_timeout(&limit, exec_sleep(&a, EXEC_MS(1)), EXEC_SEC(9));
+    assert_int_equal(spawn_waiter(&w, &h[2], &limit.fut, NULL, NULL), 0);
+    assert_int_equal(exec_run(&w.ex), 0);
+    assert_false(exec_timer_armed(&a.timer) || exec_timer_armed(&b.timer) || exec_timer_armed(&limit.timer));
+    close_empty(&w);
+}
+
+/* ---------------------------------------------------------------------------------- spurious wakes */
+
+#define NAPPERS 24
+typedef struct { exec_sleep_op nap, inner; exec_timeout_op limit; int64_t due, at; intptr_t result, expect; exec_handle h; } napper;
+
+static void start_napper(world *w, napper *n) {
+    int64_t nap = EXEC_MS(test_below(200)), limit = EXEC_MS(test_below(200));
+    exec_future *f = exec_sleep(&n->nap, nap);
+    memset(&n->h, 0, sizeof n->h);
+    n->at = -1;
+    n->due = nap;
+    n->expect = 0;
+    if (test_below(2)) {
+        f = exec_timeout(&n->limit, exec_sleep(&n->inner, nap), limit);
+        if (limit < nap) n->due = limit;
+        n->expect = limit < nap ? -ETIMEDOUT : 0;
+    }
+    if (spawn_waiter(w, &n->h, f, &n->at, &n->result) < 0) fail();
+}
+
+static void trap_18_spurious_wakes(void **state) {
+    static napper nappers[NAPPERS];
+    (void)state;
+    test_seed(18);
+    for (unsigned round = 0; round < 50; round++) {
+        world w;
+        open_virtual(&w);
+        for (unsigned i = 0; i < NAPPERS; i++) start_napper(&w, &nappers[i]);
+        for (unsigned step = 0; step < 210; step++) {
+            for (unsigned k = 0; k < 5; k++) {
+                napper *n = &nappers[test_below(NAPPERS)];
+                if (n->h.task) exec_wake(n->h.task);
+            }
+            while (exec_turn(&w.ex)) continue;
+            if (exec_check(&w.ex) < 0) fail();
+            if (exec_clock_advance(&w.ex, EXEC_MS(1)) < 0) fail();
+        }
+        for (unsigned i = 0; i < NAPPERS; i++) {
+            const napper *n = &nappers[i];
+            if (n->at < n->due || n->at > n->due + EXEC_MS(1)) fail_msg("due %lld, over %lld", (long long)n->due, (long long)n->at);
+            if (n->result != n->expect) fail_msg("result %ld", (long)n->result);
+        }
+        close_empty(&w);
+    }
+}
+
+/* --------------------------------------------------------------------------------- the wheel itself */
+
+/* Each boundary of a digit as start and as deadline, and beyond the wheel. */
+static void trap_11_boundaries_of_every_level(void **state) {
+    static int64_t ticks[200];
+    static exec_timer node;
+    unsigned count = 0;
+    (void)state;
+    for (unsigned shift = 0; shift <= EXEC_TIMER_BITS * (EXEC_TIMER_LEVELS + 1); shift += EXEC_TIMER_BITS)
+        for (int64_t digit = 1; digit < EXEC__TIMER_SLOTS; digit += EXEC__TIMER_SLOTS - 2)
+            for (int64_t by = -1; by <= 1; by++) ticks[count++] = (digit << shift) + by;
+    for (unsigned i = 0; i < count; i++)
+        for (unsigned k = 0; k < count; k++) {
+            int64_t deadline = ticks[k] * TICK - (int64_t)(k % 2);
+            if (run_by_events(ticks[i] * TICK + i % 3, &deadline, &node, 1)) fail_msg("an early wake");
+        }
+}
+
+static void trap_11_every_delay_of_two_levels_in_steps(void **state) {
+    static int64_t delays[1500];
+    static exec_timer nodes[COUNT(delays)];
+    (void)state;
+    for (unsigned i = 0; i < COUNT(delays); i++) delays[i] = (int64_t)i * TICK - (int64_t)(i % 2);
+    for (int64_t start = 0; start < 40; start++)
+        run_in_steps(start * 31 * TICK + start, delays, nodes, COUNT(delays));
+}
+
+static void a_hand_written_leaf_may_rearm_and_cancel(void **state) {
+    exec_timer n;
+    world w;
+    (void)state;
+    world_open(&w, TICK * 100);
+    exec_timer_init(&n);
+    exec_timer_cancel(&w.timers, &n);
+    assert_false(exec_timer_armed(&n));
+    assert_int_equal(exec_timer_arm(&w.timers, &n, TICK * 100, watcher), 0);
+    assert_int_equal(exec_timer_arm(&w.timers, &n, TICK * 200, watcher), 1);
+    assert_int_equal(exec_timer_arm(&w.timers, &n, TICK * 150, watcher), 1);
+    assert_true(exec_timer_armed(&n));
+    assert_true(exec_timers_next(&w.timers) == TICK * 150);
+    assert_int_equal(exec_timer_arm(&w.timers, &n, TICK * 99, watcher), 0);
+    assert_false(exec_timer_armed(&n));
+    assert_int_equal(exec_timer_arm(&w.timers, &n, TICK * 101, watcher), 1);
+    world_turn(&w, TICK * 101);
+    assert_false(exec_timer_armed(&n));
+    assert_int_equal(expiries(&w), 1);
+    world_close(&w);
+}
+
+static void check_finds_damage(void **state) {
+    exec_timer n[2];
+    world w;
+    (void)state;
+    memset(n, 0, sizeof n);
+    world_open(&w, 0);
+    w.ex.config.log = quiet;
+    assert_int_equal(exec_timer_arm(&w.timers, &n[0], TICK * 40, watcher), 1);
+    assert_int_equal(exec_timer_arm(&w.timers, &n[1], TICK * 41, watcher), 1);
+    assert_int_equal(exec_check(&w.ex), 0);
+    n[0].deadline = TICK * 4;
+    assert_int_equal(exec_check(&w.ex), -EINVAL);
+    n[0].deadline = TICK * 40;
+    n[1].link.prev = &n[1].link;
+    assert_int_equal(exec_check(&w.ex), -EINVAL);
+    n[1].link.prev = &n[0].link;
+    w.timers.levels = 0;
+    assert_int_equal(exec_check(&w.ex), -EINVAL);
+    w.timers.levels = 2;
+    assert_int_equal(exec_check(&w.ex), 0);
+    exec_timer_cancel(&w.timers, &n[0]);
+    exec_timer_cancel(&w.timers, &n[1]);
+    world_close(&w);
+}
+
+#if !EXEC_DEBUG
+/* (A debug build says that this is wrong.) */
+static void destroy_unlinks_what_is_still_armed(void **state) {
+    exec_timer n[2];
+    world w;
+    (void)state;
+    memset(n, 0, sizeof n);
+    world_open(&w, 0);
+    assert_int_equal(exec_timer_arm(&w.timers, &n[0], EXEC_SEC(1), watcher), 1);
+    assert_int_equal(exec_timer_arm(&w.timers, &n[1], EXEC_NEVER, watcher), 1);
+    world_close(&w);
+    assert_false(exec_timer_armed(&n[0]) || exec_timer_armed(&n[1]));
+}
+#endif
+
+static char dumped[2000];
+static void keep(void *user, const char *line) {
+    (void)user;
+    if (strlen(dumped) + strlen(line) + 2 > sizeof dumped) return;
+    strcat(strcat(dumped, line), "\n");
+}
+
+static void a_dump_says_until_when(void **state) {
+    exec_timeout_op limit;
+    exec_sleep_op nap, other;
+    world w;
+    (void)state;
+    open_virtual(&w);
+    w.ex.config.log = keep;
+    dumped[0] = 0;
+    exec_timeout(&limit, exec_sleep(&nap, EXEC_SEC(30)), EXEC_MS(12));
+    assert_int_equal(spawn_waiter(&w, NULL, &limit.fut, NULL, NULL), 0);
+    assert_int_equal(spawn_waiter(&w, NULL, exec_sleep(&other, EXEC_NEVER), NULL, NULL), 0);
+    assert_int_equal(exec_turn(&w.ex), 2);
+    exec_dump(&w.ex);
+    assert_non_null(strstr(dumped, "timeout"));
+    assert_non_null(strstr(dumped, "until +12 ms"));
+    assert_non_null(strstr(dumped, "until +30 s"));
+    assert_non_null(strstr(dumped, "until cancelled"));
+    assert_non_null(strstr(dumped, "3 timers, parks until +12 ms"));
+    w.ex.config.log = quiet;
+    assert_int_equal(exec_destroy(&w.ex, EXEC_NEVER), 0);
+}
+
+int main(void) {
+    const struct CMUnitTest tests[] = {
+        cmocka_unit_test(sizes_are_as_promised),
+        cmocka_unit_test(one_wheel_each_executor),
+        cmocka_unit_test(without_a_wheel_ops_are_refused),
+        cmocka_unit_test(preparing_does_nothing),
+        cmocka_unit_test(a_virtual_hour_takes_no_time),
+        cmocka_unit_test(clock_arithmetic_saturates),
+        cmocka_unit_test(a_sleep_for_ever_is_a_deadlock_and_can_be_cancelled),
+        cmocka_unit_test(zero_negative_and_past_are_ready_at_once),
+        cmocka_unit_test(endless_ready_sleeps_yield),
+        cmocka_unit_test(steps_to_a_deadline_do_not_drift),
+        cmocka_unit_test(trap_13_ms_truncation),
+        cmocka_unit_test(trap_17_idle_parks_once_per_deadline),
+        cmocka_unit_test(trap_17_a_busy_task_does_not_starve_timers),
+        cmocka_unit_test(trap_24_stale_clock),
+        cmocka_unit_test(deadline_calls_never_read_the_clock),
+        cmocka_unit_test(timeout_of_what_is_ready),
+        cmocka_unit_test(timeout_keeps_what_came_in_time),
+        cmocka_unit_test(timeout_expires),
+        cmocka_unit_test(timeout_waits_for_a_slow_unwind),
+        cmocka_unit_test(timeout_does_not_cut_a_cleanup),
+        cmocka_unit_test(timeout_keeps_a_value_that_comes_while_unwinding),
+        cmocka_unit_test(timeout_prefers_what_is_ready_at_the_last_moment),
+        cmocka_unit_test(nested_timeouts),
+        cmocka_unit_test(timeout_of_a_select_and_select_of_timeouts),
+        cmocka_unit_test(select_and_join_of_sleeps),
+        cmocka_unit_test(a_cancel_passes_through_a_timeout),
+        cmocka_unit_test(a_kill_passes_through_a_timeout),
+        cmocka_unit_test(a_cancel_after_the_expiry),
+        cmocka_unit_test(a_cancel_at_the_moment_of_expiry_outranks_it),
+        cmocka_unit_test(a_timeout_in_a_cleanup),
+        cmocka_unit_test(an_abort_before_the_first_poll),
+        cmocka_unit_test(trap_05_no_node_stays),
+        cmocka_unit_test(trap_18_spurious_wakes),
+        cmocka_unit_test(trap_11_boundaries_of_every_level),
+        cmocka_unit_test(trap_11_every_delay_of_two_levels_in_steps),
+        cmocka_unit_test(trap_12_next_deadline_visits_one_slot),
+        cmocka_unit_test(a_slot_shared_by_several_opens_early_at_most_once_a_level),
+        cmocka_unit_test(a_random_walk_matches_the_oracle),
+        cmocka_unit_test(a_hand_written_leaf_may_rearm_and_cancel),
+        cmocka_unit_test(check_finds_damage),
+#if !EXEC_DEBUG
+        cmocka_unit_test(destroy_unlinks_what_is_still_armed),
+#endif
+        cmocka_unit_test(a_dump_says_until_when),
+    };
+    return cmocka_run_group_tests(tests, NULL, NULL);
+}
