@@ -48,7 +48,7 @@
  *
  * WHAT HOLDS (each with the test that proves it, in tests/)
  *  1. Never early; late by at most one tick plus the turn in progress. Deadlines in the past, of zero,
- *     of EXEC_NEVER and beyond the wheel are correct. (trap_11_*, random_walk_against_the_oracle)
+ *     of EXEC_NEVER and beyond the wheel are correct. (trap_11_*, a_random_walk_matches_the_oracle)
  *  2. exec_timers_next is O(1) and never late. (trap_12_next_deadline_visits_one_slot)
  *  3. An idle executor parks once per deadline. Where several timers share a slot of an upper level
  *     it also parks when that slot opens: at most levels - 1 times per timer, and once more beyond
@@ -65,10 +65,10 @@
  *  EXEC_TIMER_TICK_NS  65536  resolution. A power of two is a shift, anything else a division.
  *                             65 us is what Linux leaves open anyway (its timer slack is 50 us), so a
  *                             finer tick is not seen by who sleeps, and a coarser one is.
- *  EXEC_TIMER_BITS     6      2^bits slots a level, 1 to 6
- *  EXEC_TIMER_LEVELS   6      2^(levels * bits) ticks are one turn of the wheel: 52 days. What lies
+ *  EXEC_TIMER_BITS     5      2^bits slots a level, 1 to 6
+ *  EXEC_TIMER_LEVELS   7      2^(levels * bits) ticks are one turn of the wheel: 26 days. What lies
  *                             beyond is one list, sorted in once a turn.
- * The wheel takes levels * 2^bits pointers and about 100 bytes: 3.2 KiB; 2 levels of 4 slots: 160 bytes.
+ * The wheel takes two pointers a slot and about 100 bytes: 3.6 KiB; 2 levels of 4 slots: 200 bytes.
  */
 #ifndef EXEC_TIMER_H
 #define EXEC_TIMER_H
@@ -81,10 +81,10 @@
 #define EXEC_TIMER_TICK_NS 65536
 #endif
 #ifndef EXEC_TIMER_BITS
-#define EXEC_TIMER_BITS 6
+#define EXEC_TIMER_BITS 5
 #endif
 #ifndef EXEC_TIMER_LEVELS
-#define EXEC_TIMER_LEVELS 6
+#define EXEC_TIMER_LEVELS 7
 #endif
 #if EXEC_TIMER_BITS < 1 || EXEC_TIMER_BITS > 6
 #error "exec_timer.h: EXEC_TIMER_BITS is 1 to 6: a level's slots are the bits of one word"
@@ -102,16 +102,18 @@ extern "C" {
 
 /* ------------------------------------------------------------------------------------------ types */
 
-typedef struct exec_timer exec_timer;
 typedef struct exec_timers exec_timers;
+typedef struct exec_timer_link exec_timer_link;
+
+/* A ring: a slot and its timers. */
+struct exec_timer_link { exec_timer_link *next, *prev; };
 
 /* One timer. Lives in what waits; stays where it is while it is armed; zeroed it is not armed. */
-struct exec_timer {
-    exec_timer *next;
-    uintptr_t prev;             /* who is before it; of a slot's first: the last, plus 1; 0: not armed */
+typedef struct exec_timer {
+    exec_timer_link link;       /* next NULL: not armed */
     int64_t deadline;           /* ns */
     exec_task *task;            /* woken then */
-};
+} exec_timer;
 
 /* A level's slots as bits. */
 #if EXEC_TIMER_BITS > 5
@@ -134,7 +136,7 @@ struct exec_timers {
     uint64_t far_first;         /* no timer beyond the wheel is due before this tick */
     uint32_t levels;            /* bit per level that has timers; the last: beyond the wheel */
     exec__slot_bits occupied[EXEC_TIMER_LEVELS + 1];
-    exec_timer *slots[EXEC__TIMER_FAR + 1];
+    exec_timer_link slots[EXEC__TIMER_FAR + 1];
 };
 
 /* An op of exec_sleep. In the frame of who awaits it. */
@@ -186,8 +188,8 @@ EXEC_API exec_future *exec_timeout_at(exec_timeout_op *op, exec_future *inner, i
 
 /* FOR HAND-WRITTEN LEAVES. A node is armed, then expires (its task is woken, and it is not armed any
    more) or is cancelled; a leaf that ends cancels it. */
-static inline void exec_timer_init(exec_timer *n) { n->prev = 0; }
-static inline int exec_timer_armed(const exec_timer *n) { return n->prev != 0; }
+static inline void exec_timer_init(exec_timer *n) { n->link.next = NULL; }
+static inline int exec_timer_armed(const exec_timer *n) { return n->link.next != NULL; }
 /* Arms or re-arms. 1; or 0: the deadline has passed by the wheel's last look at the clock; then it is
    not armed and nobody is woken: go on at once. O(1), reads no clock. */
 static inline int EXEC__MUST_USE exec_timer_arm(exec_timers *t, exec_timer *n, int64_t deadline_ns,
@@ -236,66 +238,33 @@ static inline unsigned exec__timers_slot(const exec_timers *t, uint64_t tick) {
            + ((unsigned)(tick >> (level * EXEC_TIMER_BITS)) & (EXEC__TIMER_SLOTS - 1));
 }
 
-static inline void exec__timers_occupy(exec_timers *t, unsigned at) {
-    unsigned level = at >> EXEC_TIMER_BITS;
-    t->occupied[level] |= (exec__slot_bits)1 << (at & (EXEC__TIMER_SLOTS - 1));
-    t->levels |= (uint32_t)1 << level;
-}
-
 static inline void exec__timers_vacate(exec_timers *t, unsigned at) {
     unsigned level = at >> EXEC_TIMER_BITS;
-    t->slots[at] = NULL;
+    t->slots[at].next = t->slots[at].prev = &t->slots[at];
     t->occupied[level] &= ~((exec__slot_bits)1 << (at & (EXEC__TIMER_SLOTS - 1)));
     if (!t->occupied[level]) t->levels &= ~((uint32_t)1 << level);
 }
 
-static inline exec_timer *exec__timer_at(uintptr_t prev) { return (exec_timer *)(prev & ~(uintptr_t)1); }
-
-/* As the first of its slot. */
-static inline void exec__timers_link(exec_timers *t, exec_timer *n, unsigned at) {
-    exec_timer *first = t->slots[at];
-    n->next = first;
-    t->slots[at] = n;
-    if (first) {
-        n->prev = first->prev;
-        first->prev = (uintptr_t)n;
-    } else {
-        n->prev = (uintptr_t)n | 1;
-        exec__timers_occupy(t, at);
-    }
-}
-
-/* The first or the last of its slot. */
-static inline void exec__timers_unlink_end(exec_timers *t, exec_timer *n, uintptr_t prev) {
-    unsigned at = exec__timers_slot(t, exec__timer_tick(n->deadline));
-    if (n->next) {
-        n->next->prev = prev;
-        t->slots[at] = n->next;
-    } else if (!(prev & 1)) {
-        exec__timer_at(prev)->next = NULL;
-        t->slots[at]->prev = prev | 1;
-    } else {
-        exec__timers_vacate(t, at);
-    }
-}
-
 static inline void exec__timers_place(exec_timers *t, exec_timer *n, uint64_t tick) {
-    unsigned at = exec__timers_slot(t, tick);
-    if (EXEC__UNLIKELY(at == EXEC__TIMER_FAR) && (!t->slots[at] || tick < t->far_first))
+    unsigned at = exec__timers_slot(t, tick), level = at >> EXEC_TIMER_BITS;
+    exec_timer_link *slot = &t->slots[at];
+    if (EXEC__UNLIKELY(at == EXEC__TIMER_FAR) && (slot->next == slot || tick < t->far_first))
         t->far_first = tick;
-    exec__timers_link(t, n, at);
+    n->link.next = slot;
+    n->link.prev = slot->prev;
+    slot->prev->next = &n->link;
+    slot->prev = &n->link;
+    t->occupied[level] |= (exec__slot_bits)1 << (at & (EXEC__TIMER_SLOTS - 1));
+    t->levels |= (uint32_t)1 << level;
 }
 
 static inline void exec_timer_cancel(exec_timers *t, exec_timer *n) {
-    uintptr_t prev = n->prev;
-    if (!prev) return;
-    n->prev = 0;
-    if (EXEC__LIKELY(n->next && !(prev & 1))) {
-        n->next->prev = prev;
-        exec__timer_at(prev)->next = n->next;
-    } else {
-        exec__timers_unlink_end(t, n, prev);
-    }
+    exec_timer_link *next = n->link.next, *prev = n->link.prev;
+    if (!next) return;
+    n->link.next = NULL;
+    next->prev = prev;
+    prev->next = next;
+    if (next == prev) exec__timers_vacate(t, (unsigned)(next - t->slots));     /* only the slot is left */
 }
 
 static inline int EXEC__MUST_USE exec_timer_arm(exec_timers *t, exec_timer *n, int64_t deadline_ns,
@@ -360,13 +329,16 @@ static uint64_t exec__timers_event(const exec_timers *t, unsigned *at) {
     return ((t->now >> shift & ~(uint64_t)(EXEC__TIMER_SLOTS - 1)) | slot) << shift;
 }
 
+static exec_timer *exec__timer_of(const exec_timer_link *link) { return (exec_timer *)(uintptr_t)link; }
+
 /* A timer alone in the first slot is the first of all: no need to wake when its slot opens. */
 EXEC_API int64_t exec_timers_next(const exec_timers *t) {
     unsigned at = 0;
     uint64_t tick = exec__timers_event(t, &at);
+    const exec_timer_link *slot = &t->slots[at];
     if (tick == EXEC__TIMER_NO_TICK) return EXEC_NEVER;
     if (at == EXEC__TIMER_FAR) tick = t->far_first;
-    else if (!t->slots[at]->next) tick = exec__timer_tick(t->slots[at]->deadline);
+    else if (slot->next == slot->prev) tick = exec__timer_tick(exec__timer_of(slot->next)->deadline);
     return tick > (uint64_t)EXEC_NEVER / EXEC__TIMER_TICK ? EXEC_NEVER : (int64_t)(tick * EXEC__TIMER_TICK);
 }
 
@@ -377,7 +349,7 @@ static void exec__timers_expire(exec_timers *t, exec_timer *n) {
         EXEC__PREFETCH(n->task);
         return;
     }
-    n->prev = 0;
+    n->link.next = NULL;
     t->driver.exec->counters.expiries++;
     exec_wake(n->task);
 }
@@ -385,16 +357,16 @@ static void exec__timers_expire(exec_timers *t, exec_timer *n) {
 /* The wheel's now has come to where the slot begins: what is due expires, the rest moves down. From
    both ends, so that two nodes are on their way from memory at a time. */
 static void exec__timers_open(exec_timers *t, unsigned at) {
-    exec_timer *front = t->slots[at], *back = exec__timer_at(front->prev), *after, *before;
+    exec_timer_link *front = t->slots[at].next, *back = t->slots[at].prev, *after, *before;
     exec__timers_vacate(t, at);
     for (;; front = after, back = before) {
         after = front->next;
-        before = exec__timer_at(back->prev);
+        before = back->prev;
         EXEC__PREFETCH(after);
         EXEC__PREFETCH(before);
-        exec__timers_expire(t, front);
+        exec__timers_expire(t, exec__timer_of(front));
         if (front == back) return;
-        exec__timers_expire(t, back);
+        exec__timers_expire(t, exec__timer_of(back));
         if (after == back) return;
     }
 }
@@ -418,10 +390,10 @@ static int64_t exec__timers_deadline(exec_driver *d) {
 
 /* -------------------------------------------------------------------------- dump, check, detach */
 
-/* " until +12 ms": in the largest unit that leaves two digits. */
+/* "until +12 ms": in the largest unit that leaves two digits. */
 static void exec__put_time(exec__text *out, exec *ex, int64_t deadline_ns) {
     static const char *const units[] = { " ns", " us", " ms", " s" };
-    int64_t left = 0;
+    int64_t left;
     unsigned unit = 0;
     exec__put(out, "until ");
     if (deadline_ns > EXEC_NEVER - EXEC_TIMER_TICK_NS) {
@@ -448,7 +420,7 @@ static void exec__timers_dump(exec_driver *d) {
     exec__text text = { 0, "" };
     int64_t armed = 0;
     for (unsigned at = 0; at <= EXEC__TIMER_FAR; at++)
-        for (const exec_timer *n = t->slots[at]; n; n = n->next) armed++;
+        for (const exec_timer_link *l = t->slots[at].next; l != &t->slots[at]; l = l->next) armed++;
     exec__put_number(&text, armed);
     exec__put(&text, " timers");
     if (armed) {
@@ -462,16 +434,16 @@ static void exec__timers_dump(exec_driver *d) {
 static int exec__timers_check_slot(const exec_timers *t, unsigned at) {
     unsigned level = at >> EXEC_TIMER_BITS;
     unsigned occupied = (unsigned)(t->occupied[level] >> (at & (EXEC__TIMER_SLOTS - 1))) & 1;
-    uintptr_t before = 0;
-    if (occupied != (t->slots[at] != NULL)) return 0;
+    const exec_timer_link *slot = &t->slots[at], *link = slot;
+    if (occupied != (slot->next != slot)) return 0;
     if ((t->levels >> level & 1) != (t->occupied[level] != 0)) return 0;
-    for (const exec_timer *n = t->slots[at]; n; before = (uintptr_t)n, n = n->next) {
+    while (link->next && link->next->prev == link && (link = link->next) != slot) {
+        const exec_timer *n = exec__timer_of(link);
         uint64_t tick = exec__timer_tick(n->deadline);
-        if (!n->task || (before ? n->prev != before : !(n->prev & 1))) return 0;
-        if (tick <= t->now || exec__timers_slot(t, tick) != at) return 0;
+        if (!n->task || tick <= t->now || exec__timers_slot(t, tick) != at) return 0;
         if (at == EXEC__TIMER_FAR && tick < t->far_first) return 0;
     }
-    return !before || t->slots[at]->prev == (before | 1);
+    return link == slot;
 }
 
 static int exec__timers_check(exec_driver *d) {
@@ -485,10 +457,12 @@ static int exec__timers_check(exec_driver *d) {
 static void exec__timers_detach(exec_driver *d) {
     exec_timers *t = (exec_timers *)(void *)d;
 #if EXEC_DEBUG
-    EXEC_ASSERT(!t->levels, "a timer is armed though its task is over: exec_timer_cancel it when the leaf ends");
+    EXEC_ASSERT(!t->levels, "a timer is armed and its task is over: exec_timer_cancel it when the leaf ends");
 #endif
-    for (unsigned at = 0; at <= EXEC__TIMER_FAR; at++)
-        while (t->slots[at]) exec_timer_cancel(t, t->slots[at]);
+    for (unsigned at = 0; at <= EXEC__TIMER_FAR; at++) {
+        exec_timer_link *slot = &t->slots[at];
+        while (slot->next != slot) exec_timer_cancel(t, exec__timer_of(slot->next));
+    }
     d->exec->timers = NULL;
 }
 
@@ -499,6 +473,7 @@ static const exec_driver_type exec__timers_type = {
 EXEC_API int exec_timers_attach(exec_timers *t, exec *ex) {
     if (ex->timers) return -EBUSY;
     memset(t, 0, sizeof *t);
+    for (unsigned at = 0; at <= EXEC__TIMER_FAR; at++) t->slots[at].next = t->slots[at].prev = &t->slots[at];
     t->now = (uint64_t)exec_now(ex) / EXEC__TIMER_TICK;
     ex->timers = t;
     return exec_attach(ex, &t->driver, &exec__timers_type);
