@@ -342,6 +342,34 @@ static void trap_17_idle_parks_once_per_deadline(void **state) {
     }
 }
 
+/* The wheel's time goes on while nothing expires, and while it is empty: a day later two timers are
+   placed as on the first day, each in a slot of its own. */
+static void trap_17_idle_time_costs_no_parks_and_no_turns(void **state) {
+    (void)state;
+    for (int armed = 0; armed < 2; armed++) {
+        exec_sleep_op naps[2], never;
+        exec_handle handles[3];
+        exec_counters before, after;
+        world w;
+        open_kernel(&w);
+        if (armed) assert_int_equal(spawn_waiter(&w, &handles[2], exec_sleep(&never, EXEC_NEVER), NULL, NULL), 0);
+        assert_int_equal(exec_turn(&w.ex), armed);
+        kernel.now = TICK << 31;
+        exec_turn(&w.ex);
+        exec_stats(&w.ex, &before);
+        for (int i = 0; i < 2; i++)
+            assert_int_equal(spawn_waiter(&w, &handles[i], exec_sleep(&naps[i], TICK * (40 + 40 * i)), NULL, NULL), 0);
+        if (armed) assert_int_equal(exec_run(&w.ex), -EDEADLK);
+        else assert_int_equal(exec_run(&w.ex), 0);
+        assert_true(kernel.now == (TICK << 31) + 80 * TICK);
+        assert_int_equal(kernel.parks, 2);
+        exec_stats(&w.ex, &after);
+        assert_int_equal(after.turns - before.turns, 3);
+        if (armed) assert_int_equal(exec_handle_abort(&handles[2]), 0);
+        close_empty(&w);
+    }
+}
+
 typedef struct { EXEC_FRAME; unsigned *done; } spinner;
 
 EXEC_ASYNC(spinner) {
@@ -558,6 +586,10 @@ static void timeout_keeps_a_value_that_comes_while_unwinding(void **state) {
     world_turn(&w, EXEC_MS(6));
     assert_true(exec_canceled(&g.fut));
     assert_false(exec_is_ready(&limit.fut));
+    g.polls = 0;
+    exec_wake(g.task);
+    assert_int_equal(exec_turn(&w.ex), 1);
+    assert_int_equal(g.polls, 1);
     gate_open(&g, 99);
     assert_int_equal(exec_run(&w.ex), 0);
     assert_int_equal(result, 99);
@@ -963,6 +995,7 @@ int main(void) {
         cmocka_unit_test(steps_to_a_deadline_do_not_drift),
         cmocka_unit_test(trap_13_ms_truncation),
         cmocka_unit_test(trap_17_idle_parks_once_per_deadline),
+        cmocka_unit_test(trap_17_idle_time_costs_no_parks_and_no_turns),
         cmocka_unit_test(trap_17_a_busy_task_does_not_starve_timers),
         cmocka_unit_test(trap_24_stale_clock),
         cmocka_unit_test(deadline_calls_never_read_the_clock),
