@@ -426,9 +426,9 @@ static void exec__backend_unwatch(const exec_net *net, int fd, const exec_fd_slo
         EXEC_SYS_EPOLL_CTL(net->epoll, EPOLL_CTL_DEL, fd, NULL);
 }
 
-static void exec__ready_to(exec_waiter *w, unsigned came) {
-    if (!w || !(came & w->interest)) return;
-    w->ready = (uint8_t)(w->ready | (came & w->interest));
+static void exec__ready_to(exec_waiter *w, unsigned direction) {
+    if (!w) return;
+    w->ready = (uint8_t)(w->ready | direction);
     exec_wake(w->task);
 }
 
@@ -438,15 +438,15 @@ static void exec__backend_event(exec_net *net, const struct epoll_event *event) 
     exec_fd_slot *s;
     if (fd >= net->slot_count) return;          /* the eventfd, which is only to end the wait */
     s = &net->slots[fd];
-    if (s->generation != (uint32_t)(event->data.u64 >> 32)) return;
+    if (s->generation != (uint32_t)(event->data.u64 >> 32) || s->kind == EXEC__FD_CANCELLED) return;
     if (events & (EPOLLIN | EPOLLRDHUP | EPOLLHUP | EPOLLERR | EPOLLPRI)) came |= EXEC_READABLE;
     if (events & (EPOLLOUT | EPOLLHUP | EPOLLERR)) came |= EXEC_WRITABLE;
     /* Behind these there may be no further edge: from now on only EAGAIN ends readiness. */
     if (events & (EPOLLRDHUP | EPOLLHUP | EPOLLERR | EPOLLPRI)) s->state &= (uint8_t)~EXEC__FD_SHORT;
     s->state = (uint8_t)(s->state | came);
-    exec__ready_to(s->waiters[0], came & EXEC_READABLE);
-    exec__ready_to(s->waiters[1], came & EXEC_WRITABLE);
-    if ((s->state & EXEC__FD_BLOCKING) && (exec__wants(s, EXEC_READABLE) || exec__wants(s, EXEC_WRITABLE)))
+    if (came & EXEC_READABLE) exec__ready_to(s->waiters[0], EXEC_READABLE);
+    if (came & EXEC_WRITABLE) exec__ready_to(s->waiters[1], EXEC_WRITABLE);
+    if (EXEC__UNLIKELY(s->state & EXEC__FD_BLOCKING) && (exec__wants(s, EXEC_READABLE) || exec__wants(s, EXEC_WRITABLE)))
         exec__backend_watch(net, (int)fd, s);
 }
 
@@ -497,7 +497,7 @@ static EXEC__COLD int exec__slots_grow(exec_net *net, uint32_t fd) {
     return -EMFILE;
 #else
     exec_config *config = &net->driver.exec->config;
-    uint32_t count = fd + 1 + fd / 32;          /* 3 % to spare: 0.4 byte a descriptor on average */
+    uint32_t count = fd + 16 + fd / 256;        /* little to spare: a connection costs 208 bytes in all */
     exec_fd_slot *slots;
     if (net->fixed) return -EMFILE;
     if (count < 64) count = 64;
@@ -521,7 +521,8 @@ static exec_fd_slot *exec__slot(const exec_net *net, int fd) {
 
 static void exec__unlink(exec_net *net, exec_waiter *w) {
     exec_fd_slot *s = &net->slots[w->fd];
-    for (int i = 0; i < 2; i++) if (s->waiters[i] == w) s->waiters[i] = NULL;
+    if (w->interest & EXEC_READABLE) s->waiters[0] = NULL;
+    if (w->interest & EXEC_WRITABLE) s->waiters[1] = NULL;
     w->linked = 0;
     net->waiting--;
 }
@@ -643,13 +644,14 @@ static int exec__slot_get(exec_net *net, int fd) {
 static int exec__link(exec_net *net, exec_waiter *w, exec_task *task) {
     exec_fd_slot *s = &net->slots[w->fd];
     int status;
-    for (unsigned i = 0; i < 2; i++)
-        if ((w->interest & (i + 1)) && s->waiters[i]) return -EBUSY;
+    if ((w->interest & EXEC_READABLE) && s->waiters[0]) return -EBUSY;
+    if ((w->interest & EXEC_WRITABLE) && s->waiters[1]) return -EBUSY;
 #if EXEC_DEBUG
     EXEC_ASSERT(exec__same_file(s, w->fd, 1), "a wait for a descriptor that was closed and came back: "
                 "close with exec_close_fd, or call exec_fd_forget before a foreign close()");
 #endif
-    for (unsigned i = 0; i < 2; i++) if (w->interest & (i + 1)) s->waiters[i] = w;
+    if (w->interest & EXEC_READABLE) s->waiters[0] = w;
+    if (w->interest & EXEC_WRITABLE) s->waiters[1] = w;
     w->task = task;
     w->linked = 1;
     net->waiting++;
@@ -800,6 +802,7 @@ EXEC_API int exec_fd_cancel(exec *ex, int fd) {
     if ((uint32_t)fd >= net->slot_count && (status = exec__slots_grow(net, (uint32_t)fd)) < 0) return status;
     exec__slot_cancel(net, &net->slots[fd]);
     net->slots[fd].kind = EXEC__FD_CANCELLED;
+    net->slots[fd].state &= EXEC__FD_REGISTERED | EXEC__FD_ALWAYS;
     return 0;
 }
 
@@ -829,8 +832,8 @@ EXEC_API int exec_fd_adopt(exec *ex, int fd) {
 
 /* --------------------------------------------------------------------------------------------- ops */
 
-/* The beginning of each poll: 1: the system call may be tried; 0: the op pends; or its error. */
-static int exec__io_go(exec_cx *cx, exec_net *net, exec_io *io) {
+/* The op may not go on at once: waits, or says why not. */
+static int exec__io_wait(exec_cx *cx, exec_net *net, exec_io *io) {
     exec_waiter *w = &io->waiter;
     int status;
     if (EXEC__UNLIKELY(exec_canceled(&io->fut))) {
@@ -838,7 +841,7 @@ static int exec__io_go(exec_cx *cx, exec_net *net, exec_io *io) {
         return -ECANCELED;
     }
     if ((status = exec__slot_get(net, w->fd)) < 0) return status;
-    if (!(net->slots[w->fd].state & w->interest)) {
+    if (EXEC__LIKELY(!(net->slots[w->fd].state & w->interest))) {
         if (w->linked) return 0;
         status = exec__link(net, w, cx->task);
         if (EXEC__LIKELY(status < 0 || !(net->slots[w->fd].state & w->interest))) return status;
@@ -846,6 +849,18 @@ static int exec__io_go(exec_cx *cx, exec_net *net, exec_io *io) {
     if (EXEC__UNLIKELY(!exec_spend(cx)))        /* linked: whoever closes the descriptor tells it */
         return w->linked ? 0 : exec__link(net, w, cx->task);
     if (w->linked) exec__unlink(net, w);
+    return 1;
+}
+
+/* The beginning of each poll: 1: the system call may be tried; 0: the op pends; or its error. A slot
+   with readiness is one that is known and not cancelled. */
+static inline int exec__io_go(exec_cx *cx, exec_net *net, exec_io *io) {
+    uint32_t fd = (uint32_t)io->waiter.fd;
+    if (fd >= net->slot_count || !(net->slots[fd].state & io->waiter.interest) || !cx->budget
+        || EXEC__UNLIKELY(exec_canceled(&io->fut)))
+        return exec__io_wait(cx, net, io);
+    cx->budget--;
+    if (io->waiter.linked) exec__unlink(net, &io->waiter);
     return 1;
 }
 
@@ -907,18 +922,15 @@ static intptr_t exec__io_try(exec_net *net, exec_io *io) {
 static exec_poll exec__transfer_poll(exec_cx *cx, exec_future *f) {
     exec_io *io = (exec_io *)(void *)f;
     exec_net *net = exec__net(cx->exec);
-    int all = io->waiter.flags & EXEC__IO_ALL;
-    while (!all || io->done < io->len) {
-        int status = exec__io_go(cx, net, io);
-        intptr_t n;
-        if (status == 0) return exec_pending(cx, f);
-        if (status < 0) return exec_ready(f, status);
-        n = exec__io_try(net, io);
+    int status;
+    while (EXEC__LIKELY((status = exec__io_go(cx, net, io)) > 0)) {
+        intptr_t n = exec__io_try(net, io);
         if (n == -EAGAIN) continue;
-        if (n < 0 || !all) return exec_ready(f, n);
+        if (n < 0 || !(io->waiter.flags & EXEC__IO_ALL)) return exec_ready(f, n);
+        if (EXEC__LIKELY(io->done == io->len)) return exec_ready(f, (intptr_t)io->len);
         if (n == 0) return exec_ready(f, -ENODATA);
     }
-    return exec_ready(f, (intptr_t)io->len);
+    return status ? exec_ready(f, status) : exec_pending(cx, f);
 }
 
 /* Asks the kernel, since nobody tells when a foreign read used the readiness up; then waits. */
@@ -1265,12 +1277,20 @@ EXEC_API exec_future *exec_write(exec_io *io, int fd, const void *buf, size_t le
     return exec__write_init(io, fd, buf, len, 0, 0);
 }
 
+/* Nothing is left to do: it is ready without a poll. */
+static exec_future *exec__all_init(exec_io *io) {
+    if (EXEC__UNLIKELY(io->done == io->len)) exec_ready(&io->fut, (intptr_t)io->len);
+    return &io->fut;
+}
+
 EXEC_API exec_future *exec_read_exact(exec_io *io, int fd, void *buf, size_t len) {
-    return exec__read_init(io, fd, buf, len, EXEC__IO_ALL | EXEC__FD_SHORT, 0);
+    exec__read_init(io, fd, buf, len, EXEC__IO_ALL | EXEC__FD_SHORT, 0);
+    return exec__all_init(io);
 }
 
 EXEC_API exec_future *exec_write_all(exec_io *io, int fd, const void *buf, size_t len) {
-    return exec__write_init(io, fd, buf, len, EXEC__IO_ALL, 0);
+    exec__write_init(io, fd, buf, len, EXEC__IO_ALL, 0);
+    return exec__all_init(io);
 }
 
 EXEC_API exec_future *exec_recv(exec_io *io, int fd, void *buf, size_t len, int flags) {
@@ -1286,7 +1306,7 @@ EXEC_API exec_future *exec_resume(exec_io *io) {
     exec_future_init(&io->fut, io->fut.type);
     io->fut.resume = msg;
     io->waiter.flags &= (uint8_t)~EXEC__IO_BEGUN;
-    return &io->fut;
+    return io->waiter.flags & EXEC__IO_ALL ? exec__all_init(io) : &io->fut;
 }
 
 EXEC_API exec_future *exec_readable(exec_io *io, int fd) {
