@@ -1773,17 +1773,31 @@ EXEC_API void exec__drop(exec_future *root) {
 
 /* ----------------------------------------------------------------------------------------- cancel */
 
+/* A moment so long after another. */
+static int64_t exec__after(int64_t moment, int64_t ns) {
+    return ns > EXEC_NEVER - moment ? EXEC_NEVER : moment + ns;
+}
+
+/* Among those that are cancelling. There is no sweep while all of them are killed. */
+static void exec__list_cancelling(exec *ex, exec_task *t) {
+    exec__list_remove(ex, t);
+    if (!ex->tasks[1]) ex->sweep_at = EXEC_NEVER;
+    if (t->strand.level < EXEC_KILL && ex->sweep_at == EXEC_NEVER)
+        ex->sweep_at = exec__after(exec_now(ex), ex->config.cleanup_ns);
+    exec__task_set(t, EXEC__T_CANCELLING);
+    if (ex->generation) exec__task_set(t, EXEC__T_GENERATION);
+    exec__list_add(ex, t, 1);
+}
+
+static void exec__raise(exec *ex, exec_task *t, unsigned level) {
+    exec_strand_cancel(&t->strand, level);
+    if (ex->config.cleanup_ns && !(t->strand.flags & EXEC__T_CANCELLING)) exec__list_cancelling(ex, t);
+}
+
 /* O(1): raises the level, queues the task; it unwinds when it is polled. */
 static void exec__cancel_task(exec *ex, exec_task *t, unsigned level) {
     if (level <= t->strand.level) return;
-    exec_strand_cancel(&t->strand, level);
-    if (ex->config.cleanup_ns && !(t->strand.flags & EXEC__T_CANCELLING)) {
-        exec__list_remove(ex, t);
-        if (!ex->tasks[1]) ex->sweep_at = exec_now(ex) + ex->config.cleanup_ns;
-        exec__task_set(t, EXEC__T_CANCELLING);
-        if (ex->generation) exec__task_set(t, EXEC__T_GENERATION);
-        exec__list_add(ex, t, 1);
-    }
+    exec__raise(ex, t, level);
     exec_wake(t);
 }
 
@@ -1798,13 +1812,15 @@ static void exec__cancel_list(exec *ex, unsigned list, unsigned level) {
 /* Each cleanup_ns: who was cancelling at the last sweep too is killed. */
 static void exec__sweep(exec *ex) {
     int64_t now;
-    if (!ex->tasks[1] || (now = exec_now(ex)) < ex->sweep_at) return;
+    int left = 0;
+    if (!ex->tasks[1] || ex->sweep_at == EXEC_NEVER || (now = exec_now(ex)) < ex->sweep_at) return;
     for (exec_task *t = ex->tasks[1]; t; t = exec__list_next(ex, t, 1)) {
         int generation = (t->strand.flags & EXEC__T_GENERATION) != 0;
         if (generation != ex->generation) exec__cancel_task(ex, t, EXEC_KILL);
+        if (t->strand.level < EXEC_KILL) left = 1;
     }
     ex->generation ^= 1;
-    ex->sweep_at = now + ex->config.cleanup_ns;
+    ex->sweep_at = left ? exec__after(now, ex->config.cleanup_ns) : EXEC_NEVER;
 }
 
 /* ----------------------------------------------------------------------------------------- groups */
@@ -1885,6 +1901,10 @@ EXEC_API EXEC__COLD exec_poll exec__finish_scope(exec_cx *cx, exec_future *f) {
     }
     if (live) return exec_pending(cx, f);
     exec__clear(f, EXEC__F_SCOPE);
+    for (g = first; g; g = g->next) {       /* one of an outer frame may have another scope later */
+        g->in_scope = g->level = 0;
+        g->error = 0;
+    }
     return exec_ready(f, first->saved);
 }
 
@@ -2019,16 +2039,24 @@ static unsigned exec__poll_ready(exec *ex, unsigned limit) {
     return limit - left;
 }
 
-/* Outside any poll: a cancelled task unwinds now. It stays queued. */
+/* Outside any poll: a cancelled task unwinds now. One that was queued stays in the queue, O(1); but
+   storage of the caller's is free at once, and is taken out of the queue. */
 static void exec__unwind_now(exec *ex, exec_task *t) {
     exec *current = exec_current();
+    int queued = t->strand.flags & EXEC__T_QUEUED, fixed = t->store == &ex->fixed;
     exec_future *done;
     exec__set_current(ex);
     done = exec__poll_task(ex, t);
     exec__poll_over(ex);
     ex->counters.polls++;
     exec__set_current(current);
-    if (done) exec__task_over(ex, t, done, 1);
+    if (done) {
+        exec__task_over(ex, t, done, queued);
+        if (fixed && queued) exec__reap(ex);
+    } else if (!queued && t->strand.flags & EXEC__T_QUEUED) {
+        exec__push_ready(ex, t);
+        if (ex->armed) exec__signal(ex->port);
+    }
 }
 
 /* ---------------------------------------------------------------------------------------- handles */
@@ -2053,10 +2081,12 @@ static int exec__handle_cancel(exec_handle *h, unsigned level) {
     exec *ex;
     if (!t || t->strand.level >= level || exec_strand_done(&t->strand)) return -EALREADY;
     if (!(t->strand.flags & EXEC__T_STARTED)) return -EINVAL;
-    if (level == EXEC_CANCEL && (exec__root_of(t)->flags & EXEC__F_CLEANUP)) return -EALREADY;
+    if (level == EXEC_CANCEL && (exec__root_of(t)->flags & (EXEC__F_CLEANUP | EXEC__F_ENDING)))
+        return -EALREADY;
     ex = t->store->exec;
-    exec__cancel_task(ex, t, level);
-    if (!ex->cx.task) exec__unwind_now(ex, t);
+    exec__raise(ex, t, level);
+    if (ex->cx.task) exec_wake(t);
+    else exec__unwind_now(ex, t);
     return 0;
 }
 
