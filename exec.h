@@ -1688,7 +1688,7 @@ static exec_task *exec__take(exec *ex, const exec_opts *opts, const exec_type *t
         t = (exec_task *)ex->config.allocate(ex->config.user, bytes, exec__task_align(type));
 #endif
     }
-    if (t && (uintptr_t)t % type->align) {
+    if (t && ((uintptr_t)t & (type->align - 1))) {
         (*store)->release(*store, t, type);
         *error = -EINVAL;
         return NULL;
