@@ -273,8 +273,8 @@ enum {
 struct exec_cx {
     struct exec *exec;
     exec_task *task;        /* being polled: what exec_wake takes */
-    exec_strand *strand;
     exec_future *child;     /* that was awaited last and is ready */
+    exec_strand *strand;    /* not beside task: gcc would join the stores of each poll into a slow one */
     unsigned budget;        /* ops that may be ready at once in this poll */
 };
 
