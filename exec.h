@@ -276,6 +276,7 @@ struct exec_cx {
     exec_future *child;     /* that was awaited last and is ready */
     exec_strand *strand;    /* not beside task: gcc would join the stores of each poll into a slow one */
     unsigned budget;        /* ops that may be ready at once in this poll */
+    int entry;              /* where exec__reenter sends a coroutine */
 };
 
 /* HAND-WRITTEN FUTURES: a struct with a member `exec_future fut` first, an exec_type, a function that
@@ -584,8 +585,8 @@ typedef struct exec_config {
 
 /* Lives at one place from exec_init to exec_destroy; on one thread. Members are private. */
 struct exec {
-    exec_task *last;            /* of the ready queue, a ring */
     exec_cx cx;
+    exec_task *last;            /* of the ready queue, a ring */
     uint8_t turning, closing, stopping, armed, looked;
     uint8_t generation;
     int claim_error;
@@ -824,11 +825,8 @@ static inline int exec__body_over(exec_future *f) {
     exec__set(f, EXEC__F_CLEANUP);
     return EXEC__TO_CLEANUP;
 }
-EXEC_API int exec__enter_marked(exec_future *f);
-static inline int exec__enter(exec_future *f) {
-    if (EXEC__LIKELY(!(f->flags & (EXEC__F_MARK | EXEC__F_ENDING)))) return EXEC__TO_RESUME;
-    return exec__enter_marked(f);
-}
+EXEC_API exec_poll exec__reenter(exec_cx *cx, exec_future *f);
+EXEC_API exec_poll exec__broken(const char *file, int line);
 EXEC_API exec_poll exec__finish_scope(exec_cx *cx, exec_future *f);
 static inline exec_poll exec__finish(exec_cx *cx, exec_future *f) {
     if (EXEC__UNLIKELY(f->flags & EXEC__F_SCOPE)) return exec__finish_scope(cx, f);
@@ -851,8 +849,9 @@ static inline int exec__shield(exec_cx *cx, exec_future *f, exec_future *child) 
     return exec__await(cx, f, child);
 }
 static inline int exec__yield(exec_cx *cx, exec_future *f) {
-    cx->task->strand.flags |= EXEC__T_QUEUED;       /* a wake of oneself */
-    cx->strand->leaf = f;
+    exec_strand *s = cx->strand;
+    s->leaf = f;
+    s->flags = (uint16_t)(s->flags | EXEC__T_QUEUED);   /* a wake of oneself; a branch hands it outwards */
     return 1;
 }
 /* In EXEC_WAIT_UNTIL: a kill ends the wait of a cleanup. */
@@ -909,7 +908,7 @@ static inline int exec__may_ignore(int status) { return status; }
 
 /* exec_poll T(exec_cx *cx, T *self) {
        exec_future *const exec__f = &self->fut;
-       int exec__to = exec__enter(exec__f);
+       int exec__to = RESUME;             (with a mark, exec__reenter says where)
        exec__dispatch: switch (exec__to) {
        case RESUME: goto *(base + resume);
        base: { body }    exec__to = exec__body_over(); goto exec__dispatch;
@@ -920,8 +919,12 @@ static inline int exec__may_ignore(int status) { return status; }
    } */
 #define EXEC__BEGIN \
     exec_future *const exec__f = &self->fut; \
-    int exec__to = exec__enter(exec__f); \
-    (void)cx; \
+    int exec__to = EXEC__TO_RESUME; \
+    if (EXEC__UNLIKELY(exec__f->flags & (EXEC__F_MARK | EXEC__F_ENDING))) { \
+        if (!cx->entry) return exec__reenter(cx, exec__f); \
+        exec__to = cx->entry - 1; \
+        cx->entry = 0; \
+    } \
     exec__dispatch: EXEC__MAYBE_UNUSED; \
     switch (EXEC__KEY(exec__f, exec__to)) { \
     EXEC__GO \
@@ -950,8 +953,7 @@ static inline int exec__may_ignore(int status) { return status; }
     EXEC__BROKEN
 #endif
 #define EXEC__BROKEN \
-    exec__fail(__FILE__, __LINE__, "a break outside a loop of yours left the coroutine: use EXEC_RETURN"); \
-    return EXEC_PENDING;
+    return exec__broken(__FILE__, __LINE__);
 
 /* do { if (pends) { resume = here; return PENDING; here:; } after } while (0) */
 #define EXEC__POINT(pends, uid, after) EXEC__POINT_(pends, uid, after)
@@ -1375,18 +1377,34 @@ EXEC_API exec_future *exec_strand_poll(exec_cx *cx, exec_strand *s) {
     } else {
         done = exec__trampoline(cx, s);
     }
+    if (s->flags & EXEC__T_QUEUED) {    /* it yielded */
+        exec__strand_clear(s, EXEC__T_QUEUED);
+        exec__strand_set(outer, EXEC__T_QUEUED);
+    }
     cx->strand = outer;
     return done;
 }
 
-/* A coroutine was entered with the mark, or past its end. */
-EXEC_API EXEC__COLD int exec__enter_marked(exec_future *f) {
+/* Where a coroutine goes that is entered with the mark, or past its end. */
+static int exec__entry(exec_future *f) {
     if (f->flags & EXEC__F_ENDING) return EXEC__TO_END;
     if (f->flags & EXEC__F_CLEANUP) return EXEC__TO_RESUME;
     *exec__result(f) = -ECANCELED;
     exec__set(f, EXEC__F_CLEANUP);
     exec__clear(f, EXEC__F_SHIELD | EXEC__F_KILLED);
     return EXEC__TO_CLEANUP;
+}
+
+/* Calls it again with the answer in cx: a coroutine makes tail calls only, but for its awaits, so that
+   its hot path needs no stack. */
+EXEC_API EXEC__COLD exec_poll exec__reenter(exec_cx *cx, exec_future *f) {
+    cx->entry = 1 + exec__entry(f);
+    return f->type->poll(cx, f);
+}
+
+EXEC_API EXEC__COLD exec_poll exec__broken(const char *file, int line) {
+    exec__fail(file, line, "a break outside a loop of yours left the coroutine: use EXEC_RETURN");
+    return EXEC_PENDING;
 }
 
 EXEC_API EXEC__COLD void exec__check_await(const exec_cx *cx, const exec_future *f,
@@ -1928,12 +1946,18 @@ static EXEC__COLD void exec__failed(exec *ex, const exec_type *type, intptr_t re
     exec_log(ex, t.s);
 }
 
+static void exec__poll_over(exec *ex) {
+    ex->cx.task = NULL;
+    ex->cx.strand = NULL;
+}
+
 /* The task's memory is free when this returns (or, `queued`, when the queue reaches it). */
 static void exec__task_over(exec *ex, exec_task *t, exec_future *root, int queued) {
     const exec_type *type = root->type;
     intptr_t result = root->result;
     int cancelled = exec_canceled(root) && result == -ECANCELED;
     int told = t->observers || t->group;
+    exec__poll_over(ex);
     EXEC_TRACE_END(t, result);
     exec__list_remove(ex, t);
     ex->counters.tasks--;
@@ -1981,58 +2005,70 @@ static EXEC__COLD void exec__stalled(exec *ex, const exec_type *type, unsigned l
 }
 
 /* Running is: being cx.task. */
-static inline exec_future *exec__poll_task(exec *ex, exec_task *t) {
-    exec_cx *cx = &ex->cx;
+static inline exec_future *exec__poll_task(exec_cx *cx, exec_task *t, unsigned budget) {
     cx->task = t;
     cx->strand = &t->strand;
-    cx->budget = ex->config.ops_per_poll;
+    cx->budget = budget;
     EXEC_TRACE_POLL(t);
 #if EXEC_DEBUG
     exec__poison_stack();
 #endif
-    if (EXEC__UNLIKELY(t->strand.flags & (EXEC__S_FRESH | EXEC__S_LEVEL))) exec__prepare_strand(cx, &t->strand);
     return exec__trampoline(cx, &t->strand);
 }
 
-static void exec__poll_over(exec *ex) {
-    ex->cx.task = NULL;
-    ex->cx.strand = NULL;
-}
-
-static EXEC__COLD exec_future *exec__poll_task_timed(exec *ex, exec_task *t) {
-    int64_t start = exec_now(ex), took;
-    exec_future *done = exec__poll_task(ex, t);
-    took = exec_now(ex) - start;
-    if (took > ex->config.stall_ns) {
+/* One that is polled for the first time, or has a level, or whose polls are timed. `queued`: it stays. */
+static EXEC__COLD exec_future *exec__poll_rare(exec *ex, exec_task *t, int queued) {
+    int64_t limit = ex->config.stall_ns, start = limit ? exec_now(ex) : 0, took;
+    exec_future *done;
+    if (!queued) exec__strand_clear(&t->strand, EXEC__T_QUEUED);
+    ex->cx.task = t;
+    ex->cx.strand = &t->strand;
+    ex->cx.budget = ex->config.ops_per_poll;
+    exec__prepare_strand(&ex->cx, &t->strand);
+    done = exec__poll_task(&ex->cx, t, ex->cx.budget);
+    took = limit ? exec_now(ex) - start : 0;
+    if (took > limit) {
         exec_future *root = exec__root_of(t);
         exec__stalled(ex, root->type, exec__line_of(root), took);
     }
     return done;
 }
 
+static EXEC__COLD void exec__bury_first(exec *ex, exec_task *t) {
+    exec__drop_first(ex, t);
+    ex->gone--;
+    t->store->release(t->store, t, exec__root_of(t)->type);
+}
+
 /* Polls up to `limit` tasks from the queue. The one that runs stays first in the ring, and goes last by
    one store if it was woken meanwhile. */
 static unsigned exec__poll_ready(exec *ex, unsigned limit) {
-    const int timed = ex->config.stall_ns != 0;
+    const unsigned budget = ex->config.ops_per_poll;
+    const unsigned rare = ex->config.stall_ns ? UINT16_MAX : EXEC__S_FRESH | EXEC__S_LEVEL | EXEC__T_GONE;
+    exec_task *last = ex->last;
     unsigned left = limit;
-    while (left && ex->last) {
-        exec_task *t = ex->last->next;
+    while (last) {
+        exec_task *t = last->next;
         exec_future *done;
-        if (EXEC__UNLIKELY(t->strand.flags & EXEC__T_GONE)) {
-            exec__reap(ex);
-            continue;
+        if (EXEC__UNLIKELY(t->strand.flags & rare)) {
+            if (t->strand.flags & EXEC__T_GONE) {
+                exec__bury_first(ex, t);
+                last = ex->last;
+                continue;
+            }
+            done = exec__poll_rare(ex, t, 0);
+        } else {
+            exec__strand_clear(&t->strand, EXEC__T_QUEUED);
+            done = exec__poll_task(&ex->cx, t, budget);
         }
-        exec__strand_clear(&t->strand, EXEC__T_QUEUED);
-        done = EXEC__UNLIKELY(timed) ? exec__poll_task_timed(ex, t) : exec__poll_task(ex, t);
-        left--;
-        if (EXEC__LIKELY(!done) && t->strand.flags & EXEC__T_QUEUED) {
-            ex->last = t;
-            continue;
+        if (EXEC__LIKELY(!done && t->strand.flags & EXEC__T_QUEUED)) {
+            ex->last = last = t;
+        } else {
+            exec__drop_first(ex, t);
+            if (done) exec__task_over(ex, t, done, 0);
+            last = ex->last;
         }
-        exec__drop_first(ex, t);
-        if (!done) continue;
-        exec__poll_over(ex);
-        exec__task_over(ex, t, done, 0);
+        if (!--left) break;
     }
     exec__poll_over(ex);
     ex->counters.polls += limit - left;
@@ -2046,7 +2082,7 @@ static void exec__unwind_now(exec *ex, exec_task *t) {
     int queued = t->strand.flags & EXEC__T_QUEUED, fixed = t->store == &ex->fixed;
     exec_future *done;
     exec__set_current(ex);
-    done = exec__poll_task(ex, t);
+    done = exec__poll_rare(ex, t, 1);
     exec__poll_over(ex);
     ex->counters.polls++;
     exec__set_current(current);
