@@ -238,6 +238,12 @@ static inline unsigned exec__timers_slot(const exec_timers *t, uint64_t tick) {
            + ((unsigned)(tick >> (level * EXEC_TIMER_BITS)) & (EXEC__TIMER_SLOTS - 1));
 }
 
+static inline void exec__timers_occupy(exec_timers *t, unsigned at) {
+    unsigned level = at >> EXEC_TIMER_BITS;
+    t->occupied[level] |= (exec__slot_bits)1 << (at & (EXEC__TIMER_SLOTS - 1));
+    t->levels |= (uint32_t)1 << level;
+}
+
 static inline void exec__timers_vacate(exec_timers *t, unsigned at) {
     unsigned level = at >> EXEC_TIMER_BITS;
     t->slots[at].next = t->slots[at].prev = &t->slots[at];
@@ -246,16 +252,15 @@ static inline void exec__timers_vacate(exec_timers *t, unsigned at) {
 }
 
 static inline void exec__timers_place(exec_timers *t, exec_timer *n, uint64_t tick) {
-    unsigned at = exec__timers_slot(t, tick), level = at >> EXEC_TIMER_BITS;
-    exec_timer_link *slot = &t->slots[at];
-    if (EXEC__UNLIKELY(at == EXEC__TIMER_FAR) && (slot->next == slot || tick < t->far_first))
+    unsigned at = exec__timers_slot(t, tick);
+    exec_timer_link *slot = &t->slots[at], *last = slot->prev;
+    if (EXEC__UNLIKELY(at == EXEC__TIMER_FAR) && (last == slot || tick < t->far_first))
         t->far_first = tick;
+    if (last == slot) exec__timers_occupy(t, at);
     n->link.next = slot;
-    n->link.prev = slot->prev;
-    slot->prev->next = &n->link;
+    n->link.prev = last;
+    last->next = &n->link;
     slot->prev = &n->link;
-    t->occupied[level] |= (exec__slot_bits)1 << (at & (EXEC__TIMER_SLOTS - 1));
-    t->levels |= (uint32_t)1 << level;
 }
 
 static inline void exec_timer_cancel(exec_timers *t, exec_timer *n) {
