@@ -25,6 +25,7 @@ static              EXEC_STATIC in two files and EXEC_IMPLEMENTATION in a third,
 layout              files compiled with different options do not link
 compile-fail        what must not compile does not, and says why; what must abort does, and says why
 symbols             every public function and macro is used by a test
+coverage            every public function was entered by a test (gcov)
 nomalloc-symbols    EXEC_NO_MALLOC: undefined symbols from tests/allowed-symbols.txt only
 examples            the one command of each example, in a fresh copy of the tree; then a smoke test
 steady-state        echo: no heap call, no epoll_ctl, no read into EAGAIN; an idle executor is silent
@@ -80,6 +81,7 @@ config_tsan() {
 }
 config_valgrind() {
     needs valgrind
+    TEST_SECONDS=$((3 * TEST_SECONDS))
     RUNNER=(valgrind -q --error-exitcode=99 --leak-check=full --show-leak-kinds=definite,indirect
         --errors-for-leak-kinds=definite,indirect --track-fds=no --num-callers=20)
     suite gcc $C11 -O1 -g -pthread
