@@ -1,5 +1,6 @@
 /* SPDX-License-Identifier: MIT
  * Sleep, timeout, and the default wheel. The clock is virtual, or a fake kernel's: a park moves it. */
+#define _GNU_SOURCE 1       /* a system header comes before the implementation */
 #include <stdint.h>
 struct timespec;
 static int park(const struct timespec *timeout);
