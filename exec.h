@@ -451,13 +451,15 @@ typedef struct exec_opts {
     size_t storage_bytes;
     exec_handle *handle;        /* receives the handle */
     const char *name;           /* kept in the handle; shown by exec_dump */
-    exec_cell *cell;            /* storage of the task's waker cell: EXEC_NO_MALLOC needs it for wakers */
+    exec_cell *cell;            /* storage of the task's waker cell, zeroed before its first use:
+                                   EXEC_NO_MALLOC needs it for wakers */
 } exec_opts;
 
 /* EXEC_SPAWN(ex, opts, T, .field = value, ...): claims, sets the fields and starts. 0, or -ENOMEM (no
    memory, no slot), -EINVAL (slot too small; EXEC_NO_MALLOC without pool or storage), -EBUSY (the
-   storage holds a live task), -ECANCELED (the executor is being destroyed); the arguments are still
-   yours then. opts NULL: heap, detached. The task runs when the queue reaches it. Owner's thread. */
+   storage holds a live task, or a waker holds the cell), -ECANCELED (the executor is being destroyed);
+   the arguments are still yours then. opts NULL: heap, detached. The task runs when the queue reaches
+   it. Owner's thread. */
 #define EXEC_SPAWN(...) exec__must_use(EXEC__SPAWN(__VA_ARGS__, ))
 
 /* The same in steps:  echo *e = EXEC_CLAIM(ex, opts, echo); if (!e) return exec_claim_error(ex);
@@ -678,7 +680,7 @@ struct exec_cell {
     uint32_t references;
     uint8_t queued;             /* in the inbox, which holds a reference */
     uint8_t kind;
-    uint8_t level;              /* a cancel asked for from another thread */
+    uint8_t level;              /* the cancels asked for from other threads, or-ed */
     uint8_t on_heap;
 };
 
@@ -1159,12 +1161,14 @@ extern "C" {
 #define EXEC__STORE(p, v) (*(p) = (v))
 #define EXEC__ADD(p, n) (*(p) += (n))
 #define EXEC__SUB(p, n) ((*(p) -= (n)) + (n))
+#define EXEC__OR(p, bits) ((void)(*(p) = (uint8_t)(*(p) | (bits))))
 #else
 #define EXEC__THREAD_LOCAL __thread
 #define EXEC__LOAD(p) __atomic_load_n(p, __ATOMIC_ACQUIRE)
 #define EXEC__STORE(p, v) __atomic_store_n(p, v, __ATOMIC_RELEASE)
 #define EXEC__ADD(p, n) __atomic_fetch_add(p, n, __ATOMIC_RELAXED)
 #define EXEC__SUB(p, n) __atomic_fetch_sub(p, n, __ATOMIC_ACQ_REL)
+#define EXEC__OR(p, bits) ((void)__atomic_fetch_or(p, bits, __ATOMIC_ACQ_REL))
 #endif
 
 #ifndef EXEC_STATIC
@@ -1516,6 +1520,7 @@ EXEC_API exec_future *exec__join4(exec_join_op *op, unsigned n, exec_future *a, 
 /* ---------------------------------------------------------------------------------- ready queue */
 
 static void exec__signal(exec_port *port);
+static void exec__cell_drop(exec_cell *cell);
 
 /* A ring, known by its last: last->next is the first. */
 static void exec__push_ready(exec *ex, exec_task *t) {
@@ -1748,12 +1753,17 @@ EXEC_API void *exec__claim(exec *ex, const exec_opts *opts, const exec_type *typ
         ex->claim_error = -ECANCELED;
         return NULL;
     }
+    if (opts && opts->cell && EXEC__LOAD(&opts->cell->references)) {
+        ex->claim_error = -EBUSY;
+        return NULL;
+    }
     t = exec__take(ex, opts, type, &store, &ex->claim_error);
     if (!t) return NULL;
     exec__task_init(t, store, type);
     if (opts && opts->handle) exec__handle_link(opts->handle, t, opts->name);
     if (opts && opts->cell) {
         memset(opts->cell, 0, sizeof *opts->cell);
+        opts->cell->references = 1;
         t->cell = opts->cell;
     }
     ex->claimed++;
@@ -1786,6 +1796,7 @@ EXEC_API void exec__drop(exec_future *root) {
     EXEC_ASSERT(!(t->strand.flags & EXEC__T_STARTED), "EXEC_DROP of a started task: abort it");
     t->store->exec->claimed--;
     while (t->observers) exec__handle_unlink(t->observers, EXEC_STATE_NONE);
+    if (t->cell) exec__cell_drop(t->cell);
     t->store->release(t->store, t, root->type);
 }
 
@@ -1928,8 +1939,6 @@ EXEC_API EXEC__COLD exec_poll exec__finish_scope(exec_cx *cx, exec_future *f) {
 
 /* ------------------------------------------------------------------------------------ end of a task */
 
-static void exec__cell_drop(exec_cell *cell);
-
 static EXEC__COLD void exec__failed(exec *ex, const exec_type *type, intptr_t result) {
     exec_failure failure = { type->name, type->file, result };
     exec__text t = { 0, "" };
@@ -1969,7 +1978,7 @@ static void exec__task_over(exec *ex, exec_task *t, exec_future *root, int queue
         if (h->waiter) exec_wake(h->waiter);
     }
     if (t->group) exec__group_child_over(t->group, result, cancelled);
-    if (t->cell && t->cell->port) {
+    if (t->cell) {
         t->cell->task = NULL;
         exec__cell_drop(t->cell);
     }
@@ -2232,11 +2241,15 @@ static void exec__port_drop(exec_port *port) {
 #endif
 }
 
+/* Without the last reference storage of the caller's may have another task at once. */
 static void exec__cell_drop(exec_cell *cell) {
     exec_port *port = cell->port;
+    int on_heap = cell->on_heap;
     if (EXEC__SUB(&cell->references, 1) != 1) return;
+    (void)on_heap;
+    if (!port) return;
 #if !EXEC_NO_MALLOC
-    if (cell->on_heap) port->release(port->user, cell, sizeof *cell, EXEC__ALIGNOF(exec_cell));
+    if (on_heap) port->release(port->user, cell, sizeof *cell, EXEC__ALIGNOF(exec_cell));
 #endif
     exec__port_drop(port);
 }
@@ -2355,7 +2368,8 @@ static void exec__take_cell(exec *ex, exec_cell *cell) {
 #endif
     default:
         if (cell->task) {
-            unsigned level = EXEC__LOAD(&cell->level);
+            unsigned asked = EXEC__LOAD(&cell->level);
+            unsigned level = asked & EXEC_KILL ? EXEC_KILL : asked;
             if (level) exec__cancel_task(ex, cell->task, level);
             exec_wake(cell->task);
         }
@@ -2790,7 +2804,7 @@ static void exec__waker_cancel(const exec_waker *w, uint8_t level) {
         if (cell->task) exec__cancel_task(cell->task->store->exec, cell->task, level);
         return;
     }
-    if (EXEC__LOAD(&cell->level) < level) EXEC__STORE(&cell->level, level);
+    EXEC__OR(&cell->level, level);
     exec__push(cell->port, cell);
 }
 
