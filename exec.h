@@ -2346,9 +2346,18 @@ static void exec__spawn_arrived(exec *ex, exec_cell *cell) {
 }
 #endif
 
-/* What came from elsewhere, on the owner's thread. */
+/* What came from elsewhere, on the owner's thread. A post is read before it counts as no longer queued:
+   then another thread may post it again. */
 static void exec__take_cell(exec *ex, exec_cell *cell) {
     ex->counters.cross_wakes++;
+    if (cell->kind == EXEC__CELL_POST) {
+        void (*run)(exec *, void *) = ((exec_post *)(void *)cell)->run;
+        void *arg = ((exec_post *)(void *)cell)->arg;
+        exec__swap_queued(cell, 0);
+        run(ex->closing > 1 ? NULL : ex, arg);
+        return;
+    }
+    exec__swap_queued(cell, 0);
     switch (cell->kind) {
     case EXEC__CELL_STOP:
         ex->stopping = 1;
@@ -2356,11 +2365,6 @@ static void exec__take_cell(exec *ex, exec_cell *cell) {
     case EXEC__CELL_DUMP:
         exec_dump(ex);
         return;
-    case EXEC__CELL_POST: {
-        exec_post *post = (exec_post *)(void *)cell;
-        post->run(ex->closing > 1 ? NULL : ex, post->arg);
-        return;
-    }
 #if !EXEC_NO_MALLOC
     case EXEC__CELL_SPAWN:
         exec__spawn_arrived(ex, cell);
@@ -2388,7 +2392,6 @@ static void exec__take_inbox(exec *ex, exec_cell *to) {
     }
     for (cell = oldest; cell; cell = next) {
         next = cell->next;
-        exec__swap_queued(cell, 0);
         exec__take_cell(ex, cell);
     }
 }
