@@ -1536,6 +1536,12 @@ static void exec__drop_first(exec *ex, exec_task *first) {
 }
 
 
+/* Between exec_prepare and exec_turn: one write makes exec_poll_fd readable. */
+static EXEC__COLD void exec__signal_armed(exec *ex) {
+    ex->armed = 0;
+    exec__signal(ex->port);
+}
+
 EXEC_API void exec_wake(exec_task *t) {
     exec *ex = t->store->exec;
 #if EXEC_DEBUG
@@ -1547,7 +1553,7 @@ EXEC_API void exec_wake(exec_task *t) {
     ex->counters.wakes++;
     if (ex->cx.task == t) return;       /* running: stays in the queue when it pends */
     exec__push_ready(ex, t);
-    if (EXEC__UNLIKELY(ex->armed)) exec__signal(ex->port);
+    if (EXEC__UNLIKELY(ex->armed)) exec__signal_armed(ex);
 }
 
 /* ------------------------------------------------------------------------------ lists of the tasks */
@@ -2100,7 +2106,7 @@ static void exec__unwind_now(exec *ex, exec_task *t) {
         if (fixed && queued) exec__reap(ex);
     } else if (!queued && t->strand.flags & EXEC__T_QUEUED) {
         exec__push_ready(ex, t);
-        if (ex->armed) exec__signal(ex->port);
+        if (ex->armed) exec__signal_armed(ex);
     }
 }
 
