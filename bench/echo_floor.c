@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: MIT
  * The floor of the echo: a bare epoll loop, level-triggered, a struct per connection.
- * cc -O2 -o echo_floor echo_floor.c && ./echo_floor PORT */
+ * cc -O2 -o echo_floor echo_floor.c && ./echo_floor PORT        (0: a free one; it prints which) */
 #define _GNU_SOURCE 1
 #include <arpa/inet.h>
 #include <errno.h>
@@ -72,16 +72,20 @@ static void accept_one(int listener) {
 
 static int listen_on(int port) {
     struct sockaddr_in address;
+    socklen_t size = sizeof address;
     int one = 1, fd = socket(AF_INET, SOCK_STREAM | SOCK_CLOEXEC | SOCK_NONBLOCK, 0);
     memset(&address, 0, sizeof address);
     address.sin_family = AF_INET;
     address.sin_port = htons((uint16_t)port);
     address.sin_addr.s_addr = htonl(INADDR_LOOPBACK);
     setsockopt(fd, SOL_SOCKET, SO_REUSEADDR, &one, sizeof one);
-    if (bind(fd, (struct sockaddr *)&address, sizeof address) < 0 || listen(fd, 4096) < 0) {
+    if (bind(fd, (struct sockaddr *)&address, sizeof address) < 0 || listen(fd, 4096) < 0
+        || getsockname(fd, (struct sockaddr *)&address, &size) < 0) {
         perror("echo_floor");
         exit(1);
     }
+    printf("listening on 127.0.0.1:%d\n", ntohs(address.sin_port));
+    fflush(stdout);
     return fd;
 }
 
@@ -92,8 +96,6 @@ int main(int argc, char **argv) {
     loop_fd = epoll_create1(EPOLL_CLOEXEC);
     listener.fd = listen_on(atoi(argv[1]));
     watch(&listener, EPOLL_CTL_ADD, EPOLLIN);
-    printf("listening on 127.0.0.1:%s\n", argv[1]);
-    fflush(stdout);
     for (;;) {
         int count = epoll_wait(loop_fd, events, 64, -1);
         for (int i = 0; i < count; i++) {
