@@ -14,7 +14,7 @@ typedef struct { EXEC_FRAME; exec_sleep_op nap; int *user; } napper;
 EXEC_ASYNC(napper) {
     EXEC_BEGIN;
     EXEC_YIELD;
-    EXEC_TRY(exec_sleep(&self->nap, EXEC_US(300)));
+    EXEC_TRY(exec_sleep(&self->nap, EXEC_MS(100)));
     ++*(int *)exec_user(cx->exec);
     EXEC_RETURN(77);
     EXEC_END;
