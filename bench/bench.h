@@ -149,10 +149,13 @@ static inline int bench_once(const bench_workload *w, const char *which, uint64_
     return 0;
 }
 
+/* "resume" wants resume/1 and resume/1000. */
 static inline int bench_wanted(const char *name, char **names, int count) {
     if (!count) return 1;
-    for (int i = 0; i < count; i++)
-        if (!strncmp(name, names[i], strlen(names[i]))) return 1;
+    for (int i = 0; i < count; i++) {
+        size_t length = strlen(names[i]);
+        if (!strncmp(name, names[i], length) && (name[length] == 0 || name[length] == '/')) return 1;
+    }
     return 0;
 }
 

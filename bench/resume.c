@@ -12,7 +12,9 @@
 enum { DEPTH = 16 };
 
 typedef struct spinner { EXEC_FRAME; uint64_t count; } spinner;
-typedef struct deep { EXEC_FRAME; struct deep *inner; unsigned depth; uint64_t count; } deep;
+typedef struct deep { EXEC_FRAME; struct deep *inner, *end; spinner *last; } deep;
+/* All but the root, which is the task. */
+typedef struct chain { deep inner[DEPTH - 2]; spinner last; } chain;
 
 static uint64_t ours_left;
 
@@ -26,20 +28,16 @@ EXEC_ASYNC(spinner) {
     EXEC_END;
 }
 
-/* The innermost of `depth` frames yields. */
 EXEC_ASYNC(deep) {
     EXEC_BEGIN;
-    if (self->depth > 1)
-        EXEC_AWAIT(EXEC_CALL(self->inner, deep, .inner = self->inner + 1, .depth = self->depth - 1));
-    for (;;) {
-        self->count++;
-        if (--ours_left == 0) exec_stop(cx->exec);
-        EXEC_YIELD;
-    }
+    if (self->inner < self->end)
+        EXEC_AWAIT(EXEC_CALL(self->inner, deep, .inner = self->inner + 1, .end = self->end, .last = self->last));
+    else
+        EXEC_AWAIT(EXEC_CALL(self->last, spinner, .count = 0));
     EXEC_END;
 }
 
-typedef struct ours { exec ex; deep *frames; } ours;
+typedef struct ours { exec ex; chain *chains; } ours;
 
 static void *ours_make(unsigned tasks) {
     ours *o = (ours *)bench_allocate(sizeof *o);
@@ -50,10 +48,13 @@ static void *ours_make(unsigned tasks) {
 
 static void *ours_make_deep(unsigned tasks) {
     ours *o = (ours *)bench_allocate(sizeof *o);
-    o->frames = (deep *)bench_allocate(sizeof *o->frames * tasks * DEPTH);
+    o->chains = (chain *)bench_allocate(sizeof *o->chains * tasks);
     bench_must(exec_init(&o->ex, NULL), "exec_init");
-    for (unsigned i = 0; i < tasks; i++)
-        bench_must(EXEC_SPAWN(&o->ex, NULL, deep, .inner = o->frames + i * DEPTH, .depth = DEPTH), "spawn");
+    for (unsigned i = 0; i < tasks; i++) {
+        chain *c = &o->chains[i];
+        bench_must(EXEC_SPAWN(&o->ex, NULL, deep, .inner = c->inner, .end = c->inner + DEPTH - 2, .last = &c->last),
+                   "spawn");
+    }
     return o;
 }
 
@@ -68,7 +69,7 @@ static int64_t ours_run(void *state, uint64_t polls) {
 static void ours_drop(void *state) {
     ours *o = (ours *)state;
     bench_must(exec_destroy(&o->ex, EXEC_SEC(10)), "exec_destroy");
-    free(o->frames);
+    free(o->chains);
     free(o);
 }
 
