@@ -41,19 +41,20 @@ disassembly() {
         on'
 }
 
-# trap_09: neither a wake, nor a resume, nor the loop around them locks the bus.
+# trap_09: neither a wake, nor a resume, nor the loop around them locks the bus. (xchg with memory locks
+# without saying so; of two registers it is padding.)
 local_wake_has_no_atomic() {
-    local name code bad=0
-    for name in exec_wake exec_strand_poll exec__turn exec_turn exec__poll_level exec__body_level; do
+    local name code bad=0 names
+    names=$(nm "$1" | awk '$3 ~ /^exec__(poll|body|turn)/ { print $3 }')
+    for name in exec_wake exec_strand_poll $names; do
         code=$(disassembly "$1" "$name")
-        case $name:$code in
-        exec_wake: | exec_strand_poll:) echo "FAIL: $name is not in the program"; bad=1 ;;
-        esac
-        if echo "$code" | grep -E '(^|[^a-z])(lock|xchg +[^,]*\(|xchg .*,.*\(|mfence)' | grep -v 'xchg  *%ax,%ax'; then
+        [ -n "$code" ] || { echo "FAIL: trap_09: $name is not in the program"; bad=1; }
+        if echo "$code" | grep -E '[[:space:]](lock|mfence|xchg[a-z]* .*\()'; then
             echo "FAIL: trap_09: $name has an atomic instruction"
             bad=1
         fi
     done
+    echo "trap_09: no atomic instruction in: exec_wake exec_strand_poll" $names
     return $bad
 }
 
