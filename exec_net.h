@@ -411,13 +411,14 @@ static EXEC__COLD int exec__backend_watch(const exec_net *net, int fd, exec_fd_s
         events = EPOLLONESHOT | (exec__wants(s, EXEC_READABLE) ? (uint32_t)EPOLLIN : 0)
             | (exec__wants(s, EXEC_WRITABLE) ? (uint32_t)EPOLLOUT : 0);
     status = exec__epoll_set(net, op, fd, events, s->generation);
-    if (status == -EPERM) {
+    if (status == -EPERM && s->kind == EXEC__FD_OTHER) {
         s->state = EXEC__FD_ALWAYS | EXEC__FD_REGISTERED | EXEC_READABLE | EXEC_WRITABLE;
         return 0;
     }
     if (status < 0) return status;
     s->state |= EXEC__FD_REGISTERED;
-    if (s->kind == EXEC__FD_TCP || s->kind == EXEC__FD_PIPE) s->state |= EXEC__FD_SHORT;
+    if (!(s->state & EXEC__FD_BLOCKING) && (s->kind == EXEC__FD_TCP || s->kind == EXEC__FD_PIPE))
+        s->state |= EXEC__FD_SHORT;
     return 0;
 }
 
@@ -564,7 +565,7 @@ static void exec__slot_reset(exec_net *net, exec_fd_slot *s, unsigned kind) {
     exec__slot_cancel(net, s);
     s->generation++;
     s->kind = (uint8_t)kind;
-    s->state = EXEC_READABLE | EXEC_WRITABLE;
+    s->state = kind == EXEC__FD_UNKNOWN ? 0 : EXEC_READABLE | EXEC_WRITABLE;
 }
 
 #if EXEC_DEBUG
@@ -613,9 +614,9 @@ static int exec__slot_detect(exec_fd_slot *s, int fd) {
     s->kind = EXEC__FD_OTHER;
     if (!(flags & O_NONBLOCK)) s->state = EXEC__FD_BLOCKING;
 #ifdef O_DIRECT
-    else if (flags & O_DIRECT) return 0;        /* a pipe of packets */
+    if (flags & O_DIRECT) return 0;             /* a pipe of packets */
 #endif
-    else if (S_ISFIFO(st.st_mode)) s->kind = EXEC__FD_PIPE;
+    if (S_ISFIFO(st.st_mode)) s->kind = EXEC__FD_PIPE;
     return 0;
 }
 

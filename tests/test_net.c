@@ -1,0 +1,2014 @@
+/* SPDX-License-Identifier: MIT
+ * The reactor and what waits on descriptors, over real sockets of 127.0.0.1. Every system call of the
+ * headers goes through `faulty`, which counts it and can make it fail. */
+#ifndef _GNU_SOURCE
+#define _GNU_SOURCE 1
+#endif
+#include <arpa/inet.h>
+#include <errno.h>
+#include <fcntl.h>
+#include <netinet/in.h>
+#include <netinet/tcp.h>
+#include <poll.h>
+#include <signal.h>
+#include <stdint.h>
+#include <string.h>
+#include <sys/epoll.h>
+#include <sys/resource.h>
+#include <sys/socket.h>
+#include <sys/stat.h>
+#include <sys/syscall.h>
+#include <sys/wait.h>
+#include <time.h>
+#include <unistd.h>
+
+enum {
+    CALL_NONE, CALL_EPOLL_CREATE, CALL_EPOLL_CTL, CALL_EPOLL_WAIT, CALL_EPOLL_PWAIT2, CALL_RECV, CALL_SEND,
+    CALL_READ, CALL_WRITE, CALL_ACCEPT, CALL_SOCKET, CALL_BIND, CALL_LISTEN, CALL_CONNECT, CALL_GETSOCKOPT,
+    CALL_SETSOCKOPT, CALL_GETSOCKNAME, CALL_GETPEERNAME, CALL_FCNTL, CALL_FSTAT, CALL_CLOSE, CALL_PPOLL, CALLS
+};
+static unsigned calls[CALLS];
+static struct { int call, error; unsigned skip, times; } fault;
+
+static int faulty(int call) {
+    calls[call]++;
+    if (fault.call != call || !fault.times) return 0;
+    if (fault.skip) {
+        fault.skip--;
+        return 0;
+    }
+    fault.times--;
+    errno = fault.error;
+    return 1;
+}
+static unsigned all_calls(void) {
+    unsigned sum = 0;
+    for (int i = 0; i < CALLS; i++) sum += calls[i];
+    return sum;
+}
+static void fail_call(int call, int error, unsigned skip, unsigned times) {
+    fault.call = call;
+    fault.error = error;
+    fault.skip = skip;
+    fault.times = times;
+}
+
+/* Sees each batch of events before the reactor does. */
+static void (*batch_hook)(struct epoll_event *events, int count);
+
+static int batch(int count, struct epoll_event *events) {
+    if (batch_hook && count > 0) batch_hook(events, count);
+    return count;
+}
+static int sys_epoll_wait(int epoll, struct epoll_event *events, int size, int ms) {
+    return faulty(CALL_EPOLL_WAIT) ? -1 : batch(epoll_wait(epoll, events, size, ms), events);
+}
+static int sys_epoll_pwait2(int epoll, struct epoll_event *events, int size, const void *timeout) {
+    if (faulty(CALL_EPOLL_PWAIT2)) return -1;
+    return batch((int)syscall(441, epoll, events, size, timeout, NULL, 0L), events);
+}
+static int sys_ppoll(struct pollfd *fds, nfds_t count, const struct timespec *timeout) {
+    return faulty(CALL_PPOLL) ? -1 : ppoll(fds, count, timeout, NULL);
+}
+static int sys_close(int fd) {
+    int failed = faulty(CALL_CLOSE), error = errno;
+    int status = close(fd);     /* what Linux does: the descriptor is gone, whatever it says */
+    if (failed) errno = error;
+    return failed ? -1 : status;
+}
+
+#define EXEC_SYS_EPOLL_CREATE1(flags) (faulty(CALL_EPOLL_CREATE) ? -1 : epoll_create1(flags))
+#define EXEC_SYS_EPOLL_CTL(...) (faulty(CALL_EPOLL_CTL) ? -1 : epoll_ctl(__VA_ARGS__))
+#define EXEC_SYS_EPOLL_WAIT sys_epoll_wait
+#define EXEC_SYS_EPOLL_PWAIT2 sys_epoll_pwait2
+#define EXEC_SYS_RECV(...) (faulty(CALL_RECV) ? -1 : recv(__VA_ARGS__))
+#define EXEC_SYS_SEND(...) (faulty(CALL_SEND) ? -1 : send(__VA_ARGS__))
+#define EXEC_SYS_READ(...) (faulty(CALL_READ) ? -1 : read(__VA_ARGS__))
+#define EXEC_SYS_WRITE(...) (faulty(CALL_WRITE) ? -1 : write(__VA_ARGS__))
+#define EXEC_SYS_ACCEPT4(...) (faulty(CALL_ACCEPT) ? -1 : accept4(__VA_ARGS__))
+#define EXEC_SYS_SOCKET(...) (faulty(CALL_SOCKET) ? -1 : socket(__VA_ARGS__))
+#define EXEC_SYS_BIND(...) (faulty(CALL_BIND) ? -1 : bind(__VA_ARGS__))
+#define EXEC_SYS_LISTEN(...) (faulty(CALL_LISTEN) ? -1 : listen(__VA_ARGS__))
+#define EXEC_SYS_CONNECT(...) (faulty(CALL_CONNECT) ? -1 : connect(__VA_ARGS__))
+#define EXEC_SYS_GETSOCKOPT(...) (faulty(CALL_GETSOCKOPT) ? -1 : getsockopt(__VA_ARGS__))
+#define EXEC_SYS_SETSOCKOPT(...) (faulty(CALL_SETSOCKOPT) ? -1 : setsockopt(__VA_ARGS__))
+#define EXEC_SYS_GETSOCKNAME(...) (faulty(CALL_GETSOCKNAME) ? -1 : getsockname(__VA_ARGS__))
+#define EXEC_SYS_GETPEERNAME(...) (faulty(CALL_GETPEERNAME) ? -1 : getpeername(__VA_ARGS__))
+#define EXEC_SYS_FCNTL(...) (faulty(CALL_FCNTL) ? -1 : fcntl(__VA_ARGS__))
+#define EXEC_SYS_FSTAT(...) (faulty(CALL_FSTAT) ? -1 : fstat(__VA_ARGS__))
+#define EXEC_SYS_CLOSE sys_close
+#define EXEC_SYS_PPOLL sys_ppoll
+
+#define TEST_HEADER "../exec_net.h"
+#include "test.h"
+#if !EXEC_NO_THREADS
+#include <pthread.h>
+#endif
+
+/* ------------------------------------------------------------------------------------ the setting */
+
+static exec ex;
+static exec_net net;
+static exec_port port;
+static exec_fd_slot table[512];
+static int fds_before;
+static char log_text[4096];
+
+static int count_fds(void) {
+    int n = 0;
+    for (int fd = 0; fd < 1024; fd++) n += fcntl(fd, F_GETFD) >= 0;
+    return n;
+}
+
+static void keep_log(void *user, const char *line) {
+    size_t n = strlen(log_text);
+    (void)user;
+    snprintf(log_text + n, sizeof log_text - n, "%s\n", line);
+}
+
+static exec_config default_config(void) {
+    exec_config config;
+    memset(&config, 0, sizeof config);
+    config.log = keep_log;
+    config.port = &port;
+    return config;
+}
+
+static void begin_with(const exec_config *config) {
+    exec_net_config net_config;
+    memset(&net_config, 0, sizeof net_config);
+    if (EXEC_NO_MALLOC) {
+        net_config.slots = table;
+        net_config.slot_count = COUNT(table);
+    }
+    memset(&fault, 0, sizeof fault);
+    batch_hook = NULL;
+    log_text[0] = 0;
+    fds_before = count_fds();
+    assert_int_equal(exec_init(&ex, config), 0);
+    assert_int_equal(exec_net_attach(&net, &ex, &net_config), 0);
+    memset(calls, 0, sizeof calls);
+}
+
+static void begin(void) {
+    exec_config config = default_config();
+    begin_with(&config);
+}
+
+/* Everything was given back: waiters, descriptors. */
+static void end(void) {
+    memset(&fault, 0, sizeof fault);
+    assert_int_equal(exec_check(&ex), 0);
+    assert_int_equal(exec_destroy(&ex, EXEC_SEC(10)), 0);
+    assert_int_equal(net.waiting, 0);
+    assert_int_equal(count_fds(), fds_before);
+}
+
+/* The future's result. */
+static intptr_t run(exec_future *f) {
+    assert_int_equal(exec_run_until(&ex, f), 0);
+    return f->result;
+}
+
+static void turns(int n) {
+    while (n-- > 0) assert_true(exec_turn(&ex) >= 0);
+}
+
+static int listen_here(char *address, const exec_socket_opts *opts) {
+    int fd = exec_listen(&ex, "127.0.0.1:0", opts);
+    assert_true(fd >= 0);
+    assert_int_equal(exec_local_address(fd, address, EXEC_ADDRESS_BYTES), 0);
+    return fd;
+}
+
+/* A foreign, blocking socket that connects to the address. */
+static int plain_connect(const char *address) {
+    struct sockaddr_in to;
+    int fd = socket(AF_INET, SOCK_STREAM, 0);
+    assert_true(fd >= 0);
+    memset(&to, 0, sizeof to);
+    to.sin_family = AF_INET;
+    to.sin_addr.s_addr = htonl(INADDR_LOOPBACK);
+    to.sin_port = htons((uint16_t)atoi(strrchr(address, ':') + 1));
+    assert_int_equal(connect(fd, (struct sockaddr *)&to, sizeof to), 0);
+    return fd;
+}
+
+/* pair[0]: accepted by the library; pair[1]: foreign. */
+static void tcp_pair(int pair[2]) {
+    char address[EXEC_ADDRESS_BYTES];
+    int listener = listen_here(address, NULL);
+    exec_io io;
+    pair[1] = plain_connect(address);
+    pair[0] = (int)run(exec_accept(&io, listener));
+    assert_true(pair[0] >= 0);
+    assert_int_equal(exec_close_fd(&ex, listener), 0);
+}
+
+static void close_pair(const int pair[2]) {
+    assert_int_equal(exec_close_fd(&ex, pair[0]), 0);
+    assert_int_equal(exec_close_fd(&ex, pair[1]), 0);
+}
+
+/* An op as a task: start it, look at it, abort it. */
+typedef struct { EXEC_FRAME; exec_future *op; } awaits;
+EXEC_ASYNC(awaits) {
+    EXEC_BEGIN;
+    EXEC_TRY(self->op);
+    EXEC_RETURN(self->op->result);
+    EXEC_END;
+}
+
+static void start(exec_handle *h, exec_future *op) {
+    exec_opts opts = test_opts_handle(h);
+    memset(h, 0, sizeof *h);
+    assert_int_equal(EXEC_SPAWN(&ex, &opts, awaits, .op = op), 0);
+}
+
+static exec_handle_op joining;
+static intptr_t join(exec_handle *h) { return run(exec_handle_join(&joining, h)); }
+
+/* ------------------------------------------------------------------------------- sizes and options */
+
+static void sizes_hold(void **state) {
+    (void)state;
+    printf("exec_io %zu, slot %zu, waiter %zu, exec_net %zu\n", sizeof(exec_io), sizeof(exec_fd_slot),
+           sizeof(exec_waiter), sizeof(exec_net));
+    if (sizeof(void *) == 8) {
+        assert_true(sizeof(exec_io) <= 72);
+        assert_true(sizeof(exec_fd_slot) <= (EXEC_DEBUG ? 40 : 24));
+    } else {
+        assert_true(sizeof(exec_io) <= 48);
+        assert_true(sizeof(exec_fd_slot) <= (EXEC_DEBUG ? 32 : 16));
+    }
+    assert_int_equal(EXEC_BACKEND, EXEC_BACKEND_EPOLL);
+    assert_int_not_equal(EXEC_BACKEND_POLL, EXEC_BACKEND_URING);
+    assert_true(EXEC_NET_EVENTS > 0);
+}
+
+static void attach_refuses_a_second_parker(void **state) {
+    exec_net other;
+    (void)state;
+    begin();
+    assert_int_equal(exec_net_attach(&other, &ex, NULL), -EBUSY);
+    end();
+}
+
+static void attach_uses_the_timers_that_are_there(void **state) {
+    exec_net_config config;
+    exec_timers timers;
+    exec_sleep_op nap;
+    (void)state;
+    memset(&config, 0, sizeof config);
+    config.slots = table;
+    config.slot_count = COUNT(table);
+    assert_int_equal(exec_init(&ex, NULL), 0);
+    assert_int_equal(exec_timers_attach(&timers, &ex), 0);
+    assert_int_equal(exec_net_attach(&net, &ex, &config), 0);
+    assert_ptr_equal(exec_timers_of(&ex), &timers);
+    assert_int_equal(run(exec_sleep(&nap, EXEC_US(10))), 0);
+    assert_int_equal(exec_destroy(&ex, 0), 0);
+}
+
+static void attach_without_slots_or_epoll_fails_cleanly(void **state) {
+    int before = count_fds();
+    (void)state;
+    assert_int_equal(exec_init(&ex, NULL), 0);
+    fail_call(CALL_EPOLL_CREATE, EMFILE, 0, 1);
+    if (EXEC_NO_MALLOC) assert_int_equal(exec_net_attach(&net, &ex, NULL), -EINVAL);
+    else assert_int_equal(exec_net_attach(&net, &ex, NULL), -EMFILE);
+    assert_null(exec_timers_of(&ex));
+    assert_int_equal(exec_destroy(&ex, 0), 0);
+    assert_int_equal(count_fds(), before);
+    memset(&fault, 0, sizeof fault);
+}
+
+static void a_callers_table_is_a_limit(void **state) {
+    exec_net_config config;
+    exec_fd_slot *slots = table;
+    int pair[2];
+    char c = 0;
+    exec_io io;
+    (void)state;
+    memset(&config, 0, sizeof config);
+    config.slots = slots;
+    fds_before = count_fds();
+    assert_int_equal(socketpair(AF_UNIX, SOCK_STREAM, 0, pair), 0);
+    config.slot_count = (uint32_t)pair[0] + 1;
+    assert_int_equal(exec_init(&ex, NULL), 0);
+    assert_int_equal(exec_net_attach(&net, &ex, &config), 0);
+    assert_int_equal(run(exec_write(&io, pair[1], &c, 1)), -EMFILE);
+    assert_int_equal(run(exec_write(&io, pair[0], &c, 1)), 1);
+    assert_int_equal(exec_fd_cancel(&ex, pair[1]), -EMFILE);
+    assert_int_equal(exec_fd_forget(&ex, pair[1]), 0);
+    close_pair(pair);
+    end();
+}
+
+/* -------------------------------------------------------------------------------------- addresses */
+
+static void bad_addresses(void **state) {
+    static const char *const bad[] = {
+        "", ":", "localhost:80", "127.0.0.1", "127.0.0.1:", "127.0.0.1:x", "127.0.0.1:65536",
+        "127.0.0.1:99999999999999", "127.0.0.1:8 ", "256.0.0.1:80", "1.2.3:80", "::1:80", "[::1]", "[::1]:", "[]:80",
+        "[127.0.0.1]:80", "[::1:80", ":80", "[0000:0000:0000:0000:0000:0000:0000:0000:0000:0000]:1" };
+    exec_io io;
+    (void)state;
+    begin();
+    for (size_t i = 0; i < COUNT(bad); i++) {
+        assert_int_equal(exec_listen(&ex, bad[i], NULL), -EINVAL);
+        assert_int_equal(run(exec_connect(&io, bad[i], NULL)), -EINVAL);
+    }
+    assert_int_equal(exec_listen(&ex, NULL, NULL), -EINVAL);
+    assert_non_null(strstr(exec_strerror(-EINVAL), "getaddrinfo"));
+    assert_int_equal(exec_listen(&ex, "192.0.2.1:0", NULL), -EADDRNOTAVAIL);
+    end();
+}
+
+static void port_in_use(void **state) {
+    char address[EXEC_ADDRESS_BYTES];
+    int fd;
+    (void)state;
+    begin();
+    fd = listen_here(address, NULL);
+    assert_int_equal(exec_listen(&ex, address, NULL), -EADDRINUSE);
+    assert_int_equal(exec_close_fd(&ex, fd), 0);
+    end();
+}
+
+static int socket_option(int fd, int level, int option) {
+    int value = -1;
+    socklen_t size = sizeof value;
+    assert_int_equal(getsockopt(fd, level, option, &value, &size), 0);
+    return value;
+}
+
+static void options_of_listen(void **state) {
+    exec_socket_opts opts = { 7, 1, 1, 1 };
+    char address[EXEC_ADDRESS_BYTES];
+    int fd, other;
+    (void)state;
+    begin();
+    fd = listen_here(address, NULL);
+    assert_true(socket_option(fd, SOL_SOCKET, SO_REUSEADDR));
+    assert_false(socket_option(fd, SOL_SOCKET, SO_REUSEPORT));
+    assert_true(socket_option(fd, IPPROTO_TCP, TCP_NODELAY));
+    assert_true(fcntl(fd, F_GETFL) & O_NONBLOCK);
+    assert_true(fcntl(fd, F_GETFD) & FD_CLOEXEC);
+    assert_int_equal(exec_close_fd(&ex, fd), 0);
+    fd = listen_here(address, &opts);
+    assert_false(socket_option(fd, SOL_SOCKET, SO_REUSEADDR));
+    assert_true(socket_option(fd, SOL_SOCKET, SO_REUSEPORT));
+    assert_false(socket_option(fd, IPPROTO_TCP, TCP_NODELAY));
+    other = exec_listen(&ex, address, &opts);
+    assert_true(other >= 0);
+    assert_int_equal(exec_close_fd(&ex, other), 0);
+    assert_int_equal(exec_close_fd(&ex, fd), 0);
+    end();
+}
+
+static void addresses_as_text(void **state) {
+    char address[EXEC_ADDRESS_BYTES], text[EXEC_ADDRESS_BYTES], small[8];
+    int pair[2], fd;
+    (void)state;
+    begin();
+    tcp_pair(pair);
+    assert_int_equal(exec_local_address(pair[0], address, sizeof address), 0);
+    assert_int_equal(exec_peer_address(pair[1], text, sizeof text), 0);
+    assert_string_equal(address, text);
+    assert_int_equal(exec_peer_address(pair[1], small, sizeof small), -ENOSPC);
+    close_pair(pair);
+    fd = listen_here(address, NULL);
+    assert_int_equal(exec_peer_address(fd, text, sizeof text), -ENOTCONN);
+    assert_int_equal(exec_close_fd(&ex, fd), 0);
+    assert_int_equal(exec_local_address(-1, text, sizeof text), -EBADF);
+    assert_int_equal(pipe(pair), 0);
+    assert_int_equal(exec_local_address(pair[0], text, sizeof text), -ENOTSOCK);
+    close_pair(pair);
+    assert_int_equal(socketpair(AF_UNIX, SOCK_STREAM, 0, pair), 0);
+    assert_int_equal(exec_local_address(pair[0], text, sizeof text), -EAFNOSUPPORT);
+    close_pair(pair);
+    end();
+}
+
+/* As inet_ntop writes them. */
+static void v6_addresses_as_text(void **state) {
+    test_seed(6);
+    (void)state;
+    for (int i = 0; i < 20000; i++) {
+        char text[EXEC_ADDRESS_BYTES], host[INET6_ADDRSTRLEN], expected[64];
+        exec__address a;
+        memset(&a, 0, sizeof a);
+        a.v6.sin6_family = AF_INET6;
+        a.v6.sin6_port = htons(80);
+        for (int k = 0; k < 8; k++) {
+            a.v6.sin6_addr.s6_addr[2 * k] = test_below(3) ? 0 : (unsigned char)test_random();
+            a.v6.sin6_addr.s6_addr[2 * k + 1] = test_below(3) ? 0 : (unsigned char)test_random();
+        }
+        a.v6.sin6_addr.s6_addr[0] = 0x20;       /* not the ones that are written as IPv4 */
+        inet_ntop(AF_INET6, &a.v6.sin6_addr, host, sizeof host);
+        snprintf(expected, sizeof expected, "[%s]:80", host);
+        assert_int_equal(exec__address_text(&a, text, sizeof text), 0);
+        assert_string_equal(text, expected);
+    }
+}
+
+static void v6_loopback(void **state) {
+    char address[EXEC_ADDRESS_BYTES], text[EXEC_ADDRESS_BYTES];
+    exec_io io, other;
+    exec_handle h;
+    int fd;
+    (void)state;
+    begin();
+    fd = exec_listen(&ex, "[::1]:0", NULL);
+    if (fd == -EADDRNOTAVAIL || fd == -EAFNOSUPPORT) {
+        printf("no IPv6 here: not tested\n");
+        end();
+        return;
+    }
+    assert_int_equal(exec_local_address(fd, address, sizeof address), 0);
+    assert_memory_equal(address, "[::1]:", 6);
+    start(&h, exec_accept(&other, fd));
+    assert_true(run(exec_connect(&io, address, NULL)) >= 0);
+    assert_true(join(&h) >= 0);
+    assert_int_equal(exec_peer_address((int)EXEC_RESULT(&io), text, sizeof text), 0);
+    assert_string_equal(text, address);
+    exec_close_fd(&ex, (int)EXEC_RESULT(&io));
+    exec_close_fd(&ex, (int)EXEC_RESULT(&other));
+    exec_close_fd(&ex, fd);
+    end();
+}
+
+/* --------------------------------------------------------------------------------- connect, accept */
+
+static void trap_08_connect_is_so_error(void **state) {
+    char address[EXEC_ADDRESS_BYTES], text[EXEC_ADDRESS_BYTES];
+    int listener, fd;
+    exec_io io;
+    (void)state;
+    begin();
+    listener = listen_here(address, NULL);
+    exec_connect(&io, address, NULL);
+    assert_int_equal(calls[CALL_CONNECT], 0);           /* preparing does nothing */
+    fd = (int)run(&io.fut);
+    assert_true(fd >= 0);
+    assert_int_equal(exec_peer_address(fd, text, sizeof text), 0);
+    assert_string_equal(text, address);
+    assert_true(socket_option(fd, IPPROTO_TCP, TCP_NODELAY));
+    assert_true(fcntl(fd, F_GETFL) & O_NONBLOCK);
+    assert_true(fcntl(fd, F_GETFD) & FD_CLOEXEC);
+    assert_int_equal(exec_close_fd(&ex, fd), 0);
+    {
+        exec_socket_opts opts = { 0, 0, 0, 1 };
+        fd = (int)run(exec_connect(&io, address, &opts));
+        assert_false(socket_option(fd, IPPROTO_TCP, TCP_NODELAY));
+        assert_int_equal(exec_close_fd(&ex, fd), 0);
+    }
+    assert_int_equal(exec_close_fd(&ex, listener), 0);
+    assert_int_equal(run(exec_connect(&io, address, NULL)), -ECONNREFUSED);
+    assert_int_equal(exec_resume(&io)->result, 0);
+    assert_int_equal(run(&io.fut), -ECONNREFUSED);      /* tries again */
+    end();
+}
+
+/* A listener whose queue is full: a connect to it stays in progress. */
+static int full_listener(char *address, int fillers[2]) {
+    exec_socket_opts opts = { 1, 0, 0, 0 };
+    int fd = listen_here(address, &opts);
+    for (int i = 0; i < 2; i++) fillers[i] = plain_connect(address);
+    return fd;
+}
+
+static void trap_21_cancelled_connect_closes_its_fd(void **state) {
+    char address[EXEC_ADDRESS_BYTES];
+    int fillers[2], listener, fds;
+    exec_timeout_op limit;
+    exec_handle h;
+    exec_io io;
+    (void)state;
+    begin();
+    listener = full_listener(address, fillers);
+    fds = count_fds();
+    assert_int_equal(run(exec_timeout(&limit, exec_connect(&io, address, NULL), EXEC_MS(5))), -ETIMEDOUT);
+    assert_int_equal(EXEC_RESULT(&io), -ECANCELED);
+    assert_int_equal(count_fds(), fds);
+    start(&h, exec_connect(&io, address, NULL));
+    turns(2);
+    assert_int_equal(count_fds(), fds + 1);
+    assert_int_equal(exec_handle_abort(&h), 0);
+    assert_int_equal(count_fds(), fds);
+    close_pair(fillers);
+    exec_close_fd(&ex, listener);
+    end();
+}
+
+static void trap_21_cancelled_accept_takes_no_connection(void **state) {
+    char address[EXEC_ADDRESS_BYTES];
+    int listener, client;
+    exec_handle h;
+    exec_io io;
+    unsigned tried;
+    (void)state;
+    begin();
+    listener = listen_here(address, NULL);
+    start(&h, exec_accept(&io, listener));
+    turns(2);
+    client = plain_connect(address);
+    tried = calls[CALL_ACCEPT];
+    assert_int_equal(exec_handle_abort(&h), 0);
+    assert_int_equal(exec_handle_result(&h), -ECANCELED);
+    assert_int_equal(calls[CALL_ACCEPT], tried);        /* a marked op does not try */
+    assert_int_equal(net.waiting, 0);
+    assert_true(run(exec_accept(&io, listener)) >= 0);  /* it is still there */
+    exec_close_fd(&ex, (int)EXEC_RESULT(&io));
+    close(client);
+    exec_close_fd(&ex, listener);
+    end();
+}
+
+static void accepted_sockets(void **state) {
+    struct sockaddr_in any;
+    char address[EXEC_ADDRESS_BYTES];
+    int pair[2], listener;
+    exec_io io;
+    (void)state;
+    begin();
+    tcp_pair(pair);
+    assert_true(socket_option(pair[0], IPPROTO_TCP, TCP_NODELAY));
+    assert_true(fcntl(pair[0], F_GETFL) & O_NONBLOCK);
+    assert_true(fcntl(pair[0], F_GETFD) & FD_CLOEXEC);
+    close_pair(pair);
+    memset(&any, 0, sizeof any);                        /* a foreign listener */
+    any.sin_family = AF_INET;
+    any.sin_addr.s_addr = htonl(INADDR_LOOPBACK);
+    listener = socket(AF_INET, SOCK_STREAM | SOCK_NONBLOCK, 0);
+    assert_int_equal(bind(listener, (struct sockaddr *)&any, sizeof any), 0);
+    assert_int_equal(listen(listener, 5), 0);
+    assert_int_equal(exec_local_address(listener, address, sizeof address), 0);
+    pair[1] = plain_connect(address);
+    pair[0] = (int)run(exec_accept(&io, listener));
+    assert_true(socket_option(pair[0], IPPROTO_TCP, TCP_NODELAY));
+    close_pair(pair);
+    exec_close_fd(&ex, listener);
+    end();
+}
+
+static void accept_goes_on_after_errors_of_one_connection(void **state) {
+    static const int errors[] = { ECONNABORTED, EPROTO, ENETDOWN, ENOPROTOOPT, EHOSTDOWN, ENONET, EHOSTUNREACH,
+                                  EOPNOTSUPP, ENETUNREACH, EPERM, ETIMEDOUT, EINTR };
+    char address[EXEC_ADDRESS_BYTES];
+    int listener;
+    exec_io io;
+    (void)state;
+    begin();
+    listener = listen_here(address, NULL);
+    for (size_t i = 0; i < COUNT(errors); i++) {
+        int client = plain_connect(address);
+        fail_call(CALL_ACCEPT, errors[i], 0, 300);      /* more than the budget of a poll */
+        assert_true(run(exec_accept(&io, listener)) >= 0);
+        exec_close_fd(&ex, (int)EXEC_RESULT(&io));
+        close(client);
+    }
+    exec_close_fd(&ex, listener);
+    end();
+}
+
+static void accept_on_what_does_not_listen(void **state) {
+    int pair[2];
+    exec_io io;
+    (void)state;
+    begin();
+    tcp_pair(pair);
+    assert_int_equal(run(exec_accept(&io, pair[0])), -EINVAL);
+    close_pair(pair);
+    assert_int_equal(socketpair(AF_UNIX, SOCK_DGRAM, 0, pair), 0);
+    assert_int_equal(run(exec_accept(&io, pair[0])), -EOPNOTSUPP);
+    close_pair(pair);
+    assert_int_equal(pipe2(pair, O_NONBLOCK), 0);
+    assert_int_equal(run(exec_accept(&io, pair[0])), -ENOTSOCK);
+    close_pair(pair);
+    assert_int_equal(run(exec_accept(&io, -1)), -EBADF);
+    end();
+}
+
+typedef struct { EXEC_FRAME; int listener, count, limit; int fds[16]; exec_io io; } acceptor;
+EXEC_ASYNC(acceptor) {
+    EXEC_BEGIN;
+    while (self->count < self->limit) {
+        EXEC_TRY(exec_accept(&self->io, self->listener));
+        self->fds[self->count++] = (int)EXEC_RESULT(&self->io);
+    }
+    EXEC_END;
+}
+
+static void trap_22_emfile_on_accept(void **state) {
+    enum { CLIENTS = 8, ROOM = 3 };
+    char address[EXEC_ADDRESS_BYTES];
+    int clients[CLIENTS], listener;
+    struct rlimit old, low;
+    exec_sleep_op nap;
+    exec_handle h;
+    exec_opts opts;
+    acceptor *a;
+    (void)state;
+    begin();
+    listener = listen_here(address, NULL);
+    for (int i = 0; i < CLIENTS; i++) clients[i] = plain_connect(address);
+    assert_int_equal(getrlimit(RLIMIT_NOFILE, &old), 0);
+    low = old;
+    low.rlim_cur = (rlim_t)clients[CLIENTS - 1] + 1 + ROOM;
+    opts = test_opts_handle(&h);
+    memset(&h, 0, sizeof h);
+    a = EXEC_CLAIM(&ex, &opts, acceptor);
+    a->listener = listener;
+    a->limit = CLIENTS;
+    EXEC_START(a);
+    assert_int_equal(setrlimit(RLIMIT_NOFILE, &low), 0);
+    assert_int_equal(run(exec_sleep(&nap, EXEC_MS(350))), 0);
+    assert_int_equal(a->count, ROOM);
+    assert_true(calls[CALL_ACCEPT] <= ROOM + 5);        /* one that failed, and one each 100 ms */
+    exec_dump(&ex);
+    assert_non_null(strstr(log_text, "no descriptors left"));
+    assert_int_equal(exec_close_fd(&ex, a->fds[0]), 0); /* wakes it at once */
+    turns(2);
+    assert_int_equal(a->count, ROOM + 1);
+    assert_int_equal(setrlimit(RLIMIT_NOFILE, &old), 0);
+    assert_int_equal(join(&h), 0);                      /* or the timer does; the frame is gone then */
+    for (int i = 0; i < CLIENTS; i++) close(clients[i]);
+    for (int fd = clients[CLIENTS - 1] + 1; fd < clients[CLIENTS - 1] + 12; fd++) exec_close_fd(&ex, fd);
+    exec_close_fd(&ex, listener);
+    end();
+}
+
+static void a_paused_accept_can_be_cancelled_or_lose_its_listener(void **state) {
+    char address[EXEC_ADDRESS_BYTES];
+    int listener, client;
+    exec_handle h, second;
+    exec_io io, other;
+    (void)state;
+    begin();
+    listener = listen_here(address, NULL);
+    client = plain_connect(address);
+    fail_call(CALL_ACCEPT, EMFILE, 0, 1000000);
+    start(&h, exec_accept(&io, listener));
+    start(&second, exec_accept(&other, listener));
+    turns(2);
+    assert_int_equal(calls[CALL_ACCEPT], 2);
+    turns(5);
+    assert_int_equal(calls[CALL_ACCEPT], 2);
+    assert_int_equal(net.waiting, 0);
+    assert_int_equal(exec_handle_abort(&h), 0);
+    assert_int_equal(exec_handle_result(&h), -ECANCELED);
+    assert_int_equal(exec_close_fd(&ex, listener), 0);
+    assert_int_equal(join(&second), -EBADF);
+    assert_int_equal(calls[CALL_ACCEPT], 2);
+    close(client);
+    end();
+}
+
+/* -------------------------------------------------------------------------------------- transfers */
+
+typedef struct { EXEC_FRAME; int fd, rounds; unsigned sum; exec_io io; unsigned char buf[64]; } sender;
+EXEC_ASYNC(sender) {
+    EXEC_BEGIN;
+    for (; self->rounds > 0; self->rounds--) {
+        memset(self->buf, self->rounds, sizeof self->buf);
+        EXEC_TRY(exec_write_all(&self->io, self->fd, self->buf, sizeof self->buf));
+    }
+    EXEC_END;
+}
+typedef struct { EXEC_FRAME; int fd, rounds; exec_io io; unsigned char buf[64]; } receiver;
+EXEC_ASYNC(receiver) {
+    EXEC_BEGIN;
+    for (; self->rounds > 0; self->rounds--) {
+        EXEC_TRY(exec_read_exact(&self->io, self->fd, self->buf, sizeof self->buf));
+        if (self->buf[0] != (unsigned char)self->rounds || self->buf[63] != (unsigned char)self->rounds)
+            EXEC_RETURN(-EIO);
+    }
+    EXEC_END;
+}
+
+static void trap_14_reader_and_writer_of_one_fd(void **state) {
+    exec_handle h[4];
+    int pair[2];
+    (void)state;
+    begin();
+    tcp_pair(pair);
+    for (int i = 0; i < 2; i++) {
+        exec_opts opts = test_opts_handle(&h[2 * i]), more = test_opts_handle(&h[2 * i + 1]);
+        assert_int_equal(EXEC_SPAWN(&ex, &opts, sender, .fd = pair[i], .rounds = 100000), 0);
+        assert_int_equal(EXEC_SPAWN(&ex, &more, receiver, .fd = pair[i], .rounds = 100000), 0);
+    }
+    for (int i = 0; i < 4; i++) assert_int_equal(join(&h[i]), 0);
+    close_pair(pair);
+    end();
+}
+
+/* A client that waits for each answer: request and answer in lockstep, in both directions of one fd. */
+static void echo_makes_three_calls(void **state) {
+    exec_handle h[2];
+    exec_io io[2];
+    char buf[2][64];
+    int pair[2];
+    (void)state;
+    begin();
+    tcp_pair(pair);
+    memset(buf, 0, sizeof buf);
+    for (int round = 0; round < 50; round++) {
+        if (round == 5) memset(calls, 0, sizeof calls);
+        start(&h[0], exec_read(&io[0], pair[0], buf[0], sizeof buf[0]));
+        turns(2);                                               /* pends */
+        assert_int_equal(send(pair[1], buf[1], 32, 0), 32);     /* the client, outside */
+        assert_int_equal(join(&h[0]), 32);
+        assert_int_equal(run(exec_write_all(&io[1], pair[0], buf[0], 32)), 32);
+        assert_int_equal(recv(pair[1], buf[1], 64, 0), 32);
+    }
+    assert_int_equal(calls[CALL_RECV], 45);
+    assert_int_equal(calls[CALL_SEND], 45);
+    assert_int_equal(calls[CALL_EPOLL_CTL], 0);
+    assert_int_equal(all_calls(), 90 + calls[CALL_EPOLL_WAIT] + (EXEC_DEBUG ? calls[CALL_FSTAT] : 0));
+    close_pair(pair);
+    end();
+}
+
+static void a_megabyte_arrives_whole(void **state) {
+    enum { BYTES = 1 << 20 };
+    static unsigned char out[BYTES], in[BYTES];
+    exec_io w, r;
+    exec_handle h;
+    int pair[2];
+    (void)state;
+    begin();
+    tcp_pair(pair);
+    test_seed(14);
+    for (size_t i = 0; i < BYTES; i++) out[i] = (unsigned char)test_random();
+    start(&h, exec_write_all(&w, pair[0], out, BYTES));
+    assert_int_equal(run(exec_read_exact(&r, pair[1], in, BYTES)), BYTES);
+    assert_int_equal(join(&h), BYTES);
+    assert_memory_equal(in, out, BYTES);
+    close_pair(pair);
+    end();
+}
+
+typedef struct { EXEC_FRAME; int fd, left; exec_io io; exec_sleep_op nap; char c; } dripper;
+EXEC_ASYNC(dripper) {
+    EXEC_BEGIN;
+    for (; self->left > 0; self->left--) {
+        self->c = (char)self->left;
+        EXEC_TRY(exec_write(&self->io, self->fd, &self->c, 1));
+        EXEC_TRY(exec_sleep(&self->nap, EXEC_US(200)));
+    }
+    EXEC_END;
+}
+
+static void a_byte_at_a_time(void **state) {
+    char buf[20];
+    exec_io io;
+    int pair[2];
+    (void)state;
+    begin();
+    tcp_pair(pair);
+    assert_int_equal(EXEC_SPAWN(&ex, test_opts(), dripper, .fd = pair[1], .left = 20), 0);
+    assert_int_equal(run(exec_read_exact(&io, pair[0], buf, sizeof buf)), 20);
+    for (int i = 0; i < 20; i++) assert_int_equal(buf[i], 20 - i);
+    assert_int_equal(exec_run(&ex), 0);
+    close_pair(pair);
+    end();
+}
+
+static void half_close(void **state) {
+    char buf[16];
+    exec_io io;
+    int pair[2];
+    (void)state;
+    begin();
+    tcp_pair(pair);
+    assert_int_equal(send(pair[1], "ab", 2, 0), 2);
+    assert_int_equal(shutdown(pair[1], SHUT_WR), 0);
+    assert_int_equal(run(exec_read(&io, pair[0], buf, sizeof buf)), 2);
+    assert_int_equal(run(exec_read(&io, pair[0], buf, sizeof buf)), 0);
+    assert_int_equal(run(exec_read(&io, pair[0], buf, sizeof buf)), 0);
+    assert_int_equal(run(exec_write_all(&io, pair[0], "answer", 6)), 6);
+    assert_int_equal(recv(pair[1], buf, sizeof buf, 0), 6);
+    close_pair(pair);
+    end();
+}
+
+/* Data and end of file come in one edge, to a reader that waits: it sees both. */
+static void data_and_fin_in_one_edge(void **state) {
+    exec_handle h;
+    char buf[16];
+    exec_io io;
+    int pair[2];
+    (void)state;
+    begin();
+    tcp_pair(pair);
+    start(&h, exec_read(&io, pair[0], buf, sizeof buf));
+    turns(2);
+    assert_int_equal(send(pair[1], "ab", 2, 0), 2);
+    assert_int_equal(shutdown(pair[1], SHUT_WR), 0);
+    assert_int_equal(join(&h), 2);
+    assert_int_equal(run(exec_read(&io, pair[0], buf, sizeof buf)), 0);
+    close_pair(pair);
+    end();
+}
+
+static void urgent_data_ends_no_readiness(void **state) {
+    exec_timeout_op limit;
+    exec_handle h;
+    char buf[16];
+    exec_io io;
+    int pair[2];
+    (void)state;
+    begin();
+    tcp_pair(pair);
+    start(&h, exec_read(&io, pair[0], buf, sizeof buf));
+    turns(2);
+    assert_int_equal(send(pair[1], "abc", 3, 0), 3);
+    assert_int_equal(send(pair[1], "U", 1, MSG_OOB), 1);
+    assert_int_equal(send(pair[1], "def", 3, 0), 3);
+    assert_int_equal(shutdown(pair[1], SHUT_WR), 0);
+    assert_int_equal(join(&h), 3);                      /* short: stops at the mark */
+    assert_int_equal(run(exec_recv(&io, pair[0], buf, 1, MSG_OOB)), 1);
+    assert_int_equal(buf[0], 'U');
+    assert_int_equal(run(exec_timeout(&limit, exec_read_exact(&io, pair[0], buf, 3), EXEC_SEC(5))), 3);
+    assert_memory_equal(buf, "def", 3);
+    assert_int_equal(run(exec_timeout(&limit, exec_read(&io, pair[0], buf, 3), EXEC_SEC(5))), 0);
+    close_pair(pair);
+    end();
+}
+
+static void reset_by_the_peer(void **state) {
+    struct linger hard = { 1, 0 };
+    exec_handle h;
+    char c;
+    exec_io io;
+    int pair[2];
+    (void)state;
+    begin();
+    tcp_pair(pair);
+    start(&h, exec_read(&io, pair[0], &c, 1));
+    turns(2);
+    assert_int_equal(setsockopt(pair[1], SOL_SOCKET, SO_LINGER, &hard, sizeof hard), 0);
+    assert_int_equal(exec_close_fd(&ex, pair[1]), 0);
+    assert_int_equal(join(&h), -ECONNRESET);
+    assert_int_equal(run(exec_write(&io, pair[0], "x", 1)), -EPIPE);
+    assert_int_equal(exec_close_fd(&ex, pair[0]), 0);
+    end();
+}
+
+static void end_of_file_inside_read_exact(void **state) {
+    char buf[8];
+    exec_io io;
+    int pair[2];
+    (void)state;
+    begin();
+    tcp_pair(pair);
+    assert_int_equal(run(exec_read_exact(&io, pair[0], buf, 0)), 0);
+    assert_int_equal(run(exec_write_all(&io, pair[0], buf, 0)), 0);
+    assert_int_equal(send(pair[1], "abc", 3, 0), 3);
+    assert_int_equal(shutdown(pair[1], SHUT_WR), 0);
+    assert_int_equal(run(exec_read_exact(&io, pair[0], buf, 8)), -ENODATA);
+    assert_int_equal(io.done, 3);
+    assert_int_equal(run(exec_resume(&io)), -ENODATA);
+    close_pair(pair);
+    end();
+}
+
+static void recv_and_send_with_flags(void **state) {
+    exec_timeout_op limit;
+    char buf[8];
+    exec_io io;
+    int pair[2];
+    (void)state;
+    begin();
+    tcp_pair(pair);
+    assert_int_equal(run(exec_send(&io, pair[0], "abc", 3, MSG_MORE)), 3);
+    assert_int_equal(run(exec_send(&io, pair[0], "d", 1, 0)), 1);
+    for (int i = 0; i < 3; i++)                         /* a short peek does not end readiness */
+        assert_int_equal(run(exec_timeout(&limit, exec_recv(&io, pair[1], buf, 8, MSG_PEEK), EXEC_SEC(5))), 4);
+    assert_int_equal(run(exec_recv(&io, pair[1], buf, 8, 0)), 4);
+    close_pair(pair);
+    assert_int_equal(pipe(pair), 0);
+    assert_int_equal(run(exec_send(&io, pair[1], "x", 1, 0)), -ENOTSOCK);
+    assert_int_equal(run(exec_write(&io, pair[1], "x", 1)), 1);
+    assert_int_equal(run(exec_recv(&io, pair[0], buf, 1, 0)), -ENOTSOCK);
+    close_pair(pair);
+    end();
+}
+
+static void trap_33_timed_out_read_exact_keeps_progress(void **state) {
+    exec_timeout_op limit;
+    char buf[10];
+    exec_io io;
+    int pair[2];
+    (void)state;
+    begin();
+    tcp_pair(pair);
+    assert_int_equal(send(pair[1], "0123", 4, 0), 4);
+    assert_int_equal(run(exec_timeout(&limit, exec_read_exact(&io, pair[0], buf, 10), EXEC_MS(5))), -ETIMEDOUT);
+    assert_true(limit.expired);
+    assert_int_equal(EXEC_RESULT(&io), -ECANCELED);
+    assert_int_equal(io.done, 4);
+    assert_int_equal(send(pair[1], "456789", 6, 0), 6);
+    assert_int_equal(run(exec_resume(&io)), 10);
+    assert_memory_equal(buf, "0123456789", 10);
+    assert_int_equal(exec_resume(&io)->result, 10);     /* nothing is left */
+    assert_true(exec_is_ready(&io.fut));
+    close_pair(pair);
+    end();
+}
+
+/* A peer that never reads: write_all waits, nothing piles up; under a limit it keeps its place. */
+static void trap_34_a_peer_that_never_reads(void **state) {
+    enum { BYTES = 16 << 20 };
+    static unsigned char out[BYTES], in[BYTES];
+    exec_timeout_op limit;
+    exec_handle h;
+    exec_io w, r;
+    int pair[2];
+    size_t kept;
+    (void)state;
+    begin();
+    tcp_pair(pair);
+    for (size_t i = 0; i < BYTES; i++) out[i] = (unsigned char)(i * 31 + (i >> 12));
+    assert_int_equal(run(exec_timeout(&limit, exec_write_all(&w, pair[0], out, BYTES), EXEC_MS(20))), -ETIMEDOUT);
+    assert_true(limit.expired);
+    assert_int_equal(EXEC_RESULT(&w), -ECANCELED);
+    kept = w.done;
+    assert_in_range(kept, 1, BYTES - 1);
+    start(&h, exec_resume(&w));
+    assert_int_equal(run(exec_read_exact(&r, pair[1], in, BYTES)), BYTES);
+    assert_int_equal(join(&h), BYTES);
+    assert_memory_equal(in, out, BYTES);
+    close_pair(pair);
+    end();
+}
+
+static void cancelled_read_moves_nothing(void **state) {
+    exec_select_op select;
+    exec_sleep_op nap;
+    exec_handle h;
+    char buf[8];
+    exec_io io;
+    int pair[2];
+    (void)state;
+    begin();
+    tcp_pair(pair);
+    start(&h, exec_read(&io, pair[0], buf, sizeof buf));
+    turns(2);
+    assert_int_equal(send(pair[1], "abc", 3, 0), 3);
+    exec_net_poll(&net, EXEC_SEC(5));                   /* it is ready, and woken */
+    assert_int_equal(exec_handle_abort(&h), 0);
+    assert_int_equal(exec_handle_result(&h), -ECANCELED);
+    assert_int_equal(io.done, 0);
+    assert_int_equal(run(exec_select(&select, exec_sleep(&nap, 0), exec_read(&io, pair[0], buf, 8))), 0);
+    assert_int_equal(run(exec_read(&io, pair[0], buf, sizeof buf)), 3);
+    close_pair(pair);
+    end();
+}
+
+/* Losers of a select leave no waiter behind. */
+static void trap_05_no_waiter_is_left(void **state) {
+    exec_select_op select;
+    exec_sleep_op nap;
+    exec_io r, w;
+    char c;
+    int pair[2];
+    (void)state;
+    begin();
+    tcp_pair(pair);
+    for (int i = 0; i < 10; i++) {
+        assert_int_equal(run(exec_select(&select, exec_read(&r, pair[0], &c, 1), exec_readable(&w, pair[1]),
+                                         exec_sleep(&nap, EXEC_US(50)))), 2);
+        assert_int_equal(net.waiting, 0);
+        assert_int_equal(exec_check(&ex), 0);
+    }
+    close_pair(pair);
+    end();
+}
+
+typedef struct { EXEC_FRAME; int fd; int *ops; exec_io io; char c; } endless_writer;
+EXEC_ASYNC(endless_writer) {
+    EXEC_BEGIN;
+    for (; *self->ops < 100000; ++*self->ops) EXEC_TRY(exec_write(&self->io, self->fd, "x", 1));
+    EXEC_END;
+}
+typedef struct { EXEC_FRAME; int *polls; const int *ops; } yielder;
+EXEC_ASYNC(yielder) {
+    EXEC_BEGIN;
+    while (*self->ops < 100000) {
+        ++*self->polls;
+        EXEC_YIELD;
+    }
+    EXEC_END;
+}
+
+static void trap_37_always_ready_socket_yields(void **state) {
+    int fd = open("/dev/null", O_WRONLY | O_CLOEXEC), polls = 0, ops = 0;
+    exec_config config = default_config();
+    (void)state;
+    begin_with(&config);
+    assert_int_equal(EXEC_SPAWN(&ex, test_opts(), endless_writer, .fd = fd, .ops = &ops), 0);
+    assert_int_equal(EXEC_SPAWN(&ex, test_opts(), yielder, .polls = &polls, .ops = &ops), 0);
+    assert_int_equal(exec_run(&ex), 0);
+    assert_true(polls >= 100000 / 128);
+    fds_before--;
+    exec_close_fd(&ex, fd);
+    end();
+}
+
+/* An op that yielded for its budget does not touch the number after a close. */
+static void a_close_reaches_an_op_that_yielded(void **state) {
+    exec_config config = default_config();
+    exec_handle h;
+    int pair[2], ops = 0, fd;
+    exec_opts opts;
+    (void)state;
+    config.ops_per_poll = 4;
+    begin_with(&config);
+    assert_int_equal(socketpair(AF_UNIX, SOCK_STREAM | SOCK_NONBLOCK, 0, pair), 0);
+    opts = test_opts_handle(&h);
+    assert_int_equal(EXEC_SPAWN(&ex, &opts, endless_writer, .fd = pair[0], .ops = &ops), 0);
+    turns(1);
+    assert_in_range(ops, 1, 99999);
+    fd = pair[0];
+    assert_int_equal(exec_close_fd(&ex, fd), 0);
+    assert_int_equal(dup2(pair[1], fd), fd);
+    assert_int_equal(join(&h), -EBADF);
+    close_pair(pair);
+    end();
+}
+
+typedef struct { EXEC_FRAME; int *stop; unsigned *polls; } spinner;
+EXEC_ASYNC(spinner) {
+    EXEC_BEGIN;
+    while (!*self->stop) {
+        ++*self->polls;
+        EXEC_YIELD;
+    }
+    EXEC_END;
+}
+
+static void trap_17_io_and_timers_beside_a_busy_task(void **state) {
+    exec_handle reads;
+    exec_sleep_op nap;
+    unsigned polls = 0;
+    int stop = 0, pair[2];
+    char c;
+    exec_io io;
+    (void)state;
+    begin();
+    tcp_pair(pair);
+    assert_int_equal(EXEC_SPAWN(&ex, test_opts(), spinner, .stop = &stop, .polls = &polls), 0);
+    start(&reads, exec_read(&io, pair[0], &c, 1));
+    turns(2);
+    assert_int_equal(run(exec_sleep(&nap, EXEC_MS(1))), 0);
+    assert_int_equal(send(pair[1], "x", 1, 0), 1);
+    assert_int_equal(join(&reads), 1);
+    assert_true(polls > 0);
+    stop = 1;
+    assert_int_equal(exec_run(&ex), 0);
+    close_pair(pair);
+    end();
+}
+
+static void spurious_polls_make_no_system_call(void **state) {
+    exec_handle h[4];
+    exec_io io[4];
+    char address[EXEC_ADDRESS_BYTES], c;
+    int pair[2], listener;
+    unsigned before;
+    (void)state;
+    begin();
+    tcp_pair(pair);
+    listener = listen_here(address, NULL);
+    start(&h[0], exec_read(&io[0], pair[0], &c, 1));
+    start(&h[1], exec_accept(&io[1], listener));
+    start(&h[2], exec_readable(&io[2], pair[1]));
+    turns(3);
+    before = all_calls() - calls[CALL_EPOLL_WAIT];
+    for (int i = 0; i < 20; i++) {
+        for (int k = 0; k < 3; k++) exec_wake(h[k].task);
+        turns(1);
+    }
+    assert_int_equal(all_calls() - calls[CALL_EPOLL_WAIT], before);
+    for (int i = 0; i < 3; i++) assert_int_equal(exec_handle_abort(&h[i]), 0);
+    assert_int_equal(exec_close_fd(&ex, listener), 0);
+    close_pair(pair);
+    end();
+}
+
+static void second_waiter_is_busy(void **state) {
+    exec_handle h;
+    exec_io io, other;
+    char c;
+    int pair[2];
+    (void)state;
+    begin();
+    tcp_pair(pair);
+    start(&h, exec_read(&io, pair[0], &c, 1));
+    turns(2);
+    assert_int_equal(run(exec_read(&other, pair[0], &c, 1)), -EBUSY);
+    assert_int_equal(run(exec_write(&other, pair[0], &c, 1)), 1);
+    assert_int_equal(exec_handle_abort(&h), 0);
+    close_pair(pair);
+    end();
+}
+
+/* ------------------------------------------------------------------------------------ descriptors */
+
+static void fd_cancel_ends_waits_until_the_close(void **state) {
+    exec_handle h;
+    exec_io io;
+    char c;
+    int pair[2], fd;
+    (void)state;
+    begin();
+    tcp_pair(pair);
+    start(&h, exec_read(&io, pair[0], &c, 1));
+    turns(2);
+    assert_int_equal(exec_fd_cancel(&ex, pair[0]), 0);
+    assert_int_equal(net.waiting, 0);
+    assert_int_equal(io.waiter.fd, -EBADF);
+    assert_int_equal(join(&h), -EBADF);
+    assert_int_equal(send(pair[1], "x", 1, 0), 1);
+    turns(1);
+    assert_int_equal(run(exec_read(&io, pair[0], &c, 1)), -EBADF);
+    assert_int_equal(run(exec_write(&io, pair[0], &c, 1)), -EBADF);
+    assert_int_equal(run(exec_readable(&io, pair[0])), -EBADF);
+    assert_int_equal(run(exec_accept(&io, pair[0])), -EBADF);
+    assert_int_equal(exec_fd_cancel(&ex, -1), -EBADF);
+    fd = pair[0];
+    assert_int_equal(exec_close_fd(&ex, pair[0]), 0);
+    assert_int_equal(exec_close_fd(&ex, pair[1]), 0);
+    do tcp_pair(pair); while (pair[0] > fd && pair[1] > fd);
+    assert_int_equal(run(exec_write(&io, pair[0], &c, 1)), 1);
+    close_pair(pair);
+    end();
+}
+
+static void closing_ends_the_waits_of_others(void **state) {
+    exec_handle r, w;
+    exec_io ri, wi;
+    static char big[8 << 20];
+    int pair[2];
+    (void)state;
+    begin();
+    tcp_pair(pair);
+    start(&r, exec_read(&ri, pair[0], big, 1));
+    start(&w, exec_write_all(&wi, pair[0], big, sizeof big));
+    turns(20);
+    assert_int_equal(net.waiting, 2);
+    assert_int_equal(exec_close_fd(&ex, pair[0]), 0);
+    assert_int_equal(join(&r), -EBADF);
+    assert_int_equal(join(&w), -EBADF);
+    assert_int_equal(exec_close_fd(&ex, pair[1]), 0);
+    assert_int_equal(exec_close_fd(&ex, pair[1]), -EBADF);
+    assert_int_equal(exec_close_fd(&ex, -1), -EBADF);
+    end();
+}
+
+static void fd_forget_before_a_foreign_close(void **state) {
+    exec_handle h;
+    exec_io io;
+    char c;
+    int pair[2], other[2];
+    (void)state;
+    begin();
+    assert_int_equal(socketpair(AF_UNIX, SOCK_STREAM, 0, pair), 0);
+    start(&h, exec_read(&io, pair[0], &c, 1));
+    turns(2);
+    assert_int_equal(exec_fd_forget(&ex, pair[0]), 0);
+    assert_int_equal(exec_fd_forget(&ex, -1), -EBADF);
+    assert_int_equal(join(&h), -EBADF);
+    close(pair[0]);
+    assert_int_equal(socketpair(AF_UNIX, SOCK_STREAM, 0, other), 0);
+    assert_int_equal(other[0], pair[0]);                /* the same number, and it is registered anew */
+    start(&h, exec_read(&io, other[0], &c, 1));
+    turns(2);
+    assert_int_equal(send(other[1], "x", 1, 0), 1);
+    assert_int_equal(join(&h), 1);
+    close_pair(other);
+    exec_close_fd(&ex, pair[1]);
+    end();
+}
+
+/* One batch brings events of two descriptors; the first is closed and its number opened again before
+   they are delivered: the new one gets nothing. */
+typedef struct { exec_future fut; exec_task *task; unsigned polls; } idle_op;
+static exec_poll idle_poll(exec_cx *cx, exec_future *f) {
+    idle_op *op = (idle_op *)(void *)f;
+    op->task = cx->task;
+    op->polls++;
+    return exec_canceled(f) ? exec_ready(f, -ECANCELED) : exec_pending(cx, f);
+}
+static const exec_type idle_type = { idle_poll, NULL, NULL, "idle", __FILE__, 0, 0, 0 };
+static exec_future *idle(idle_op *op) {
+    exec_future_init(&op->fut, &idle_type);
+    op->polls = 0;
+    return &op->fut;
+}
+
+static struct { int old_fd, fresh[2]; exec_waiter waiter; exec_task *task; } swap;
+static void swap_fd(struct epoll_event *events, int count) {
+    (void)events;
+    batch_hook = NULL;
+    if (count < 2) return;
+    assert_int_equal(exec_close_fd(&ex, swap.old_fd), 0);
+    assert_int_equal(dup2(swap.fresh[0], swap.old_fd), swap.old_fd);
+    close(swap.fresh[0]);
+    swap.fresh[0] = swap.old_fd;
+    assert_int_equal(exec_net_register(&net, &swap.waiter, swap.fresh[0], EXEC_READABLE, swap.task), 0);
+    swap.waiter.ready = 0;
+}
+
+static void trap_23_stale_events_of_a_batch(void **state) {
+    exec_handle h, idler;
+    idle_op op;
+    exec_io io;
+    char c;
+    int a[2], b[2];
+    (void)state;
+    begin();
+    tcp_pair(b);
+    tcp_pair(a);
+    assert_int_equal(socketpair(AF_UNIX, SOCK_STREAM | SOCK_NONBLOCK, 0, swap.fresh), 0);
+    start(&idler, idle(&op));
+    start(&h, exec_read(&io, b[0], &c, 1));
+    turns(2);
+    assert_int_equal(exec_net_register(&net, &swap.waiter, a[0], EXEC_READABLE, op.task), 0);
+    turns(2);
+    exec_net_deregister(&net, &swap.waiter);
+    swap.old_fd = a[0];
+    swap.task = op.task;
+    assert_int_equal(send(a[1], "x", 1, 0), 1);
+    assert_int_equal(send(b[1], "x", 1, 0), 1);
+    batch_hook = swap_fd;
+    assert_int_equal(exec_net_poll(&net, EXEC_SEC(5)), 2);
+    assert_null(batch_hook);
+    assert_int_equal(swap.waiter.ready, 0);
+    assert_int_equal(send(swap.fresh[1], "y", 1, 0), 1);
+    assert_true(exec_net_poll(&net, EXEC_SEC(5)) >= 1);
+    assert_int_equal(swap.waiter.ready, EXEC_READABLE);
+    assert_int_equal(exec_net_deregister(&net, &swap.waiter), 0);
+    assert_int_equal(join(&h), 1);
+    assert_int_equal(exec_handle_abort(&idler), 0);
+    close_pair(swap.fresh);
+    close_pair(b);
+    exec_close_fd(&ex, a[1]);
+    end();
+}
+
+static void trap_25_regular_files_and_dev_null(void **state) {
+    char path[] = "/tmp/exec_test_net_XXXXXX", buf[16];
+    exec_waiter waiter;
+    exec_handle h;
+    idle_op op;
+    exec_io io;
+    int fd, null;
+    (void)state;
+    begin();
+    fd = mkstemp(path);
+    assert_true(fd >= 0);
+    unlink(path);
+    null = open("/dev/null", O_RDWR | O_CLOEXEC);
+    assert_int_equal(run(exec_write_all(&io, fd, "hello", 5)), 5);
+    assert_int_equal(lseek(fd, 0, SEEK_SET), 0);
+    assert_int_equal(run(exec_readable(&io, fd)), 0);
+    assert_int_equal(run(exec_writable(&io, fd)), 0);
+    assert_int_equal(run(exec_read(&io, fd, buf, sizeof buf)), 5);
+    assert_memory_equal(buf, "hello", 5);
+    assert_int_equal(run(exec_read(&io, fd, buf, sizeof buf)), 0);
+    assert_int_equal(run(exec_read(&io, null, buf, sizeof buf)), 0);
+    assert_int_equal(run(exec_write(&io, null, buf, sizeof buf)), sizeof buf);
+    start(&h, idle(&op));
+    turns(1);
+    assert_int_equal(exec_net_register(&net, &waiter, fd, EXEC_READABLE | EXEC_WRITABLE, op.task), 0);
+    assert_int_equal(waiter.ready, EXEC_READABLE | EXEC_WRITABLE);
+    assert_int_equal(exec_net_deregister(&net, &waiter), 0);
+    assert_int_equal(exec_handle_abort(&h), 0);
+    exec_close_fd(&ex, fd);
+    exec_close_fd(&ex, null);
+    end();
+}
+
+static int sigpipe_pending(void) {
+    sigset_t set;
+    sigpending(&set);
+    return sigismember(&set, SIGPIPE);
+}
+
+static void trap_35_sigpipe(void **state) {
+    sigset_t block, old, now;
+    exec_io io;
+    int fds[2];
+    (void)state;
+    begin();
+    tcp_pair(fds);
+    exec_close_fd(&ex, fds[1]);
+    while (run(exec_write(&io, fds[0], "x", 1)) == 1) continue;
+    assert_true(EXEC_RESULT(&io) == -EPIPE || EXEC_RESULT(&io) == -ECONNRESET);
+    assert_int_equal(run(exec_send(&io, fds[0], "x", 1, 0)), -EPIPE);
+    exec_close_fd(&ex, fds[0]);
+    assert_int_equal(pipe(fds), 0);
+    exec_close_fd(&ex, fds[0]);
+    assert_int_equal(run(exec_write(&io, fds[1], "x", 1)), -EPIPE);     /* and we are alive */
+    assert_false(sigpipe_pending());
+    sigprocmask(SIG_BLOCK, NULL, &now);
+    assert_false(sigismember(&now, SIGPIPE));
+    sigemptyset(&block);                /* one of the program's own that is pending stays */
+    sigaddset(&block, SIGPIPE);
+    sigprocmask(SIG_BLOCK, &block, &old);
+    assert_int_equal(run(exec_write(&io, fds[1], "x", 1)), -EPIPE);
+    assert_false(sigpipe_pending());
+    raise(SIGPIPE);
+    assert_int_equal(run(exec_write(&io, fds[1], "x", 1)), -EPIPE);
+    assert_true(sigpipe_pending());
+    signal(SIGPIPE, SIG_IGN);
+    sigprocmask(SIG_SETMASK, &old, NULL);
+    signal(SIGPIPE, SIG_DFL);
+    exec_close_fd(&ex, fds[1]);
+    end();
+}
+
+/* Never switched, never blocks the thread: a task beside it goes on, and big writes go in pages. */
+static void foreign_blocking_pipe(void **state) {
+    enum { BYTES = 1 << 20 };
+    static unsigned char out[BYTES], in[BYTES];
+    exec_sleep_op nap;
+    exec_handle h;
+    exec_io r, w;
+    int fds[2];
+    (void)state;
+    begin();
+    assert_int_equal(pipe2(fds, O_CLOEXEC), 0);
+    start(&h, exec_read(&r, fds[0], in, sizeof in));
+    assert_int_equal(run(exec_sleep(&nap, EXEC_MS(2))), 0);
+    assert_int_equal(exec_handle_state(&h), EXEC_STATE_IDLE);
+    assert_int_equal(write(fds[1], "abc", 3), 3);
+    assert_int_equal(join(&h), 3);
+    for (size_t i = 0; i < BYTES; i++) out[i] = (unsigned char)(i * 7 + (i >> 11));
+    start(&h, exec_write_all(&w, fds[1], out, BYTES));
+    assert_int_equal(run(exec_sleep(&nap, EXEC_MS(2))), 0);             /* it waits, we do not */
+    assert_int_equal(exec_handle_state(&h), EXEC_STATE_IDLE);
+    assert_int_equal(run(exec_read_exact(&r, fds[0], in, BYTES)), BYTES);
+    assert_int_equal(join(&h), BYTES);
+    assert_memory_equal(in, out, BYTES);
+    assert_false(fcntl(fds[0], F_GETFL) & O_NONBLOCK);
+    exec_close_fd(&ex, fds[1]);
+    assert_int_equal(run(exec_read(&r, fds[0], in, 1)), 0);
+    exec_close_fd(&ex, fds[0]);
+    end();
+}
+
+/* Nonblocking pipes: a short read ends readiness, but not before an end of file. */
+static void nonblocking_pipes(void **state) {
+    exec_handle h;
+    char buf[16];
+    unsigned reads;
+    exec_io io;
+    int fds[2];
+    (void)state;
+    begin();
+    assert_int_equal(pipe(fds), 0);
+    assert_int_equal(exec_fd_adopt(&ex, fds[0]), 0);
+    assert_int_equal(exec_fd_adopt(&ex, -1), -EBADF);
+    assert_true(fcntl(fds[0], F_GETFL) & O_NONBLOCK);
+    start(&h, exec_read(&io, fds[0], buf, sizeof buf));
+    turns(2);
+    assert_int_equal(write(fds[1], "abc", 3), 3);
+    assert_int_equal(join(&h), 3);
+    reads = calls[CALL_READ];
+    start(&h, exec_read(&io, fds[0], buf, sizeof buf));
+    turns(2);
+    assert_int_equal(calls[CALL_READ], reads);
+    assert_int_equal(write(fds[1], "abc", 3), 3);
+    close(fds[1]);
+    assert_int_equal(join(&h), 3);
+    assert_int_equal(run(exec_read(&io, fds[0], buf, sizeof buf)), 0);
+    exec_close_fd(&ex, fds[0]);
+    end();
+}
+
+static void unix_sockets(void **state) {
+    static const int types[] = { SOCK_STREAM, SOCK_DGRAM, SOCK_SEQPACKET };
+    exec_handle h;
+    char buf[16];
+    exec_io io;
+    int pair[2];
+    (void)state;
+    begin();
+    for (size_t i = 0; i < COUNT(types); i++) {
+        assert_int_equal(socketpair(AF_UNIX, types[i], 0, pair), 0);
+        start(&h, exec_read(&io, pair[0], buf, sizeof buf));
+        turns(2);
+        assert_int_equal(write(pair[1], "abc", 3), 3);  /* two short messages behind one edge */
+        assert_int_equal(write(pair[1], "de", 2), 2);
+        assert_true(join(&h) >= 3);
+        if (types[i] != SOCK_STREAM) assert_int_equal(run(exec_read(&io, pair[0], buf, sizeof buf)), 2);
+        close_pair(pair);
+    }
+    end();
+}
+
+static void terminals(void **state) {
+    int leader = posix_openpt(O_RDWR | O_NOCTTY | O_CLOEXEC), follower = -1;
+    exec_handle h;
+    char buf[64];
+    exec_io io;
+    (void)state;
+    if (leader >= 0 && grantpt(leader) == 0 && unlockpt(leader) == 0)
+        follower = open(ptsname(leader), O_RDWR | O_NOCTTY | O_CLOEXEC);
+    if (follower < 0) {
+        if (leader >= 0) close(leader);
+        printf("no terminals here: not tested\n");
+        return;
+    }
+    begin();
+    start(&h, exec_read(&io, follower, buf, sizeof buf));
+    turns(2);
+    assert_int_equal(write(leader, "one\ntwo\n", 8), 8);
+    assert_int_equal(join(&h), 4);                      /* a line at a time: short, and more is there */
+    assert_int_equal(run(exec_read(&io, follower, buf, sizeof buf)), 4);
+    assert_memory_equal(buf, "two\n", 4);
+    exec_close_fd(&ex, follower);
+    exec_close_fd(&ex, leader);
+    fds_before -= 2;
+    end();
+}
+
+static void readable_and_writable(void **state) {
+    exec_handle h;
+    exec_io io;
+    char buf[8];
+    int pair[2];
+    (void)state;
+    begin();
+    assert_int_equal(socketpair(AF_UNIX, SOCK_STREAM, 0, pair), 0);
+    assert_int_equal(run(exec_writable(&io, pair[0])), 0);
+    start(&h, exec_readable(&io, pair[0]));
+    turns(2);
+    assert_int_equal(exec_handle_state(&h), EXEC_STATE_IDLE);
+    assert_int_equal(write(pair[1], "abc", 3), 3);
+    assert_int_equal(join(&h), 0);
+    assert_int_equal(run(exec_readable(&io, pair[0])), 0);
+    assert_int_equal(read(pair[0], buf, 8), 3);         /* behind the reactor's back */
+    start(&h, exec_readable(&io, pair[0]));
+    turns(2);
+    assert_int_equal(exec_handle_state(&h), EXEC_STATE_IDLE);
+    assert_int_equal(exec_handle_abort(&h), 0);
+    close_pair(pair);
+    assert_int_equal(run(exec_readable(&io, pair[0])), -EBADF);
+    assert_int_equal(run(exec_writable(&io, -1)), -EBADF);
+    assert_int_equal(pipe(pair), 0);                    /* a blocking one waits as well */
+    start(&h, exec_readable(&io, pair[0]));
+    turns(2);
+    assert_int_equal(write(pair[1], "x", 1), 1);
+    assert_int_equal(join(&h), 0);
+    close_pair(pair);
+    end();
+}
+
+/* --------------------------------------------------------------------------- hand-written leaves */
+
+static void register_reregister_deregister(void **state) {
+    exec_waiter w, other;
+    exec_handle h;
+    idle_op op;
+    char buf[8];
+    int pair[2];
+    (void)state;
+    begin();
+    assert_int_equal(socketpair(AF_UNIX, SOCK_STREAM | SOCK_NONBLOCK, 0, pair), 0);
+    start(&h, idle(&op));
+    turns(1);
+    assert_int_equal(exec_net_register(&net, &w, pair[0], 0, op.task), -EINVAL);
+    assert_int_equal(exec_net_register(&net, &w, -1, EXEC_READABLE, op.task), -EBADF);
+    assert_int_equal(exec_net_register(&net, &w, pair[0], EXEC_READABLE, op.task), 0);
+    assert_int_equal(exec_net_register(&net, &other, pair[0], EXEC_READABLE, op.task), -EBUSY);
+    assert_int_equal(net.waiting, 1);
+    turns(1);
+    w.ready = 0;                                        /* it may have been ready; EAGAIN said no */
+    op.polls = 0;
+    turns(2);
+    assert_int_equal(op.polls, 0);
+    assert_int_equal(write(pair[1], "ab", 2), 2);
+    assert_true(exec_net_poll(&net, EXEC_SEC(5)) >= 1);
+    turns(1);
+    assert_int_equal(w.ready, EXEC_READABLE);
+    assert_int_equal(op.polls, 1);
+    assert_int_equal(exec_net_reregister(&net, &w, EXEC_WRITABLE), 0);
+    assert_int_equal(w.ready, EXEC_WRITABLE);
+    assert_int_equal(exec_net_reregister(&net, &w, EXEC_READABLE | EXEC_WRITABLE), 0);
+    assert_int_equal(w.ready, EXEC_READABLE | EXEC_WRITABLE);
+    assert_int_equal(net.waiting, 1);
+    assert_int_equal(exec_net_reregister(&net, &w, 0), -EINVAL);
+    assert_int_equal(exec_net_deregister(&net, &w), -ENOENT);
+    assert_int_equal(exec_net_reregister(&net, &w, EXEC_READABLE), 0);
+    assert_int_equal(exec_net_deregister(&net, &w), 0);
+    assert_int_equal(net.waiting, 0);
+    assert_int_equal(read(pair[0], buf, 8), 2);
+    turns(1);
+    op.polls = 0;
+    assert_int_equal(write(pair[1], "ab", 2), 2);
+    turns(2);
+    assert_int_equal(op.polls, 0);                      /* nobody is told any more */
+    assert_int_equal(exec_net_register(&net, &w, pair[0], EXEC_READABLE, op.task), 0);
+    close_pair(pair);
+    assert_int_equal(w.fd, -EBADF);
+    assert_false(w.linked);
+    assert_int_equal(exec_handle_abort(&h), 0);
+    end();
+}
+
+static void register_a_blocking_pipe(void **state) {
+    exec_waiter w;
+    exec_handle h;
+    idle_op op;
+    int fds[2];
+    (void)state;
+    begin();
+    assert_int_equal(pipe(fds), 0);
+    start(&h, idle(&op));
+    turns(1);
+    assert_int_equal(exec_net_register(&net, &w, fds[0], EXEC_READABLE, op.task), 0);
+    assert_int_equal(exec_net_poll(&net, 0), 0);
+    assert_int_equal(w.ready, 0);
+    assert_int_equal(write(fds[1], "x", 1), 1);
+    assert_int_equal(exec_net_poll(&net, EXEC_SEC(5)), 1);
+    assert_int_equal(w.ready, EXEC_READABLE);
+    assert_int_equal(exec_net_poll(&net, 0), 0);        /* once per register */
+    assert_int_equal(exec_net_reregister(&net, &w, EXEC_READABLE), 0);
+    assert_int_equal(exec_net_poll(&net, 0), 1);        /* it is still ready */
+    assert_int_equal(exec_net_deregister(&net, &w), 0);
+    close_pair(fds);
+    assert_int_equal(exec_handle_abort(&h), 0);
+    end();
+}
+
+static void poll_with_no_zero_and_finite_timeout(void **state) {
+    exec_handle h;
+    exec_io io;
+    int64_t before;
+    char c;
+    int pair[2];
+    (void)state;
+    begin();
+    assert_int_equal(exec_net_poll(&net, 0), 0);
+    before = exec_now(&ex);
+    assert_int_equal(exec_net_poll(&net, EXEC_US(1500)), 0);
+    assert_true(exec_now(&ex) - before >= EXEC_US(1500));
+    fail_call(CALL_EPOLL_PWAIT2, ENOSYS, 0, 1);         /* an old kernel: milliseconds, rounded up */
+    memset(calls, 0, sizeof calls);
+    for (int i = 0; i < 2; i++) {
+        before = exec_now(&ex);
+        assert_int_equal(exec_net_poll(&net, EXEC_US(1500)), 0);
+        assert_true(exec_now(&ex) - before >= EXEC_US(1500));
+    }
+    assert_int_equal(calls[CALL_EPOLL_PWAIT2], 1);
+    assert_int_equal(calls[CALL_EPOLL_WAIT], 2);
+    tcp_pair(pair);
+    start(&h, exec_read(&io, pair[0], &c, 1));
+    turns(2);
+    assert_int_equal(send(pair[1], "x", 1, 0), 1);
+    assert_int_equal(exec_net_poll(&net, EXEC_NEVER), 1);
+    assert_int_equal(join(&h), 1);
+    fail_call(CALL_EPOLL_WAIT, EINTR, 0, 1);
+    assert_int_equal(exec_net_poll(&net, EXEC_NEVER), 0);
+    fail_call(CALL_EPOLL_WAIT, EBADF, 0, 1);
+    assert_int_equal(exec_net_poll(&net, 0), -EBADF);
+    close_pair(pair);
+    end();
+}
+
+/* What the kernel knows and what the slot does may differ. */
+static void add_becomes_mod_and_mod_becomes_add(void **state) {
+    struct epoll_event event;
+    exec_handle h;
+    exec_io io;
+    char c;
+    int pair[2];
+    (void)state;
+    begin();
+    assert_int_equal(socketpair(AF_UNIX, SOCK_STREAM, 0, pair), 0);
+    memset(&event, 0, sizeof event);
+    assert_int_equal(epoll_ctl(net.epoll, EPOLL_CTL_ADD, pair[0], &event), 0);
+    start(&h, exec_read(&io, pair[0], &c, 1));
+    turns(2);
+    assert_int_equal(write(pair[1], "x", 1), 1);
+    assert_int_equal(join(&h), 1);
+    close_pair(pair);
+    assert_int_equal(pipe(pair), 0);
+    assert_int_equal(write(pair[1], "x", 1), 1);
+    assert_int_equal(run(exec_read(&io, pair[0], &c, 1)), 1);
+    assert_int_equal(epoll_ctl(net.epoll, EPOLL_CTL_DEL, pair[0], NULL), 0);
+    start(&h, exec_read(&io, pair[0], &c, 1));
+    turns(2);
+    assert_int_equal(write(pair[1], "x", 1), 1);
+    assert_int_equal(join(&h), 1);
+    close_pair(pair);
+    end();
+}
+
+/* ---------------------------------------------------------------------------------------- the rest */
+
+static void dump_names_what_is_waited_for(void **state) {
+    char expected[64], buf[10];
+    exec_handle h;
+    exec_io io;
+    int pair[2];
+    (void)state;
+    begin();
+    tcp_pair(pair);
+    assert_int_equal(send(pair[1], "0123", 4, 0), 4);
+    start(&h, exec_read_exact(&io, pair[0], buf, 10));
+    turns(3);
+    exec_dump(&ex);
+    snprintf(expected, sizeof expected, "read fd %d, 4 of 10 bytes", pair[0]);
+    assert_non_null(strstr(log_text, expected));
+    assert_non_null(strstr(log_text, "net: 1 wait"));
+    assert_int_equal(exec_handle_abort(&h), 0);
+    close_pair(pair);
+    end();
+}
+
+static void check_finds_a_broken_table(void **state) {
+    exec_handle h;
+    exec_io io;
+    char c;
+    int pair[2];
+    (void)state;
+    begin();
+    tcp_pair(pair);
+    start(&h, exec_read(&io, pair[0], &c, 1));
+    turns(2);
+    assert_int_equal(exec_check(&ex), 0);
+    net.waiting++;
+    assert_int_equal(exec_check(&ex), -EINVAL);
+    net.waiting--;
+    io.waiter.fd++;
+    assert_int_equal(exec_check(&ex), -EINVAL);
+    io.waiter.fd--;
+    assert_int_equal(exec_handle_abort(&h), 0);
+    close_pair(pair);
+    end();
+}
+
+static void a_foreign_loop_waits_on_poll_fd(void **state) {
+    struct pollfd p;
+    exec_remote remote;
+    exec_handle h;
+    exec_io io;
+    char c;
+    int pair[2];
+    (void)state;
+    begin();
+    tcp_pair(pair);
+    start(&h, exec_read(&io, pair[0], &c, 1));
+    turns(3);                                           /* the first edge says that it is writable */
+    while (exec_prepare(&ex) == 0) turns(1);
+    p.fd = exec_poll_fd(&ex);
+    p.events = POLLIN;
+    assert_int_equal(poll(&p, 1, 0), 0);
+    assert_int_equal(send(pair[1], "x", 1, 0), 1);
+    assert_int_equal(poll(&p, 1, 5000), 1);
+    turns(2);
+    assert_int_equal(exec_handle_result(&h), 1);
+    assert_true(exec_prepare(&ex) != 0);
+    assert_int_equal(poll(&p, 1, 0), 0);                /* consumed, though nobody waits any more */
+    assert_int_equal(exec_remote_get(&ex, &remote), 0);
+    assert_int_equal(exec_remote_stop(&remote), 0);
+    assert_int_equal(poll(&p, 1, 5000), 1);
+    turns(1);
+    assert_true(exec_prepare(&ex) != 0);
+    assert_int_equal(poll(&p, 1, 0), 0);
+    exec_remote_drop(&remote);
+    turns(1);
+    close_pair(pair);
+    end();
+}
+
+#if !EXEC_NO_THREADS
+static void *send_value(void *arg) {
+    struct timespec moment = { 0, 5000000 };
+    nanosleep(&moment, NULL);                           /* likely parked by then; right in any case */
+    exec_oneshot_send((exec_oneshot *)arg, 42);
+    return NULL;
+}
+
+static void a_waker_of_another_thread_ends_the_park(void **state) {
+    static exec_cell cell;
+    exec_oneshot shot;
+    exec_oneshot_op op;
+    exec_handle h;
+    pthread_t thread;
+    exec_opts opts;
+    (void)state;
+    begin();
+    for (int i = 0; i < 3; i++) {
+        exec_oneshot_init(&shot);
+        opts = test_opts_handle(&h);
+        if (EXEC_NO_MALLOC) opts.cell = &cell;
+        assert_int_equal(EXEC_SPAWN(&ex, &opts, awaits, .op = exec_oneshot_recv(&op, &shot)), 0);
+        assert_int_equal(pthread_create(&thread, NULL, send_value, &shot), 0);
+        assert_int_equal(join(&h), 0);
+        assert_int_equal(op.value, 42);
+        assert_int_equal(pthread_join(thread, NULL), 0);
+        exec_oneshot_close(&shot);
+    }
+    assert_int_equal(calls[CALL_EPOLL_CTL], 1);         /* the eventfd is registered once, never read */
+    assert_int_equal(calls[CALL_READ], 0);
+    end();
+}
+#endif
+
+#if !EXEC_NO_MALLOC
+static unsigned heap_calls;
+static void *count_allocate(void *user, size_t bytes, size_t align) {
+    (void)user; (void)align;
+    heap_calls++;
+    return malloc(bytes);
+}
+static void count_release(void *user, void *memory, size_t bytes, size_t align) {
+    (void)user; (void)bytes; (void)align;
+    heap_calls++;
+    free(memory);
+}
+
+static void the_table_grows_and_the_steady_state_allocates_nothing(void **state) {
+    exec_config config = default_config();
+    int fds[200], pair[2];
+    unsigned before;
+    exec_io io;
+    char c;
+    (void)state;
+    config.allocate = count_allocate;
+    config.release = count_release;
+    begin_with(&config);
+    for (size_t i = 0; i < COUNT(fds); i++) fds[i] = dup(1);
+    tcp_pair(pair);
+    assert_true(pair[0] > 200);
+    assert_true(net.slot_count > 200);
+    start(&(exec_handle){ 0 }, exec_read(&io, pair[0], &c, 1));
+    turns(2);
+    before = heap_calls;
+    for (int i = 0; i < 100; i++) {
+        exec_waiter *w = net.slots[pair[0]].waiters[0];
+        assert_ptr_equal(w, &io.waiter);
+        turns(1);
+    }
+    assert_int_equal(heap_calls, before);
+    assert_int_equal(send(pair[1], "x", 1, 0), 1);
+    assert_int_equal(exec_run(&ex), 0);
+    close_pair(pair);
+    for (size_t i = 0; i < COUNT(fds); i++) close(fds[i]);
+    end();
+}
+
+static void *no_memory(void *user, size_t bytes, size_t align) {
+    (void)user; (void)bytes; (void)align;
+    return NULL;
+}
+
+static void no_memory_for_the_table(void **state) {
+    exec_config config = default_config();
+    exec_io io;
+    char c = 0;
+    int fds[2];
+    (void)state;
+    config.allocate = no_memory;
+    config.release = count_release;
+    begin_with(&config);
+    assert_int_equal(pipe(fds), 0);
+    assert_int_equal(run(exec_write(&io, fds[1], &c, 1)), -ENOMEM);
+    assert_int_equal(exec_fd_cancel(&ex, fds[1]), -ENOMEM);
+    close_pair(fds);
+    end();
+}
+#endif
+
+static void forked_child_drops_the_epoll(void **state) {
+    int status = 0;
+    pid_t child;
+    (void)state;
+    begin();
+    child = fork();
+    if (child == 0) {
+        int epoll = net.epoll;
+        net.driver.type->forked(&net.driver);
+        _exit(fcntl(epoll, F_GETFD) < 0 ? 0 : 1);
+    }
+    assert_int_equal(waitpid(child, &status, 0), child);
+    assert_int_equal(status, 0);
+    assert_int_equal(exec_net_poll(&net, 0), 0);
+    end();
+}
+
+#if EXEC_DEBUG
+static void debug_finds_a_reused_descriptor(void **state) {
+    int status = 0, pair[2], other[2];
+    exec_io io;
+    pid_t child;
+    char c;
+    (void)state;
+    begin();
+    assert_int_equal(socketpair(AF_UNIX, SOCK_STREAM, 0, pair), 0);
+    assert_int_equal(run(exec_write(&io, pair[0], "x", 1)), 1);
+    child = fork();
+    if (child == 0) {
+        freopen("/dev/zero", "r", stdin);
+        close(2);
+        close(pair[0]);
+        if (socketpair(AF_UNIX, SOCK_STREAM, 0, other) < 0 || dup2(other[0], pair[0]) < 0) _exit(1);
+        signal(SIGABRT, SIG_DFL);
+        exec_run_until(&ex, exec_read(&io, pair[0], &c, 1));
+        _exit(2);
+    }
+    assert_int_equal(waitpid(child, &status, 0), child);
+    assert_true(WIFSIGNALED(status) && WTERMSIG(status) == SIGABRT);
+    close_pair(pair);
+    end();
+}
+#endif
+
+/* ------------------------------------------------------------------- each system call fails once */
+
+/* How long a step may take: what a fault left waiting is given up soon. */
+static int64_t patience;
+
+/* Uses every part; each step may fail, none may hang, nothing may leak. 0, or the first error. */
+typedef struct {
+    EXEC_FRAME;
+    int listener, client, server, pipes[2];
+    char address[EXEC_ADDRESS_BYTES], text[EXEC_ADDRESS_BYTES], buf[8];
+    exec_timeout_op limit;
+    exec_join_op both;
+    exec_io a, b;
+} everything;
+#define LIMITED(future) EXEC_TRY(exec_timeout(&self->limit, (future), patience))
+EXEC_ASYNC(everything) {
+    EXEC_BEGIN;
+    self->listener = self->client = self->server = self->pipes[0] = self->pipes[1] = -1;
+    self->listener = exec_listen(cx->exec, "127.0.0.1:0", NULL);
+    if (self->listener < 0) EXEC_RETURN(self->listener);
+    if (exec_local_address(self->listener, self->address, sizeof self->address) < 0) EXEC_RETURN(-EIO);
+    self->a.fut.result = self->b.fut.result = -1;
+    EXEC_AWAIT(exec_timeout(&self->limit, exec_join(&self->both, exec_accept(&self->a, self->listener),
+                                                    exec_connect(&self->b, self->address, NULL)), patience));
+    self->server = (int)EXEC_RESULT(&self->a);
+    self->client = (int)EXEC_RESULT(&self->b);
+    if (self->server < 0) EXEC_RETURN(self->server);
+    if (self->client < 0) EXEC_RETURN(self->client);
+    if (exec_peer_address(self->client, self->text, sizeof self->text) < 0) EXEC_RETURN(-EIO);
+    LIMITED(exec_join(&self->both, exec_read_exact(&self->a, self->server, self->buf, 4),
+                      exec_write_all(&self->b, self->client, "abcd", 4)));
+    LIMITED(exec_join(&self->both, exec_readable(&self->a, self->client),
+                      exec_send(&self->b, self->server, "x", 1, 0)));
+    LIMITED(exec_recv(&self->a, self->client, self->buf, 1, 0));
+    if (pipe2(self->pipes, O_CLOEXEC) < 0) EXEC_RETURN(-errno);
+    LIMITED(exec_join(&self->both, exec_read(&self->a, self->pipes[0], self->buf, 1),
+                      exec_write(&self->b, self->pipes[1], "x", 1)));
+    EXEC_FINALLY;
+    exec_close_fd(cx->exec, self->listener);
+    exec_close_fd(cx->exec, self->client);
+    exec_close_fd(cx->exec, self->server);
+    exec_close_fd(cx->exec, self->pipes[0]);
+    exec_close_fd(cx->exec, self->pipes[1]);
+    EXEC_END;
+}
+
+static intptr_t do_everything(void) {
+    static everything all;
+    exec_future *f = EXEC_CALL(&all, everything);
+    int status;
+    patience = fault.call ? EXEC_MS(30) : EXEC_SEC(60);
+    status = exec_run_until(&ex, f);
+    if (status == 0) return f->result;
+    while (!exec_is_ready(f)) exec_turn(&ex);           /* the loop failed; its task was cancelled */
+    return status;
+}
+
+static void trap_20_each_system_call_fails(void **state) {
+    static const struct { int call; int errors[10]; } list[] = {
+        { CALL_EPOLL_CTL, { ENOMEM, ENOSPC, EBADF, ENOENT, EEXIST, EPERM, EINVAL } },
+        { CALL_EPOLL_WAIT, { EINTR, EBADF, EINVAL, EFAULT } },
+        { CALL_EPOLL_PWAIT2, { EINTR, ENOSYS, EPERM, EINVAL } },
+        { CALL_RECV, { EINTR, ECONNRESET, ENOMEM, ENOTCONN, EBADF, ETIMEDOUT } },
+        { CALL_SEND, { EINTR, ECONNRESET, EPIPE, ENOBUFS, ENOMEM, EACCES } },
+        { CALL_READ, { EINTR, EIO, EISDIR, EBADF } },
+        { CALL_WRITE, { EINTR, EIO, ENOSPC, EPIPE, EBADF, EDQUOT } },
+        { CALL_ACCEPT, { EAGAIN, EINTR, ECONNABORTED, EMFILE, ENFILE, ENOBUFS, ENOMEM, EPROTO, EINVAL, EBADF } },
+        { CALL_SOCKET, { EMFILE, ENFILE, ENOBUFS, ENOMEM, EACCES, EAFNOSUPPORT } },
+        { CALL_BIND, { EADDRINUSE, EACCES, EADDRNOTAVAIL, EINVAL } },
+        { CALL_LISTEN, { EADDRINUSE, EOPNOTSUPP } },
+        { CALL_CONNECT, { ECONNREFUSED, ENETUNREACH, EADDRNOTAVAIL, EAGAIN, EACCES, ETIMEDOUT } },
+        { CALL_GETSOCKOPT, { EBADF, ENOMEM, EINVAL } },
+        { CALL_SETSOCKOPT, { EINVAL, ENOPROTOOPT, ENOMEM } },
+        { CALL_GETSOCKNAME, { ENOBUFS } },
+        { CALL_GETPEERNAME, { ENOTCONN, ENOBUFS } },
+        { CALL_FCNTL, { EBADF } },
+        { CALL_FSTAT, { EBADF, ENOMEM } },
+        { CALL_CLOSE, { EINTR, EIO } },
+        { CALL_PPOLL, { EINTR, ENOMEM, EINVAL } } };
+    unsigned failed = 0, passed = 0;
+    int before;
+    (void)state;
+    begin();
+    assert_int_equal(do_everything(), 0);
+    before = count_fds();
+    for (size_t i = 0; i < COUNT(list); i++)
+        for (int k = 0; k < 10 && list[i].errors[k]; k++)
+            for (unsigned skip = 0; skip < 8; skip++) {
+                intptr_t result;
+                net.coarse = 0;
+                fail_call(list[i].call, list[i].errors[k], skip, 1);
+                result = do_everything();
+                if (result < 0) failed++;
+                else passed++;
+                if (fault.times) skip = 8;              /* so often it is not called */
+                memset(&fault, 0, sizeof fault);
+                assert_int_equal(count_fds(), before);
+                assert_int_equal(net.waiting, 0);
+                assert_int_equal(exec_check(&ex), 0);
+                assert_int_equal(do_everything(), 0);   /* the executor works as ever */
+            }
+    printf("%u runs failed cleanly, %u went on\n", failed, passed);
+    assert_true(failed > 50 && passed > 50);
+    end();
+}
+
+int main(void) {
+    const struct CMUnitTest tests[] = {
+        cmocka_unit_test(sizes_hold),
+        cmocka_unit_test(attach_refuses_a_second_parker),
+        cmocka_unit_test(attach_uses_the_timers_that_are_there),
+        cmocka_unit_test(attach_without_slots_or_epoll_fails_cleanly),
+        cmocka_unit_test(a_callers_table_is_a_limit),
+        cmocka_unit_test(bad_addresses),
+        cmocka_unit_test(port_in_use),
+        cmocka_unit_test(options_of_listen),
+        cmocka_unit_test(addresses_as_text),
+        cmocka_unit_test(v6_addresses_as_text),
+        cmocka_unit_test(v6_loopback),
+        cmocka_unit_test(trap_08_connect_is_so_error),
+        cmocka_unit_test(trap_21_cancelled_connect_closes_its_fd),
+        cmocka_unit_test(trap_21_cancelled_accept_takes_no_connection),
+        cmocka_unit_test(accepted_sockets),
+        cmocka_unit_test(accept_goes_on_after_errors_of_one_connection),
+        cmocka_unit_test(accept_on_what_does_not_listen),
+        cmocka_unit_test(trap_22_emfile_on_accept),
+        cmocka_unit_test(a_paused_accept_can_be_cancelled_or_lose_its_listener),
+        cmocka_unit_test(trap_14_reader_and_writer_of_one_fd),
+        cmocka_unit_test(echo_makes_three_calls),
+        cmocka_unit_test(a_megabyte_arrives_whole),
+        cmocka_unit_test(a_byte_at_a_time),
+        cmocka_unit_test(half_close),
+        cmocka_unit_test(data_and_fin_in_one_edge),
+        cmocka_unit_test(urgent_data_ends_no_readiness),
+        cmocka_unit_test(reset_by_the_peer),
+        cmocka_unit_test(end_of_file_inside_read_exact),
+        cmocka_unit_test(recv_and_send_with_flags),
+        cmocka_unit_test(trap_33_timed_out_read_exact_keeps_progress),
+        cmocka_unit_test(trap_34_a_peer_that_never_reads),
+        cmocka_unit_test(cancelled_read_moves_nothing),
+        cmocka_unit_test(trap_05_no_waiter_is_left),
+        cmocka_unit_test(trap_37_always_ready_socket_yields),
+        cmocka_unit_test(a_close_reaches_an_op_that_yielded),
+        cmocka_unit_test(trap_17_io_and_timers_beside_a_busy_task),
+        cmocka_unit_test(spurious_polls_make_no_system_call),
+        cmocka_unit_test(second_waiter_is_busy),
+        cmocka_unit_test(fd_cancel_ends_waits_until_the_close),
+        cmocka_unit_test(closing_ends_the_waits_of_others),
+        cmocka_unit_test(fd_forget_before_a_foreign_close),
+        cmocka_unit_test(trap_23_stale_events_of_a_batch),
+        cmocka_unit_test(trap_25_regular_files_and_dev_null),
+        cmocka_unit_test(trap_35_sigpipe),
+        cmocka_unit_test(foreign_blocking_pipe),
+        cmocka_unit_test(nonblocking_pipes),
+        cmocka_unit_test(unix_sockets),
+        cmocka_unit_test(terminals),
+        cmocka_unit_test(readable_and_writable),
+        cmocka_unit_test(register_reregister_deregister),
+        cmocka_unit_test(register_a_blocking_pipe),
+        cmocka_unit_test(poll_with_no_zero_and_finite_timeout),
+        cmocka_unit_test(add_becomes_mod_and_mod_becomes_add),
+        cmocka_unit_test(dump_names_what_is_waited_for),
+        cmocka_unit_test(check_finds_a_broken_table),
+        cmocka_unit_test(a_foreign_loop_waits_on_poll_fd),
+#if !EXEC_NO_THREADS
+        cmocka_unit_test(a_waker_of_another_thread_ends_the_park),
+#endif
+#if !EXEC_NO_MALLOC
+        cmocka_unit_test(the_table_grows_and_the_steady_state_allocates_nothing),
+        cmocka_unit_test(no_memory_for_the_table),
+#endif
+        cmocka_unit_test(forked_child_drops_the_epoll),
+#if EXEC_DEBUG
+        cmocka_unit_test(debug_finds_a_reused_descriptor),
+#endif
+        cmocka_unit_test(trap_20_each_system_call_fails),
+    };
+    alarm(300);         /* a hang is a failure */
+    return cmocka_run_group_tests(tests, NULL, NULL);
+}
