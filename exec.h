@@ -261,7 +261,7 @@ enum {
     EXEC__S_DELIVER = 2,    /* a level has come that it takes when it next suspends */
     EXEC__S_DONE = 4,
     EXEC__S_LEVEL = 8,      /* level > 0 */
-    EXEC__T_QUEUED = 16,    /* in the ready queue, or woken while running */
+    EXEC__T_QUEUED = 16,    /* in the ready queue; so is, first in it, the one that runs */
     EXEC__T_LIVE = 32,      /* claimed */
     EXEC__T_STARTED = 64,
     EXEC__T_CANCELLING = 128,       /* in the list of the cancelling */
@@ -275,7 +275,10 @@ struct exec_cx {
     exec_task *task;        /* being polled: what exec_wake takes */
     exec_future *child;     /* that was awaited last and is ready */
     exec_strand *strand;    /* not beside task: gcc would join the stores of each poll into a slow one */
-    unsigned budget;        /* ops that may be ready at once in this poll */
+    struct exec__quota {    /* of this poll; one store begins it */
+        unsigned budget;    /* ops that may be ready at once */
+        int woken;          /* the task was, while it ran: it is polled again */
+    } quota;
     int entry;              /* where exec__reenter sends a coroutine */
 };
 
@@ -851,9 +854,8 @@ static inline int exec__shield(exec_cx *cx, exec_future *f, exec_future *child) 
     return exec__await(cx, f, child);
 }
 static inline int exec__yield(exec_cx *cx, exec_future *f) {
-    exec_strand *s = cx->strand;
-    s->leaf = f;
-    s->flags = (uint16_t)(s->flags | EXEC__T_QUEUED);   /* a wake of oneself; a branch hands it outwards */
+    cx->quota.woken = 1;
+    cx->strand->leaf = f;
     return 1;
 }
 /* In EXEC_WAIT_UNTIL: a kill ends the wait of a cleanup. */
@@ -863,8 +865,8 @@ static inline int exec__killed(exec_future *f) {
     return 1;
 }
 static inline int exec_spend(exec_cx *cx) {
-    if (EXEC__LIKELY(cx->budget > 0)) {
-        cx->budget--;
+    if (EXEC__LIKELY(cx->quota.budget > 0)) {
+        cx->quota.budget--;
         return 1;
     }
     exec_wake(cx->task);
@@ -1265,7 +1267,7 @@ EXEC_API const char *exec_strerror(intptr_t result) {
         { EALREADY, "done or asked for already" },
         { ECANCELED, "cancelled" }
     };
-    intptr_t error = result < 0 ? -result : result;
+    intptr_t error = result < 0 && result > INTPTR_MIN ? -result : result;
     for (size_t i = 0; i < sizeof texts / sizeof *texts; i++)
         if (texts[i].error == error) return texts[i].text;
     return "an error that this library does not name: see errno(3)";
@@ -1380,10 +1382,6 @@ EXEC_API exec_future *exec_strand_poll(exec_cx *cx, exec_strand *s) {
         exec__pop(cx, s, done);
     } else {
         done = exec__trampoline(cx, s);
-    }
-    if (s->flags & EXEC__T_QUEUED) {    /* it yielded */
-        exec__strand_clear(s, EXEC__T_QUEUED);
-        exec__strand_set(outer, EXEC__T_QUEUED);
     }
     cx->strand = outer;
     return done;
@@ -1547,11 +1545,14 @@ EXEC_API void exec_wake(exec_task *t) {
 #if EXEC_DEBUG
     EXEC_ASSERT(ex->owner == exec__self(), "exec_wake from another thread: take an exec_waker and wake that");
 #endif
+    if (ex->cx.task == t) {             /* running: it stays in the queue when it pends */
+        ex->cx.quota.woken = 1;
+        return;
+    }
     if (t->strand.flags & EXEC__T_QUEUED) return;
     EXEC_TRACE_WAKE(t);
     exec__task_set(t, EXEC__T_QUEUED);
     ex->counters.wakes++;
-    if (ex->cx.task == t) return;       /* running: stays in the queue when it pends */
     exec__push_ready(ex, t);
     if (EXEC__UNLIKELY(ex->armed)) exec__signal_armed(ex);
 }
@@ -2019,28 +2020,31 @@ static EXEC__COLD void exec__stalled(exec *ex, const exec_type *type, unsigned l
     exec_log(ex, t.s);
 }
 
+static struct exec__quota exec__quota(const exec *ex) {
+    struct exec__quota quota;
+    quota.budget = ex->config.ops_per_poll;
+    quota.woken = 0;
+    return quota;
+}
+
 /* Running is: being cx.task. */
-static inline exec_future *exec__poll_task(exec_cx *cx, exec_task *t, unsigned budget) {
+static inline void exec__poll_begins(exec_cx *cx, exec_task *t, struct exec__quota quota) {
     cx->task = t;
     cx->strand = &t->strand;
-    cx->budget = budget;
+    cx->quota = quota;
     EXEC_TRACE_POLL(t);
 #if EXEC_DEBUG
     exec__poison_stack();
 #endif
-    return exec__trampoline(cx, &t->strand);
 }
 
-/* One that is polled for the first time, or has a level, or whose polls are timed. `queued`: it stays. */
-static EXEC__COLD exec_future *exec__poll_rare(exec *ex, exec_task *t, int queued) {
+/* One that is polled for the first time, or has a level, or whose polls are timed. */
+static EXEC__COLD exec_future *exec__poll_rare(exec *ex, exec_task *t) {
     int64_t limit = ex->config.stall_ns, start = limit ? exec_now(ex) : 0, took;
     exec_future *done;
-    if (!queued) exec__strand_clear(&t->strand, EXEC__T_QUEUED);
-    ex->cx.task = t;
-    ex->cx.strand = &t->strand;
-    ex->cx.budget = ex->config.ops_per_poll;
+    exec__poll_begins(&ex->cx, t, exec__quota(ex));
     exec__prepare_strand(&ex->cx, &t->strand);
-    done = exec__poll_task(&ex->cx, t, ex->cx.budget);
+    done = exec__trampoline(&ex->cx, &t->strand);
     took = limit ? exec_now(ex) - start : 0;
     if (took > limit) {
         exec_future *root = exec__root_of(t);
@@ -2049,39 +2053,49 @@ static EXEC__COLD exec_future *exec__poll_rare(exec *ex, exec_task *t, int queue
     return done;
 }
 
-static EXEC__COLD void exec__bury_first(exec *ex, exec_task *t) {
+/* The first of the queue; NULL: it is empty. */
+static exec_task *exec__first(const exec *ex) { return ex->last ? ex->last->next : NULL; }
+
+static EXEC__COLD exec_task *exec__bury_first(exec *ex, exec_task *t) {
     exec__drop_first(ex, t);
     ex->gone--;
     t->store->release(t->store, t, exec__root_of(t)->type);
+    return exec__first(ex);
+}
+
+/* It leaves the queue: it is over, or idle. The next one. */
+static exec_task *exec__next_after(exec *ex, exec_task *t, exec_future *done) {
+    exec__strand_clear(&t->strand, EXEC__T_QUEUED);
+    exec__drop_first(ex, t);
+    if (done) exec__task_over(ex, t, done, 0);
+    return exec__first(ex);
 }
 
 /* Polls up to `limit` tasks from the queue. The one that runs stays first in the ring, and goes last by
    one store if it was woken meanwhile. */
 static unsigned exec__poll_ready(exec *ex, unsigned limit) {
-    const unsigned budget = ex->config.ops_per_poll;
+    const struct exec__quota quota = exec__quota(ex);
     const unsigned rare = ex->config.stall_ns ? UINT16_MAX : EXEC__S_FRESH | EXEC__S_LEVEL | EXEC__T_GONE;
-    exec_task *last = ex->last;
+    exec_task *t = exec__first(ex);
     unsigned left = limit;
-    while (last) {
-        exec_task *t = last->next;
+    if (!t) return 0;
+    for (;;) {
         exec_future *done;
-        if (EXEC__UNLIKELY(t->strand.flags & rare)) {
-            if (t->strand.flags & EXEC__T_GONE) {
-                exec__bury_first(ex, t);
-                last = ex->last;
-                continue;
-            }
-            done = exec__poll_rare(ex, t, 0);
+        if (EXEC__LIKELY(!(t->strand.flags & rare))) {
+            exec__poll_begins(&ex->cx, t, quota);
+            done = exec__trampoline(&ex->cx, &t->strand);
+        } else if (t->strand.flags & EXEC__T_GONE) {
+            if (!(t = exec__bury_first(ex, t))) break;
+            continue;
         } else {
-            exec__strand_clear(&t->strand, EXEC__T_QUEUED);
-            done = exec__poll_task(&ex->cx, t, budget);
+            done = exec__poll_rare(ex, t);
         }
-        if (EXEC__LIKELY(!done && t->strand.flags & EXEC__T_QUEUED)) {
-            ex->last = last = t;
-        } else {
-            exec__drop_first(ex, t);
-            if (done) exec__task_over(ex, t, done, 0);
-            last = ex->last;
+        if (EXEC__LIKELY(!done && ex->cx.quota.woken)) {
+            ex->last = t;
+            t = t->next;
+        } else if (!(t = exec__next_after(ex, t, done))) {
+            left--;
+            break;
         }
         if (!--left) break;
     }
@@ -2097,16 +2111,15 @@ static void exec__unwind_now(exec *ex, exec_task *t) {
     int queued = t->strand.flags & EXEC__T_QUEUED, fixed = t->store == &ex->fixed;
     exec_future *done;
     exec__set_current(ex);
-    done = exec__poll_rare(ex, t, 1);
+    done = exec__poll_rare(ex, t);
     exec__poll_over(ex);
     ex->counters.polls++;
     exec__set_current(current);
     if (done) {
         exec__task_over(ex, t, done, queued);
         if (fixed && queued) exec__reap(ex);
-    } else if (!queued && t->strand.flags & EXEC__T_QUEUED) {
-        exec__push_ready(ex, t);
-        if (ex->armed) exec__signal_armed(ex);
+    } else if (!queued && ex->cx.quota.woken) {
+        exec_wake(t);
     }
 }
 
@@ -2515,9 +2528,10 @@ static int exec__look(exec *ex) {
 /* Looks again and again before it parks. 1: something came. */
 static int exec__spin(exec *ex, int64_t timeout_ns) {
     int64_t span = ex->config.spin_ns < timeout_ns ? ex->config.spin_ns : timeout_ns;
-    int64_t end = exec_now(ex) + span;
+    int64_t end = exec__after(exec_now(ex), span);
     do {
-        if (exec__look(ex) < 0 || ex->last) return 1;
+        if (exec__look(ex) < 0) return 0;       /* the wait will say why */
+        if (ex->last) return 1;
         if (ex->port && EXEC__LOAD(&ex->port->head)) return 1;
     } while (exec_now(ex) < end);
     return timeout_ns <= ex->config.spin_ns;
@@ -2525,7 +2539,7 @@ static int exec__spin(exec *ex, int64_t timeout_ns) {
 
 static int exec__park(exec *ex, int64_t timeout_ns) {
     int status;
-    if (ex->config.spin_ns && exec__spin(ex, timeout_ns)) return 0;
+    if (ex->config.spin_ns && !ex->config.virtual_clock && exec__spin(ex, timeout_ns)) return 0;
     if (!exec__arm(ex)) return 0;
     ex->counters.parks++;
     EXEC_TRACE_PARK(ex, timeout_ns);
@@ -2631,9 +2645,13 @@ static const exec_type exec__until_type = {
 static void exec__until_unwind(exec *ex, exec_handle *h) {
     unsigned level = EXEC_CANCEL;
     while (h->task) {
+        int status;
         exec__cancel_task(ex, h->task, level);
         ex->stopping = 0;
-        if (exec__loop(ex, h) < 0) level = EXEC_KILL;
+        status = exec__loop(ex, h);
+        EXEC_ASSERT(status != -EDEADLK || level < EXEC_KILL, "exec_run_until: a leaf does not end when it is "
+                    "killed, and nothing can wake it: when exec_canceled, its poll is to be ready");
+        if (status < 0) level = EXEC_KILL;
     }
 }
 
@@ -2716,12 +2734,19 @@ static void exec__cancel_all(exec *ex, unsigned level) {
 static void exec__unwind_all(exec *ex, int64_t limit) {
     exec__cancel_all(ex, EXEC_CANCEL);
     while (ex->counters.tasks) {
-        int64_t timeout = exec__timeout(ex), left;
+        int64_t timeout, left, next = exec__next_deadline(ex);
+        if (ex->config.virtual_clock && !ex->last && next != EXEC_NEVER && next > limit && !exec__reachable(ex)) {
+            if (limit > ex->virtual_now) ex->virtual_now = limit;       /* not a jump beyond it */
+            return;
+        }
+        timeout = exec__timeout(ex);
         if (timeout == EXEC_NEVER && !exec__reachable(ex)) return;
         left = limit == EXEC_NEVER ? EXEC_NEVER : limit - exec_now(ex);
         if (left <= 0) return;
         if (timeout && exec__park(ex, timeout < left ? timeout : left) < 0) return;
         exec__turn(ex);
+        /* who waits for others on a virtual clock waits for real */
+        if (timeout == EXEC_NEVER && left != EXEC_NEVER && ex->config.virtual_clock) ex->virtual_now = limit;
     }
 }
 
@@ -3101,7 +3126,7 @@ static int exec__check_task(const exec *ex, const exec_task *t, unsigned list) {
 }
 
 EXEC_API int exec_check(exec *ex) {
-    uint32_t tasks = 0, gone = 0;
+    uint32_t tasks = 0, gone = 0, queued = 0;
     int good = 1;
     exec_task *t;
     for (unsigned list = 0; list < 2; list++)
@@ -3110,7 +3135,7 @@ EXEC_API int exec_check(exec *ex) {
     if ((t = ex->last) != NULL && good) do {
         t = t->next;
         if (t->strand.flags & EXEC__T_GONE) gone++;
-        good = t->strand.flags & EXEC__T_QUEUED || t == ex->cx.task;
+        good = (t->strand.flags & EXEC__T_QUEUED) != 0;
     } while (good && t != ex->last);
     good = good && tasks == ex->counters.tasks && gone == ex->gone;
     for (exec_driver *d = ex->drivers; d && good; d = d->next)

@@ -569,14 +569,19 @@ static void exec__slot_reset(exec_net *net, exec_fd_slot *s, unsigned kind) {
 }
 
 #if EXEC_DEBUG
-static int exec__same_file(exec_fd_slot *s, int fd, int compare) {
+/* Remembers which file it is. */
+static void exec__file_note(exec_fd_slot *s, int fd) {
     struct stat st;
-    int same;
-    if (EXEC_SYS_FSTAT(fd, &st) < 0) return !compare;
-    same = s->device == (uint64_t)st.st_dev && s->inode == (uint64_t)st.st_ino;
+    memset(&st, 0, sizeof st);                  /* no inode: not known */
+    if (EXEC_SYS_FSTAT(fd, &st) < 0) st.st_ino = 0;
     s->device = (uint64_t)st.st_dev;
     s->inode = (uint64_t)st.st_ino;
-    return same || !compare;
+}
+
+static int exec__file_same(const exec_fd_slot *s, int fd) {
+    exec_fd_slot now = *s;
+    exec__file_note(&now, fd);
+    return !s->inode || !now.inode || (now.device == s->device && now.inode == s->inode);
 }
 #endif
 
@@ -587,7 +592,7 @@ static void exec__slot_new(exec_net *net, int fd, unsigned kind) {
     s = &net->slots[fd];
     exec__slot_reset(net, s, kind);
 #if EXEC_DEBUG
-    exec__same_file(s, fd, 0);
+    exec__file_note(s, fd);
 #endif
 }
 
@@ -631,7 +636,7 @@ static EXEC__COLD int exec__slot_prepare(exec_net *net, int fd) {
     status = exec__slot_detect(s, fd);
     if (status < 0) s->kind = EXEC__FD_UNKNOWN;
 #if EXEC_DEBUG
-    exec__same_file(s, fd, 0);
+    exec__file_note(s, fd);
 #endif
     return status;
 }
@@ -648,7 +653,7 @@ static int exec__link(exec_net *net, exec_waiter *w, exec_task *task) {
     if ((w->interest & EXEC_READABLE) && s->waiters[0]) return -EBUSY;
     if ((w->interest & EXEC_WRITABLE) && s->waiters[1]) return -EBUSY;
 #if EXEC_DEBUG
-    EXEC_ASSERT(exec__same_file(s, w->fd, 1), "a wait for a descriptor that was closed and came back: "
+    EXEC_ASSERT(exec__file_same(s, w->fd), "a wait for a descriptor that was closed and came back: "
                 "close with exec_close_fd, or call exec_fd_forget before a foreign close()");
 #endif
     if (w->interest & EXEC_READABLE) s->waiters[0] = w;
@@ -857,10 +862,10 @@ static int exec__io_wait(exec_cx *cx, exec_net *net, exec_io *io) {
    with readiness is one that is known and not cancelled. */
 static inline int exec__io_go(exec_cx *cx, exec_net *net, exec_io *io) {
     uint32_t fd = (uint32_t)io->waiter.fd;
-    if (fd >= net->slot_count || !(net->slots[fd].state & io->waiter.interest) || !cx->budget
+    if (fd >= net->slot_count || !(net->slots[fd].state & io->waiter.interest) || !cx->quota.budget
         || EXEC__UNLIKELY(exec_canceled(&io->fut)))
         return exec__io_wait(cx, net, io);
-    cx->budget--;
+    cx->quota.budget--;
     if (io->waiter.linked) exec__unlink(net, &io->waiter);
     return 1;
 }

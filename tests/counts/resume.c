@@ -71,35 +71,47 @@ static int by_hand(unsigned long rounds, unsigned tasks) {
 
 /* ------------------------------------------------------------------------------------ the library */
 
-typedef struct level level;
-struct level { EXEC_FRAME; level *child; unsigned long left; };
+/* The same loop as the floor's. */
+typedef struct { EXEC_FRAME; unsigned long left; } counter;
+
+EXEC_ASYNC(counter) {
+    EXEC_BEGIN;
+    for (; self->left > 0; self->left--) EXEC_YIELD;
+    EXEC_END;
+}
+
+/* Awaits `depth` - 1 more of its kind, the last of which awaits the counter. */
+typedef struct level { EXEC_FRAME; struct level *next; counter *counter; unsigned depth; unsigned long left; } level;
 
 EXEC_ASYNC_DECLARE(level);
 
 static exec_future *deeper(level *self) {
-    level *child = self->child, *grandchild = child->child;
-    return EXEC_CALL(child, level, .child = grandchild, .left = self->left);
+    if (self->depth == 1) return EXEC_CALL(self->counter, counter, .left = self->left);
+    return EXEC_CALL(self->next, level, .next = self->next + 1, .counter = self->counter,
+                     .depth = self->depth - 1, .left = self->left);
 }
 
 EXEC_ASYNC_DEFINE(level) {
     EXEC_BEGIN;
-    if (self->child) EXEC_TRY(deeper(self));
-    else for (; self->left > 0; self->left--) EXEC_YIELD;
+    EXEC_TRY(deeper(self));
     EXEC_END;
 }
 
 static int by_executor(unsigned depth, unsigned long rounds, unsigned tasks) {
-    level *frames = (level *)calloc((size_t)tasks * depth, sizeof *frames);
+    level *levels = (level *)calloc((size_t)tasks * depth, sizeof *levels);
+    counter *counters = (counter *)calloc(tasks, sizeof *counters);
     exec ex;
-    if (!frames || exec_init(&ex, NULL) < 0) return 1;
-    for (unsigned i = 0; i < tasks; i++) {
-        level *chain = frames + (size_t)i * depth;      /* its [0] is not used: the task is the first level */
-        for (unsigned d = 1; d + 1 < depth; d++) chain[d].child = &chain[d + 1];
-        if (EXEC_SPAWN(&ex, NULL, level, .child = depth > 1 ? &chain[1] : NULL, .left = rounds) < 0) return 1;
+    int status = levels && counters ? exec_init(&ex, NULL) : -ENOMEM;
+    for (unsigned i = 0; i < tasks && status == 0; i++) {
+        if (depth == 1) status = EXEC_SPAWN(&ex, NULL, counter, .left = rounds);
+        else status = EXEC_SPAWN(&ex, NULL, level, .next = levels + (size_t)i * depth, .counter = counters + i,
+                                 .depth = depth - 1, .left = rounds);
     }
-    if (exec_run(&ex) < 0) return 1;
-    free(frames);
-    return exec_destroy(&ex, EXEC_SEC(1)) < 0;
+    if (status == 0) status = exec_run(&ex);
+    if (status == 0) status = exec_destroy(&ex, EXEC_SEC(1));
+    free(levels);
+    free(counters);
+    return status < 0;
 }
 
 int main(int argc, char **argv) {
