@@ -3135,7 +3135,7 @@ EXEC_API int exec_check(exec *ex) {
     if ((t = ex->last) != NULL && good) do {
         t = t->next;
         if (t->strand.flags & EXEC__T_GONE) gone++;
-        good = (t->strand.flags & EXEC__T_QUEUED) != 0;
+        good = t->strand.flags & EXEC__T_QUEUED && queued++ < tasks + ex->gone;
     } while (good && t != ex->last);
     good = good && tasks == ex->counters.tasks && gone == ex->gone;
     for (exec_driver *d = ex->drivers; d && good; d = d->next)
