@@ -269,16 +269,19 @@ enum {
     EXEC__T_GONE = 512      /* over, but still linked in the ready queue */
 };
 
+/* What a poll has left. One store begins it. */
+typedef struct exec__quota {
+    unsigned budget;        /* ops that may be ready at once */
+    int woken;              /* the task was, while it ran: it is polled again */
+} exec__quota;
+
 /* What a poll may use. Valid during the poll, and the same object for each poll of an executor. */
 struct exec_cx {
     struct exec *exec;
     exec_task *task;        /* being polled: what exec_wake takes */
     exec_future *child;     /* that was awaited last and is ready */
     exec_strand *strand;    /* not beside task: gcc would join the stores of each poll into a slow one */
-    struct exec__quota {    /* of this poll; one store begins it */
-        unsigned budget;    /* ops that may be ready at once */
-        int woken;          /* the task was, while it ran: it is polled again */
-    } quota;
+    exec__quota quota;
     int entry;              /* where exec__reenter sends a coroutine */
 };
 
@@ -2020,15 +2023,15 @@ static EXEC__COLD void exec__stalled(exec *ex, const exec_type *type, unsigned l
     exec_log(ex, t.s);
 }
 
-static struct exec__quota exec__quota(const exec *ex) {
-    struct exec__quota quota;
+static exec__quota exec__fresh_quota(const exec *ex) {
+    exec__quota quota;
     quota.budget = ex->config.ops_per_poll;
     quota.woken = 0;
     return quota;
 }
 
 /* Running is: being cx.task. */
-static inline void exec__poll_begins(exec_cx *cx, exec_task *t, struct exec__quota quota) {
+static inline void exec__poll_begins(exec_cx *cx, exec_task *t, exec__quota quota) {
     cx->task = t;
     cx->strand = &t->strand;
     cx->quota = quota;
@@ -2042,7 +2045,7 @@ static inline void exec__poll_begins(exec_cx *cx, exec_task *t, struct exec__quo
 static EXEC__COLD exec_future *exec__poll_rare(exec *ex, exec_task *t) {
     int64_t limit = ex->config.stall_ns, start = limit ? exec_now(ex) : 0, took;
     exec_future *done;
-    exec__poll_begins(&ex->cx, t, exec__quota(ex));
+    exec__poll_begins(&ex->cx, t, exec__fresh_quota(ex));
     exec__prepare_strand(&ex->cx, &t->strand);
     done = exec__trampoline(&ex->cx, &t->strand);
     took = limit ? exec_now(ex) - start : 0;
@@ -2074,7 +2077,7 @@ static exec_task *exec__next_after(exec *ex, exec_task *t, exec_future *done) {
 /* Polls up to `limit` tasks from the queue. The one that runs stays first in the ring, and goes last by
    one store if it was woken meanwhile. */
 static unsigned exec__poll_ready(exec *ex, unsigned limit) {
-    const struct exec__quota quota = exec__quota(ex);
+    const exec__quota quota = exec__fresh_quota(ex);
     const unsigned rare = ex->config.stall_ns ? UINT16_MAX : EXEC__S_FRESH | EXEC__S_LEVEL | EXEC__T_GONE;
     exec_task *t = exec__first(ex);
     unsigned left = limit;
