@@ -2395,8 +2395,7 @@ static void exec__take_cell(exec *ex, exec_cell *cell) {
     default:
         if (cell->task) {
             unsigned asked = EXEC__LOAD(&cell->level);
-            unsigned level = asked & EXEC_KILL ? EXEC_KILL : asked;
-            if (level) exec__cancel_task(ex, cell->task, level);
+            if (asked) exec__cancel_task(ex, cell->task, asked & EXEC_KILL ? +EXEC_KILL : +EXEC_CANCEL);
             exec_wake(cell->task);
         }
         exec__cell_drop(cell);
