@@ -740,6 +740,53 @@ static void abort_marks_the_outermost_cleanup(void **state) {
     close_exec(&ex);
 }
 
+/* Cleanup, in it a body, in that a cleanup: the body in the middle is part of the outermost cleanup. */
+typedef struct { EXEC_FRAME; gate *slow; gate now; nest child; } middle_body;
+EXEC_ASYNC(middle_body) {
+    EXEC_BEGIN;
+    self->now.open = 1;
+    EXEC_AWAIT(EXEC_CALL(&self->child, nest, .gate = &self->now, .clean = self->slow, .id = 9));
+    EXEC_YIELD;
+    trace("middle on");
+    EXEC_FINALLY;
+    trace("middle clean");
+    EXEC_END;
+}
+typedef struct { EXEC_FRAME; gate *slow; middle_body child; } cleans_by_middle;
+EXEC_ASYNC(cleans_by_middle) {
+    EXEC_BEGIN;
+    EXEC_FINALLY;
+    EXEC_AWAIT(EXEC_CALL(&self->child, middle_body, .slow = self->slow));
+    trace("cleaned");
+    EXEC_END;
+}
+typedef struct { EXEC_FRAME; gate *slow; cleans_by_middle child; } outer_of_middle;
+EXEC_ASYNC(outer_of_middle) {
+    EXEC_BEGIN;
+    EXEC_AWAIT(EXEC_CALL(&self->child, cleans_by_middle, .slow = self->slow));
+    trace("outer on");
+    EXEC_FINALLY;
+    trace("outer clean");
+    EXEC_END;
+}
+static void abort_does_not_cut_a_body_inside_a_cleanup(void **state) {
+    exec ex;
+    gate slow = { 0 };
+    exec_handle h;
+    exec_opts opts = test_opts_handle(&h);
+    (void)state;
+    open_exec(&ex);
+    assert_int_equal(EXEC_SPAWN(&ex, &opts, outer_of_middle, .slow = &slow), 0);
+    exec_turn(&ex);
+    expect_trace("body 9 on 9 clean 9");
+    assert_int_equal(exec_handle_abort(&h), 0);
+    gate_open(&slow, 0);
+    assert_int_equal(exec_run(&ex), 0);
+    expect_trace("done 9 middle on middle clean cleaned outer clean");
+    assert_int_equal(exec_handle_state(&h), EXEC_STATE_CANCELLED);
+    close_exec(&ex);
+}
+
 static void kill_ends_the_awaits_of_cleanups(void **state) {
     exec ex;
     gate g = { 0 }, slow = { 0 }, slower = { 0 };
@@ -1456,6 +1503,7 @@ int main(void) {
         cmocka_unit_test(abort_in_the_roots_cleanup_changes_nothing),
         cmocka_unit_test(abort_does_not_cut_an_inner_cleanup),
         cmocka_unit_test(abort_marks_the_outermost_cleanup),
+        cmocka_unit_test(abort_does_not_cut_a_body_inside_a_cleanup),
         cmocka_unit_test(kill_ends_the_awaits_of_cleanups),
         cmocka_unit_test(kill_ends_every_await_and_wait_until_of_a_cleanup),
         cmocka_unit_test(a_cleanup_that_yields_for_ever_under_kill_does_not_hang_others),
