@@ -1,6 +1,25 @@
 /* SPDX-License-Identifier: MIT
- * What EXEC_DEBUG adds at run time. (What it refuses at compile time: tests/fail.) */
+ * Sizes, and what EXEC_DEBUG adds at run time. (What it refuses at compile time: tests/fail.) */
+#define TEST_HEADER "../exec_timer.h"
 #include "test.h"
+
+/* The bounds of docs/internals.md, by the size of a pointer. */
+static void sizes_are_within_their_bounds(void **state) {
+    typedef struct { EXEC_FRAME; } empty;
+    typedef EXEC_SLOT(empty) empty_slot;
+    const int wide = sizeof(void *) == 8;
+    (void)state;
+    printf("future %zu, strand %zu, task %zu, idle task with an empty frame %zu, cell %zu, timer %zu, wheel %zu\n",
+           sizeof(exec_future), sizeof(exec_strand), sizeof(exec_task), sizeof(empty_slot), sizeof(exec_cell),
+           sizeof(exec_timer), sizeof(exec_timers));
+    assert_true(sizeof(exec_future) <= (wide ? 32 : 20));
+    assert_true(sizeof(exec_strand) <= 16);
+    assert_true(sizeof(exec_task) <= (wide ? 72 : 40));
+    assert_true(sizeof(empty_slot) <= (wide ? 104 : 60));
+    assert_true(sizeof(exec_cell) <= 32);
+    assert_true(sizeof(exec_timer) <= 40);
+    assert_true(sizeof(exec_timers) <= 4096);
+}
 
 #if EXEC_DEBUG
 enum { NUMBERS = 64 };
@@ -57,6 +76,9 @@ static void trap_29_an_array_is_overwritten_between_two_polls(void **state) {
 }
 
 int main(void) {
-    const struct CMUnitTest tests[] = { cmocka_unit_test(trap_29_an_array_is_overwritten_between_two_polls) };
+    const struct CMUnitTest tests[] = {
+        cmocka_unit_test(sizes_are_within_their_bounds),
+        cmocka_unit_test(trap_29_an_array_is_overwritten_between_two_polls)
+    };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }
