@@ -1125,6 +1125,7 @@ EXEC__USED EXEC__MAYBE_UNUSED static const char *const exec__layout_used = &EXEC
 #if (defined EXEC_IMPLEMENTATION || defined EXEC_STATIC) && !defined EXEC__IMPLEMENTED
 #define EXEC__IMPLEMENTED
 
+#include <limits.h>
 #include <poll.h>
 #include <stdlib.h>
 #include <sys/eventfd.h>
@@ -1759,6 +1760,7 @@ static exec_task *exec__task_init(exec_task *t, exec_store *store, const exec_ty
 EXEC_API void *exec__claim(exec *ex, const exec_opts *opts, const exec_type *type) {
     exec_store *store = NULL;
     exec_task *t;
+    if (opts && opts->handle) memset(opts->handle, 0, sizeof *opts->handle);    /* of no task, if this fails */
     if (ex->closing) {
         ex->claim_error = -ECANCELED;
         return NULL;
@@ -2436,8 +2438,11 @@ EXEC_API int exec_wake_fd(const exec *ex) { return ex->port ? ex->port->fd : -1;
 /* ------------------------------------------------------------------------------- default parker */
 
 static EXEC__MAYBE_UNUSED int exec__ppoll(struct pollfd *fds, nfds_t count, const struct timespec *timeout) {
-    struct timespec copy = { 0, 0 };    /* the kernel writes the rest into it */
-    if (timeout) copy = *timeout;
+    struct { long seconds, nanoseconds; } copy = { 0, 0 };  /* the kernel's, whatever libc's time_t is */
+    if (timeout) {
+        copy.seconds = timeout->tv_sec > LONG_MAX ? LONG_MAX : (long)timeout->tv_sec;
+        copy.nanoseconds = (long)timeout->tv_nsec;
+    }
     return (int)syscall(SYS_ppoll, fds, (long)count, timeout ? &copy : NULL, NULL, 0L);
 }
 
@@ -2592,7 +2597,10 @@ static int exec__loop(exec *ex, const exec_handle *until) {
         int64_t timeout;
         int status;
         exec__drain(ex);
-        if (until ? !until->task : !ex->counters.tasks) return 0;
+        if (until ? !until->task : !ex->counters.tasks) {
+            if (!until) ex->stopping = 0;       /* there is nothing left to stop */
+            return 0;
+        }
         if (ex->stopping) {
             ex->stopping = 0;
             return 1;
