@@ -44,6 +44,13 @@ static inline exec_opts test_opts_handle(exec_handle *handle) {
     return opts;
 }
 
+/* n, or less where EXEC_TEST_ROUNDS says so: under a slow emulator. */
+static inline int test_rounds(int n) {
+    const char *text = getenv("EXEC_TEST_ROUNDS");
+    int most = text ? atoi(text) : n;
+    return most < n ? most : n;
+}
+
 /* xorshift64*: the same sequence on every machine. */
 static uint64_t test_random_state;
 static inline uint64_t test_random(void) {

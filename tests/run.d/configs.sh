@@ -82,6 +82,7 @@ config_tsan() {
 config_valgrind() {
     needs valgrind
     TEST_SECONDS=$((3 * TEST_SECONDS))
+    export EXEC_TEST_TREES=${EXEC_TEST_TREES:-2000} EXEC_TEST_ROUNDS=${EXEC_TEST_ROUNDS:-2000}   # 30 times as slow
     # A child that is meant to abort holds what it holds: it says nothing, its status still counts.
     RUNNER=(valgrind -q --child-silent-after-fork=yes --error-exitcode=99 --leak-check=full --show-leak-kinds=definite,indirect
         --errors-for-leak-kinds=definite,indirect --track-fds=no --num-callers=20)
