@@ -374,6 +374,20 @@ enum { EXEC__IO_ALL = 1, EXEC__IO_MSG = 2, EXEC__IO_BEGUN = 8, EXEC__IO_PAUSED =
 
 typedef struct exec__timespec64 { int64_t sec, nsec; } exec__timespec64;
 
+/* struct epoll_event; glibc has its packing from an attribute that tcc does not get to see. */
+typedef struct exec__event {
+    uint32_t events;
+#if !defined __x86_64__ && !defined __i386__
+    uint32_t padding;
+#endif
+    uint32_t fd, generation;
+} exec__event;
+#ifndef __TINYC__
+typedef char exec__event_is_one[sizeof(exec__event) == sizeof(struct epoll_event) ? 1 : -1];
+#endif
+
+static struct epoll_event *exec__events(exec__event *events) { return (struct epoll_event *)(void *)events; }
+
 static EXEC__MAYBE_UNUSED int exec__epoll_pwait2(int epoll, struct epoll_event *events, int count,
                                                  const exec__timespec64 *timeout) {
     return (int)syscall(SYS_epoll_pwait2, epoll, events, count, timeout, NULL, 0L);
@@ -389,14 +403,16 @@ static void exec__backend_close(exec_net *net) { EXEC_SYS_CLOSE(net->epoll); }
 
 /* 0 or a negated errno. What the kernel knows of a number may be older than what the slot does. */
 static int exec__epoll_set(const exec_net *net, int op, int fd, uint32_t events, uint32_t generation) {
-    struct epoll_event event;
+    exec__event event;
+    memset(&event, 0, sizeof event);
     event.events = events;
-    event.data.u64 = (uint64_t)generation << 32 | (uint32_t)fd;
-    if (EXEC_SYS_EPOLL_CTL(net->epoll, op, fd, &event) == 0) return 0;
+    event.fd = (uint32_t)fd;
+    event.generation = generation;
+    if (EXEC_SYS_EPOLL_CTL(net->epoll, op, fd, exec__events(&event)) == 0) return 0;
     if (errno == EEXIST && op == EPOLL_CTL_ADD) op = EPOLL_CTL_MOD;
     else if (errno == ENOENT && op == EPOLL_CTL_MOD) op = EPOLL_CTL_ADD;
     else return -errno;
-    return EXEC_SYS_EPOLL_CTL(net->epoll, op, fd, &event) == 0 ? 0 : -errno;
+    return EXEC_SYS_EPOLL_CTL(net->epoll, op, fd, exec__events(&event)) == 0 ? 0 : -errno;
 }
 
 static int exec__wants(const exec_fd_slot *s, unsigned direction) {
@@ -433,13 +449,13 @@ static void exec__ready_to(exec_waiter *w, unsigned direction) {
     exec_wake(w->task);
 }
 
-static void exec__backend_event(exec_net *net, const struct epoll_event *event) {
-    uint32_t fd = (uint32_t)event->data.u64, events = event->events;
+static void exec__backend_event(exec_net *net, const exec__event *event) {
+    uint32_t fd = event->fd, events = event->events;
     unsigned came = 0;
     exec_fd_slot *s;
     if (fd >= net->slot_count) return;          /* the eventfd, which is only to end the wait */
     s = &net->slots[fd];
-    if (s->generation != (uint32_t)(event->data.u64 >> 32) || s->kind == EXEC__FD_CANCELLED) return;
+    if (s->generation != event->generation || s->kind == EXEC__FD_CANCELLED) return;
     if (events & (EPOLLIN | EPOLLRDHUP | EPOLLHUP | EPOLLERR | EPOLLPRI)) came |= EXEC_READABLE;
     if (events & (EPOLLOUT | EPOLLHUP | EPOLLERR)) came |= EXEC_WRITABLE;
     /* Behind these there may be no further edge: from now on only EAGAIN ends readiness. */
@@ -452,18 +468,18 @@ static void exec__backend_event(exec_net *net, const struct epoll_event *event) 
 }
 
 /* A finite wait. In milliseconds where the kernel (or a filter) offers no finer one: rounded up. */
-static int exec__epoll_timed(exec_net *net, struct epoll_event *events, int64_t timeout_ns) {
+static int exec__epoll_timed(exec_net *net, exec__event *events, int64_t timeout_ns) {
     exec__timespec64 timeout;
     int64_t ms = timeout_ns / 1000000 + (timeout_ns % 1000000 != 0);
     int count;
     timeout.sec = timeout_ns / 1000000000;
     timeout.nsec = timeout_ns % 1000000000;
     if (!net->coarse) {
-        count = EXEC_SYS_EPOLL_PWAIT2(net->epoll, events, EXEC_NET_EVENTS, &timeout);
+        count = EXEC_SYS_EPOLL_PWAIT2(net->epoll, exec__events(events), EXEC_NET_EVENTS, &timeout);
         if (count >= 0 || (errno != ENOSYS && errno != EPERM)) return count;
         net->coarse = 1;
     }
-    return EXEC_SYS_EPOLL_WAIT(net->epoll, events, EXEC_NET_EVENTS, ms > INT32_MAX ? INT32_MAX : (int)ms);
+    return EXEC_SYS_EPOLL_WAIT(net->epoll, exec__events(events), EXEC_NET_EVENTS, ms > INT32_MAX ? INT32_MAX : (int)ms);
 }
 
 /* The eventfd of the executor appears with its first waker. It is never read: each write is an edge. */
@@ -475,13 +491,13 @@ static EXEC__COLD int exec__backend_wake_fd(exec_net *net) {
 }
 
 static int exec__backend_wait(exec_net *net, int64_t timeout_ns) {
-    struct epoll_event events[EXEC_NET_EVENTS];
+    exec__event events[EXEC_NET_EVENTS];
     int count, status;
     if (EXEC__UNLIKELY(net->wake != exec_wake_fd(net->driver.exec))
         && (status = exec__backend_wake_fd(net)) < 0)
         return status;
     if (timeout_ns <= 0 || timeout_ns == EXEC_NEVER)
-        count = EXEC_SYS_EPOLL_WAIT(net->epoll, events, EXEC_NET_EVENTS, timeout_ns > 0 ? -1 : 0);
+        count = EXEC_SYS_EPOLL_WAIT(net->epoll, exec__events(events), EXEC_NET_EVENTS, timeout_ns > 0 ? -1 : 0);
     else
         count = exec__epoll_timed(net, events, timeout_ns);
     if (count < 0) return errno == EINTR ? 0 : -errno;
@@ -634,7 +650,10 @@ static EXEC__COLD int exec__slot_prepare(exec_net *net, int fd) {
     s = &net->slots[fd];
     if (s->kind == EXEC__FD_CANCELLED) return -EBADF;
     status = exec__slot_detect(s, fd);
-    if (status < 0) s->kind = EXEC__FD_UNKNOWN;
+    if (status < 0) {
+        s->kind = EXEC__FD_UNKNOWN;
+        s->state = 0;
+    }
 #if EXEC_DEBUG
     exec__file_note(s, fd);
 #endif

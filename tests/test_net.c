@@ -610,7 +610,12 @@ static void trap_22_emfile_on_accept(void **state) {
     exec_handle h;
     exec_opts opts;
     acceptor *a;
+    const char *preload = getenv("LD_PRELOAD");
     (void)state;
+    if (preload && strstr(preload, "vgpreload")) {      /* it closes what is over the limit itself */
+        printf("valgrind: not tested\n");
+        return;
+    }
     begin();
     listener = listen_here(address, NULL);
     for (int i = 0; i < CLIENTS; i++) clients[i] = plain_connect(address);
@@ -696,8 +701,8 @@ static void trap_14_reader_and_writer_of_one_fd(void **state) {
     tcp_pair(pair);
     for (int i = 0; i < 2; i++) {
         exec_opts opts = test_opts_handle(&h[2 * i]), more = test_opts_handle(&h[2 * i + 1]);
-        assert_int_equal(EXEC_SPAWN(&ex, &opts, sender, .fd = pair[i], .rounds = 100000), 0);
-        assert_int_equal(EXEC_SPAWN(&ex, &more, receiver, .fd = pair[i], .rounds = 100000), 0);
+        assert_int_equal(EXEC_SPAWN(&ex, &opts, sender, .fd = pair[i], .rounds = test_rounds(100000)), 0);
+        assert_int_equal(EXEC_SPAWN(&ex, &more, receiver, .fd = pair[i], .rounds = test_rounds(100000)), 0);
     }
     for (int i = 0; i < 4; i++) assert_int_equal(join(&h[i]), 0);
     close_pair(pair);
@@ -1261,7 +1266,7 @@ static void trap_23_stale_events_of_a_batch(void **state) {
 }
 
 static void trap_25_regular_files_and_dev_null(void **state) {
-    char path[] = "/tmp/exec_test_net_XXXXXX", buf[16];
+    char path[] = "/tmp/exec_test_net_XXXXXX", buf[16] = "";
     exec_waiter waiter;
     exec_handle h;
     idle_op op;
@@ -1559,6 +1564,7 @@ static void poll_with_no_zero_and_finite_timeout(void **state) {
     before = exec_now(&ex);
     assert_int_equal(exec_net_poll(&net, EXEC_US(1500)), 0);
     assert_true(exec_now(&ex) - before >= EXEC_US(1500));
+    net.coarse = 0;
     fail_call(CALL_EPOLL_PWAIT2, ENOSYS, 0, 1);         /* an old kernel: milliseconds, rounded up */
     memset(calls, 0, sizeof calls);
     for (int i = 0; i < 2; i++) {
@@ -1817,10 +1823,9 @@ static void debug_finds_a_reused_descriptor(void **state) {
     assert_int_equal(run(exec_write(&io, pair[0], "x", 1)), 1);
     child = fork();
     if (child == 0) {
-        freopen("/dev/zero", "r", stdin);
-        close(2);
-        close(pair[0]);
-        if (socketpair(AF_UNIX, SOCK_STREAM, 0, other) < 0 || dup2(other[0], pair[0]) < 0) _exit(1);
+        int null = open("/dev/null", O_WRONLY);         /* what it says is not for the log */
+        if (dup2(null, 2) < 0 || socketpair(AF_UNIX, SOCK_STREAM, 0, other) < 0) _exit(1);
+        if (dup2(other[0], pair[0]) < 0) _exit(1);
         signal(SIGABRT, SIG_DFL);
         exec_run_until(&ex, exec_read(&io, pair[0], &c, 1));
         _exit(2);
