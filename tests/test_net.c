@@ -1107,7 +1107,7 @@ static void spurious_polls_make_no_system_call(void **state) {
 static void second_waiter_is_busy(void **state) {
     exec_handle h;
     exec_io io, other;
-    char c;
+    char c = 0;
     int pair[2];
     (void)state;
     begin();
@@ -1126,7 +1126,7 @@ static void second_waiter_is_busy(void **state) {
 static void fd_cancel_ends_waits_until_the_close(void **state) {
     exec_handle h;
     exec_io io;
-    char c;
+    char c = 0;
     int pair[2], fd;
     (void)state;
     begin();
