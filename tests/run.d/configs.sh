@@ -11,6 +11,7 @@ clang-asan          clang, AddressSanitizer and UndefinedBehaviorSanitizer
 gcc                 gcc, C11, -O2: labels as values, epoll, threads, heap
 clang               clang, C11, -O2: the same
 gcc-O0              gcc, C11, not optimised; EXEC_API= (functions visible to other files)
+gcc-O3              gcc -O3 -fipa-cp-clone: no coroutine has a clone (trap 31), and the tests pass
 gcc-switch          gcc, EXEC_LC_SWITCH=1: the ISO form of the resume points
 clang-switch        clang, EXEC_LC_SWITCH=1
 gcc-debug           gcc, EXEC_DEBUG=1
@@ -42,6 +43,14 @@ C11=-std=c11
 config_gcc() { suite gcc $C11 -O2 -g -pthread; }
 config_clang() { needs clang; suite clang $C11 -O2 -g -pthread; }
 config_gcc_O0() { suite gcc $C11 -O0 -g -pthread -DEXEC_API=; }
+# The labels of a clone have other addresses than those that a frame holds.
+config_gcc_O3() {
+    needs nm
+    suite gcc $C11 -O3 -fipa-cp-clone -g -pthread &&
+        if nm "$BUILD"/gcc-O3/test_* | grep -E 'exec__body_.*\.(constprop|isra|clone|part)'; then
+            fail 'trap_31: a coroutine was cloned'
+        fi
+}
 config_gcc_switch() { suite gcc $C11 -O2 -g -pthread -DEXEC_LC_SWITCH=1; }
 config_clang_switch() { needs clang; suite clang $C11 -O2 -g -pthread -DEXEC_LC_SWITCH=1; }
 config_gcc_debug() { suite gcc $C11 -O2 -g -pthread -DEXEC_DEBUG=1; }

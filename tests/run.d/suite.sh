@@ -52,7 +52,7 @@ passed_in() { sed -n 's/.*\[  PASSED  \] \([0-9]*\) test.*/\1/p' "$1" | awk '{ n
 
 # run_test LOG COMMAND...: passes if it exits with 0 and cmocka says that at least one test passed.
 TEST_SECONDS=${EXEC_TEST_LONG:+1800}
-TEST_SECONDS=${TEST_SECONDS:-120}
+TEST_SECONDS=${TEST_SECONDS:-300}     # a hang is a failure
 run_test() {
     local log=$1 status passed
     shift
