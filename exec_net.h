@@ -280,7 +280,9 @@ EXEC__USED EXEC__MAYBE_UNUSED static const char *const exec__net_layout_used = &
 #include <signal.h>
 #include <sys/epoll.h>
 #include <sys/socket.h>
+#if EXEC_DEBUG
 #include <sys/stat.h>
+#endif
 
 #ifdef __cplusplus
 extern "C" {
@@ -621,7 +623,6 @@ static int exec__socket_option(int fd, int option) {
 /* What a foreign descriptor is. */
 static int exec__slot_detect(exec_fd_slot *s, int fd) {
     int domain = exec__socket_option(fd, SO_DOMAIN), flags;
-    struct stat st;
     s->state = EXEC_READABLE | EXEC_WRITABLE;
     if (domain >= 0) {
         int tcp = (domain == AF_INET || domain == AF_INET6)
@@ -631,13 +632,15 @@ static int exec__slot_detect(exec_fd_slot *s, int fd) {
     }
     if (domain != -ENOTSOCK) return domain;
     flags = EXEC_SYS_FCNTL(fd, F_GETFL);
-    if (flags < 0 || EXEC_SYS_FSTAT(fd, &st) < 0) return -errno;
+    if (flags < 0) return -errno;
     s->kind = EXEC__FD_OTHER;
     if (!(flags & O_NONBLOCK)) s->state = EXEC__FD_BLOCKING;
 #ifdef O_DIRECT
     if (flags & O_DIRECT) return 0;             /* a pipe of packets */
 #endif
-    if (S_ISFIFO(st.st_mode)) s->kind = EXEC__FD_PIPE;
+#ifdef F_GETPIPE_SZ
+    if (EXEC_SYS_FCNTL(fd, F_GETPIPE_SZ) > 0) s->kind = EXEC__FD_PIPE;
+#endif
     return 0;
 }
 
