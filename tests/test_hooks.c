@@ -1,6 +1,9 @@
 /* SPDX-License-Identifier: MIT
- * The trace hooks of the implementing file, the version, and what else a program only reads. */
-static struct { int spawned, woken, polled, ended, parked; long long last_result; } seen;
+ * The trace hooks of the implementing file, two of its system calls, the version, and what else a program
+ * only reads. */
+static struct { int spawned, woken, polled, ended, parked, clocks, no_descriptors; long long last_result; } seen;
+#define EXEC_SYS_CLOCK_GETTIME(clock, now) (seen.clocks++, clock_gettime((clock), (now)))
+#define EXEC_SYS_EVENTFD(count, flags) (seen.no_descriptors ? (errno = EMFILE, -1) : eventfd((count), (flags)))
 #define EXEC_TRACE_SPAWN(task) (seen.spawned += (task) != NULL)
 #define EXEC_TRACE_WAKE(task) (seen.woken += (task) != NULL)
 #define EXEC_TRACE_POLL(task) (seen.polled += (task) != NULL)
@@ -44,6 +47,47 @@ static void each_trace_hook_is_called(void **state) {
     assert_int_equal(exec_destroy(&ex, EXEC_SEC(1)), 0);
 }
 
+typedef struct { EXEC_FRAME; int left; } yielder;
+EXEC_ASYNC(yielder) {
+    EXEC_BEGIN;
+    for (; self->left > 0; self->left--) EXEC_YIELD;
+    EXEC_END;
+}
+
+/* (EXEC_DEBUG times each poll.) */
+static void no_clock_is_read_while_no_timer_is_armed(void **state) {
+    exec ex;
+    exec_timers timers;
+    (void)state;
+    assert_int_equal(exec_init(&ex, NULL), 0);
+    assert_int_equal(exec_timers_attach(&timers, &ex), 0);
+    assert_int_equal(EXEC_SPAWN(&ex, test_opts(), yielder, .left = 1000), 0);
+    seen.clocks = 0;
+    assert_int_equal(exec_run(&ex), 0);
+    if (!EXEC_DEBUG) assert_int_equal(seen.clocks, 0);
+    assert_true(exec_now(&ex) > 0);
+    assert_true(seen.clocks > 0);
+    assert_int_equal(exec_destroy(&ex, 0), 0);
+}
+
+static void without_descriptors_there_is_no_remote_but_an_error(void **state) {
+    exec ex;
+    exec_port port;
+    exec_config config = { .port = &port };
+    exec_remote remote;
+    (void)state;
+    assert_int_equal(exec_init(&ex, &config), 0);
+    seen.no_descriptors = 1;
+    assert_int_equal(exec_remote_get(&ex, &remote), -EMFILE);
+    assert_int_equal(exec_poll_fd(&ex), -EMFILE);
+    assert_true(exec_prepare(&ex) == -EMFILE);
+    seen.no_descriptors = 0;
+    assert_int_equal(exec_remote_get(&ex, &remote), 0);
+    assert_true(exec_poll_fd(&ex) >= 0);
+    exec_remote_drop(&remote);
+    assert_int_equal(exec_destroy(&ex, 0), 0);
+}
+
 static void the_version_is_one(void **state) {
     char text[32];
     (void)state;
@@ -65,6 +109,8 @@ static void units_are_nanoseconds(void **state) {
 int main(void) {
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(each_trace_hook_is_called),
+        cmocka_unit_test(no_clock_is_read_while_no_timer_is_armed),
+        cmocka_unit_test(without_descriptors_there_is_no_remote_but_an_error),
         cmocka_unit_test(the_version_is_one),
         cmocka_unit_test(units_are_nanoseconds),
     };

@@ -698,9 +698,11 @@ static void trap_14_reader_and_writer_of_one_fd(void **state) {
     int pair[2];
     (void)state;
     begin();
-    tcp_pair(pair);
-    for (int i = 0; i < 2; i++) {
+    assert_int_equal(socketpair(AF_UNIX, SOCK_STREAM | SOCK_NONBLOCK | SOCK_CLOEXEC, 0, pair), 0);
+    for (int i = 0; i < 2; i++) {       /* buffers of a few messages, so that the writers wait too */
         exec_opts opts = test_opts_handle(&h[2 * i]), more = test_opts_handle(&h[2 * i + 1]);
+        int bytes = 1;
+        assert_int_equal(setsockopt(pair[i], SOL_SOCKET, SO_SNDBUF, &bytes, sizeof bytes), 0);
         assert_int_equal(EXEC_SPAWN(&ex, &opts, sender, .fd = pair[i], .rounds = test_rounds(100000)), 0);
         assert_int_equal(EXEC_SPAWN(&ex, &more, receiver, .fd = pair[i], .rounds = test_rounds(100000)), 0);
     }
@@ -1931,6 +1933,7 @@ static void trap_20_each_system_call_fails(void **state) {
                 result = do_everything();
                 if (result < 0) failed++;
                 else passed++;
+                if (list[i].errors[k] == EINTR) assert_true(result >= 0);       /* an interrupted call is made again */
                 if (fault.times) skip = 8;              /* so often it is not called */
                 memset(&fault, 0, sizeof fault);
                 assert_int_equal(count_fds(), before);
