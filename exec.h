@@ -672,7 +672,7 @@ EXEC_API int exec_attach(exec *ex, exec_driver *driver, const exec_driver_type *
 /* The attached driver of that type, or NULL. O(drivers). */
 EXEC_API exec_driver *exec_find_driver(const exec *ex, const exec_driver_type *type);
 /* What a parking driver watches besides its own, or -1 while nobody needs it: edge-triggered, or read
-   by exec__port_clear. */
+   before the next wait. Owner's thread. */
 EXEC_API int exec_wake_fd(const exec *ex);
 
 /* ------------------------------------------------------------------- wakers, remotes, oneshots */
@@ -1208,6 +1208,13 @@ static void exec__put_place(exec__text *t, const char *file, int64_t line) {
     exec__put_number(t, line);
 }
 
+/* As a `describe` gives it: cut to what fits in size bytes, the end included. */
+static void exec__put_into(char *buf, size_t size, const exec__text *t) {
+    size_t n = t->n < size ? t->n : size - 1;
+    memcpy(buf, t->s, n);
+    buf[n] = 0;
+}
+
 static void exec__print(const exec__text *t) {
     struct { char s[241]; } line;
     memcpy(line.s, t->s, t->n);
@@ -1294,9 +1301,14 @@ EXEC_API int64_t exec_now(exec *ex) {
     return (int64_t)now.tv_sec * 1000000000 + now.tv_nsec;
 }
 
+/* A moment so long after another. */
+static int64_t exec__after(int64_t moment, int64_t ns) {
+    return ns > EXEC_NEVER - moment ? EXEC_NEVER : moment + ns;
+}
+
 EXEC_API int exec_clock_advance(exec *ex, int64_t ns) {
     if (!ex->config.virtual_clock || ns < 0) return -EINVAL;
-    ex->virtual_now = ns > EXEC_NEVER - ex->virtual_now ? EXEC_NEVER : ex->virtual_now + ns;
+    ex->virtual_now = exec__after(ex->virtual_now, ns);
     return 0;
 }
 
@@ -1442,7 +1454,7 @@ static void exec__branches_cancel(exec_branches_op *op, int but, unsigned level)
 }
 
 /* Polls, in order, each that was started and is not done; and starts the others if `start`. Returns
-   how many pend. `stop_at_winner`: the first that is ready cancels the others, before they are polled. */
+   how many pend. Of a select the first that is ready cancels the others, before they are polled. */
 static unsigned exec__branches_poll(exec_cx *cx, exec_branches_op *op, int start, int select) {
     unsigned pending = 0;
     for (unsigned i = 0; i < op->count; i++) {
@@ -1536,7 +1548,6 @@ static void exec__drop_first(exec *ex, exec_task *first) {
     if (ex->last == first) ex->last = NULL;
     else ex->last->next = first->next;
 }
-
 
 /* Between exec_prepare and exec_turn: one write makes exec_poll_fd readable. */
 static EXEC__COLD void exec__signal_armed(exec *ex) {
@@ -1813,11 +1824,6 @@ EXEC_API void exec__drop(exec_future *root) {
 }
 
 /* ----------------------------------------------------------------------------------------- cancel */
-
-/* A moment so long after another. */
-static int64_t exec__after(int64_t moment, int64_t ns) {
-    return ns > EXEC_NEVER - moment ? EXEC_NEVER : moment + ns;
-}
 
 /* Among those that are cancelling. There is no sweep while all of them are killed. */
 static void exec__list_cancelling(exec *ex, exec_task *t) {
@@ -2195,11 +2201,9 @@ static exec_poll exec__handle_poll(exec_cx *cx, exec_future *f) {
 
 static void exec__handle_describe(const exec_future *f, char *buf, size_t size) {
     const exec_handle_op *op = (const exec_handle_op *)(const void *)f;
-    const char *name = op->copy.name;
-    size_t n = name ? strlen(name) : 0;
-    if (n >= size) n = size - 1;
-    if (name) memcpy(buf, name, n);
-    buf[n] = 0;
+    exec__text t = { 0, "" };
+    if (op->copy.name) exec__put(&t, op->copy.name);
+    exec__put_into(buf, size, &t);
 }
 
 static const exec_type exec__handle_type = {
@@ -2544,16 +2548,18 @@ static int exec__spin(exec *ex, int64_t timeout_ns) {
     return timeout_ns <= ex->config.spin_ns;
 }
 
+/* Waits, at most so long, in the driver that parks. The next turn need not look again. */
+static int exec__wait(exec *ex, int64_t timeout_ns) {
+    ex->looked = 1;
+    return ex->parker ? ex->parker->type->park(ex->parker, timeout_ns) : exec__park_default(ex, timeout_ns);
+}
+
 static int exec__park(exec *ex, int64_t timeout_ns) {
-    int status;
     if (ex->config.spin_ns && !ex->config.virtual_clock && exec__spin(ex, timeout_ns)) return 0;
     if (!exec__arm(ex)) return 0;
     ex->counters.parks++;
     EXEC_TRACE_PARK(ex, timeout_ns);
-    ex->looked = 1;
-    if (ex->parker) status = ex->parker->type->park(ex->parker, timeout_ns);
-    else status = exec__park_default(ex, timeout_ns);
-    return status;
+    return exec__wait(ex, timeout_ns);
 }
 
 /* Io and wakes and timers, then polls. */
@@ -2631,8 +2637,7 @@ EXEC_API int exec_turn(exec *ex) {
     if (status < 0) return status;
     if (ex->port) {                     /* what made exec_poll_fd readable is consumed */
         exec__take_inbox(ex, NULL);
-        ex->looked = 1;
-        status = ex->parker ? ex->parker->type->park(ex->parker, 0) : exec__park_default(ex, 0);
+        status = exec__wait(ex, 0);
     }
     if (status == 0) status = exec__turn(ex);
     exec__leave_thread(ex);
@@ -2787,7 +2792,7 @@ EXEC_API int exec_destroy(exec *ex, int64_t deadline_ns) {
     if (exec__enter_thread(ex) < 0) return -EDEADLK;
     EXEC_ASSERT(!ex->claimed, "exec_destroy with a claimed task: EXEC_START or EXEC_DROP it before");
     now = ex->counters.tasks ? exec_now(ex) : 0;
-    limit = deadline_ns > EXEC_NEVER - now ? EXEC_NEVER : now + deadline_ns;
+    limit = exec__after(now, deadline_ns);
     ex->closing = 1;
     if (ex->port) exec__take_inbox(ex, NULL);
     exec__unwind_all(ex, limit);
@@ -3089,12 +3094,12 @@ static void exec__dump_strand(exec *ex, const exec_strand *s, unsigned depth) {
 
 static void exec__dump_task(exec *ex, exec_task *t) {
     static const char *const states[] = { "none", "idle", "scheduled", "running", "cancelling" };
-    exec__text text = { 0, "task " };
+    exec__text text = { 0, "" };
     exec_handle h;
-    text.n = 5;
     memset(&h, 0, sizeof h);
     h.task = t;
     for (const exec_handle *o = t->observers; o; o = o->next) if (o->name) h.name = o->name;
+    exec__put(&text, "task ");
     exec__put(&text, exec__root_of(t)->type->name);
     if (h.name) {
         exec__put(&text, " \"");

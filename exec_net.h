@@ -1251,9 +1251,7 @@ static void exec__io_describe(const exec_future *f, char *buf, size_t size) {
         exec__put(&t, " bytes");
     }
     if (io->waiter.flags & EXEC__IO_PAUSED) exec__put(&t, ", paused: no descriptors left");
-    if (t.n >= size) t.n = size - 1;
-    memcpy(buf, t.s, t.n);
-    buf[t.n] = 0;
+    exec__put_into(buf, size, &t);
 }
 
 static const exec_type exec__read_type = {

@@ -415,9 +415,7 @@ static void exec__put_time(exec__text *out, exec *ex, int64_t deadline_ns) {
 static void exec__timer_describe(const exec_timer *n, char *buf, size_t size) {
     exec__text text = { 0, "" };
     if (exec_timer_armed(n)) exec__put_time(&text, n->task->store->exec, n->deadline);
-    if (text.n >= size) text.n = size - 1;
-    memcpy(buf, text.s, text.n);
-    buf[text.n] = 0;
+    exec__put_into(buf, size, &text);
 }
 
 static void exec__timers_dump(exec_driver *d) {
@@ -489,10 +487,8 @@ EXEC_API int exec_timers_attach(exec_timers *t, exec *ex) {
 /* An op's state, in fut.resume; before it is armed timer.deadline holds what it was prepared with. */
 enum { EXEC__TIMER_AFTER, EXEC__TIMER_AT, EXEC__TIMER_ARMED, EXEC__TIMER_OVER };
 
-static int64_t exec__time_add(int64_t now, int64_t ns) {
-    if (ns <= 0) return now;
-    return ns > EXEC_NEVER - now ? EXEC_NEVER : now + ns;
-}
+/* Negative counts as 0. */
+static int64_t exec__time_add(int64_t now, int64_t ns) { return ns <= 0 ? now : exec__after(now, ns); }
 
 EXEC_API int64_t exec_deadline(exec *ex, int64_t ns) { return exec__time_add(exec_now(ex), ns); }
 
