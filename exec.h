@@ -4,7 +4,8 @@
  *
  * A coroutine is a struct (its frame) and a function that the macros turn into a state machine. A
  * task is a coroutine that the executor schedules. One thread runs an executor; other threads wake
- * its tasks. Nothing allocates but a spawn from the heap and the first waker of a task.
+ * its tasks. Nothing allocates but a spawn from the heap, the first waker of a task, the first remote
+ * and exec_oneshot_create.
  *
  * DO THIS
  *     #define EXEC_IMPLEMENTATION       in ONE .c file, before its first #include
@@ -59,6 +60,7 @@
  *  EXEC_LC_SWITCH   0  ISO C form of the resume points (no labels as values)     may differ by file
  *  EXEC_ASSERT(c,m)    what a programming error does: prints file, line, advice; aborts  may differ
  *  EXEC_TRACE_*        hooks, see below; empty                      those of the implementing file
+ *  EXEC_SYS_*          each system call, for tests                  those of the implementing file
  *  EXEC_API            linkage of the functions; hidden visibility                  may differ
  */
 #ifndef EXEC_H
@@ -446,7 +448,8 @@ struct exec_pool {
     size_t live;
     void *free_list;
 };
-/* `memory` is aligned as its slots are; bytes / slot_bytes slots. -EINVAL: too small for one.
+/* `memory` is aligned as its slots are; bytes / slot_bytes slots. 0; -EINVAL: NULL, too small for one
+   slot, or not aligned. Any thread. O(1).
        static EXEC_SLOT(echo) slots[1000];
        exec_pool_init(&pool, slots, sizeof slots, sizeof *slots); */
 EXEC_API int exec_pool_init(exec_pool *pool, void *memory, size_t bytes, size_t slot_bytes);
@@ -462,9 +465,10 @@ typedef struct exec_opts {
 } exec_opts;
 
 /* EXEC_SPAWN(ex, opts, T, .field = value, ...): claims, sets the fields and starts. 0, or -ENOMEM (no
-   memory, no slot), -EINVAL (slot too small; EXEC_NO_MALLOC without pool or storage), -EBUSY (the
-   storage holds a live task, or a waker holds the cell), -ECANCELED (the executor is being destroyed);
-   the arguments are still yours then. opts NULL: heap, detached. The task runs when the queue reaches
+   memory, no slot), -EINVAL (the slot is too small or not aligned for T; another executor's tasks are
+   in the pool; EXEC_NO_MALLOC without pool or storage), -EBUSY (the storage holds a live task, or a
+   waker holds the cell), -ECANCELED (the executor is being destroyed); the arguments are still yours
+   then. opts NULL: heap, detached; opts are read by the call only. The task runs when the queue reaches
    it. Owner's thread. */
 #define EXEC_SPAWN(...) exec__must_use(EXEC__SPAWN(__VA_ARGS__, ))
 
@@ -492,22 +496,26 @@ struct exec_handle {
     const char *name;
     exec_state state;
 };
+/* The task's state now, or the last one it had. */
 EXEC_API exec_state exec_handle_state(const exec_handle *h);
-/* The task's result, or -EAGAIN while it is not over, or -EINVAL for a handle of no task. */
+/* The task's result, or -EAGAIN while it is not over, or -EINVAL for a handle of no task, or detached. */
 EXEC_API intptr_t exec_handle_result(const exec_handle *h);
 /* Asks for EXEC_CANCEL. 0, or -EALREADY (was asked before, or the root is in its cleanup, or it is
-   over): nothing changes then. From a poll: the target unwinds when the queue reaches it; from
-   outside: before this returns, as far as no cleanup awaits. O(1). */
+   over, or no task), or -EINVAL (claimed, not started): nothing changes then. From a poll: the target
+   unwinds when the queue reaches it; from outside: before this returns, as far as no cleanup awaits. O(1)
+   besides; a task in exec_opts.storage that was queued and is over leaves the queue in O(its length). */
 EXEC_API int exec_handle_abort(exec_handle *h);
-/* Asks for EXEC_KILL, also in a cleanup: its awaits end with -ECANCELED. -EALREADY as above. */
+/* Asks for EXEC_KILL, also in a cleanup: its awaits end with -ECANCELED. Else as exec_handle_abort;
+   -EALREADY: was asked for EXEC_KILL before, or it is over. */
 EXEC_API int exec_handle_kill(exec_handle *h);
-/* Forgets the task, which goes on. */
+/* Forgets the task, which goes on. Nothing if there is none. */
 EXEC_API void exec_handle_detach(exec_handle *h);
-/* Makes `to` another handle of the same task. */
+/* Makes `to`, which must not be linked, another handle of the same task, or a copy of what it left. */
 EXEC_API void exec_handle_copy(exec_handle *to, const exec_handle *from);
 
 /* Awaits the end of a task: its result; -ECANCELED when a cancel reached its body; -EDEADLK for the
-   own task; -EINVAL for a handle of no task. Any task may, any number. The handle may end earlier. */
+   own task; -EINVAL for a handle of no task. Any task may, any number. `h` is read by the first poll
+   only. */
 typedef struct exec_handle_op { exec_future fut; exec_handle copy; const exec_handle *from; } exec_handle_op;
 EXEC_API exec_future *exec_handle_join(exec_handle_op *op, const exec_handle *h);
 
@@ -529,11 +537,12 @@ typedef exec_branches_op exec_select_op;
 typedef exec_branches_op exec_join_op;
 
 /* exec_select(op, a, b, ...): the first that is ready, biased to the first argument; the others are
-   unwound before it is ready. Result: its index; its value is in its op. */
+   unwound before it is ready. Result: its index; its value is in its op. -EINVAL: of none. */
 #define exec_select(op, ...) EXEC__BRANCHES(exec__select_, op, __VA_ARGS__)
 EXEC_API exec_future *exec_select_n(exec_select_op *op, exec_strand *strands,
                                     exec_future *const *futures, unsigned count);
-/* exec_join(op, a, b, ...): all. Result: 0, or the first error that came; the others run on. */
+/* exec_join(op, a, b, ...): all. Result: 0, or the first error that came; the others run on. The
+   futures array of the _n calls is read by the call only. */
 #define exec_join(op, ...) EXEC__BRANCHES(exec__join_, op, __VA_ARGS__)
 EXEC_API exec_future *exec_join_n(exec_join_op *op, exec_strand *strands,
                                   exec_future *const *futures, unsigned count);
@@ -546,7 +555,7 @@ struct exec_group {
     exec_group *next;           /* of the scope */
     exec_task *owner;
     exec_task *first[2];        /* its tasks: in the executor's list, and in that of the cancelling */
-    void *context;              /* inherited by groups inside its tasks */
+    void *context;              /* yours; nothing here reads it */
     intptr_t error;             /* of the first child that failed */
     intptr_t saved;             /* the scope's pending result (first group only) */
     unsigned live;
@@ -557,14 +566,18 @@ struct exec_group {
    ignored: a failed spawn counts as a failed child. With opts: EXEC_GROUP_SPAWN_OPTS. */
 #define EXEC_GROUP_SPAWN(group, ...) EXEC_GROUP_SPAWN_OPTS(group, NULL, __VA_ARGS__)
 #define EXEC_GROUP_SPAWN_OPTS(...) EXEC__GROUP_SPAWN(__VA_ARGS__, )
-/* All of them: 0, or the first error. Cancelled, it cancels them and waits. */
+/* All of them: 0, or the first error; -ECANCELED if it was cancelled: then it cancels them and waits.
+   Ready, it leaves the group as new. Awaited by the task that spawned. */
 EXEC_API exec_future *exec_group_join(exec_group *group);
-/* Cancels them; join waits for their cleanups. */
+/* Cancels them, with EXEC_CANCEL or EXEC_KILL; join waits for their cleanups, and until it is ready
+   spawns into the group are -ECANCELED. Owner's thread. O(its tasks). */
 EXEC_API void exec_group_cancel(exec_group *group, unsigned level);
 
 /* ---------------------------------------------------------------------------------------- executor */
 
-/* One list of counters. `cells`: waker cells and remotes that exist. */
+/* Since exec_init, but the last two. `wakes` put a task into the queue (others found it there, or
+   running); `cross_wakes` came through the inbox; `parks` are waits; `expiries` and `io_events` those of
+   the drivers. `tasks` have started and are not over; `cells`: waker cells and remotes that exist. */
 typedef struct exec_counters {
     uint64_t polls, wakes, cross_wakes, parks, expiries, io_events, spawned, completed, turns;
     int64_t longest_turn_ns;    /* while stall_ns is set */
@@ -582,7 +595,7 @@ typedef struct exec_config {
     unsigned ops_per_poll;                  /* ops ready at once before a task must yield; 128 */
     int64_t spin_ns;                        /* look so long before parking; 0 */
     int64_t cleanup_ns;                     /* EXEC_CANCEL becomes EXEC_KILL after 1 to 2 such spans; 0: never */
-    int64_t stall_ns;                       /* log a poll that takes longer; 0: never */
+    int64_t stall_ns;                       /* log a poll that takes longer; 0: never (EXEC_DEBUG: 10 ms) */
 #if !EXEC_NO_MALLOC
     /* Both or neither. Thread-safe if wakers leave the thread. */
     void *(*allocate)(void *user, size_t bytes, size_t align);
@@ -612,7 +625,9 @@ struct exec {
     exec_counters counters;
 };
 
-/* -EINVAL: half an allocator, or a negative time. config NULL: all defaults; it is copied. */
+/* Owner's thread, the one that made the executor, for all that follow but exec_current. */
+
+/* 0; -EINVAL: half an allocator, or a negative time. config NULL: all defaults; it is copied. */
 EXEC_API int exec_init(exec *ex, const exec_config *config);
 /* Refuses further spawns, cancels every task, runs the cleanups to their end, detaches the drivers.
    After deadline_ns (EXEC_NEVER: no limit) with EXEC_KILL. 0; -ETIMEDOUT: something still owns a
@@ -626,26 +641,31 @@ EXEC_API int exec_run_until(exec *ex, exec_future *f);
 /* One turn without waiting: io and wakes and timers, then up to tasks_per_turn polls. The number of
    polls, or -EDEADLK from inside a poll. */
 EXEC_API int exec_turn(exec *ex);
-/* exec_run returns after this turn. Owner's thread (elsewhere: exec_remote_stop). */
+/* exec_run and exec_run_until return after this turn. Elsewhere: exec_remote_stop. */
 EXEC_API void exec_stop(exec *ex);
 /* For a foreign loop: arms, and says how long it may wait: 0, ns, EXEC_NEVER, or a negated errno.
    Then wait for exec_poll_fd to be readable, then exec_turn. Any wake between makes it readable. */
 EXEC_API int64_t exec_prepare(exec *ex);
-/* -ENOMEM, -EMFILE. */
+/* The descriptor to watch for reading meanwhile; the executor's, which closes it. -ENOMEM (under
+   EXEC_NO_MALLOC: no exec_config.port), -EMFILE. */
 EXEC_API int exec_poll_fd(exec *ex);
 /* The executor's clock, ns. */
 EXEC_API int64_t exec_now(exec *ex);
-/* Moves a virtual clock. -EINVAL: it is not virtual, or backwards. */
+/* Moves a virtual clock by ns; what is due by then runs in the next turn. 0; -EINVAL: it is not virtual,
+   or backwards. */
 EXEC_API int exec_clock_advance(exec *ex, int64_t ns);
 /* The executor that this thread runs, or NULL. Any thread. */
 EXEC_API exec *exec_current(void);
+/* exec_config.user. */
 static inline void *exec_user(const exec *ex) { return ex->config.user; }
 
-/* Prints each live task with its await chain through the log hook. Owner's thread. */
+/* Prints each live task with its await chain through the log hook. O(tasks). */
 EXEC_API void exec_dump(exec *ex);
+/* Copies the counters. */
 EXEC_API void exec_stats(const exec *ex, exec_counters *out);
 /* Walks every list, and the drivers theirs: 0, or -EINVAL and a log line. O(tasks). */
 EXEC_API int exec_check(exec *ex);
+/* Gives a line, without its end, to the log hook. */
 EXEC_API void exec_log(exec *ex, const char *line);
 
 /* DRIVERS bring what wakes tasks. Each member may be NULL. Embedded in what it drives; attached until
@@ -658,21 +678,21 @@ typedef struct exec_driver_type {
     unsigned (*waiting)(const exec_driver *d);          /* how many wait for the outside */
     int (*poll_fd)(exec_driver *d);                     /* readable when park would not wait */
     void (*forked)(exec_driver *d);                     /* in a child: drop kernel objects */
-    void (*dump)(exec_driver *d);
-    int (*check)(exec_driver *d);
-    void (*detach)(exec_driver *d);
+    void (*dump)(exec_driver *d);                       /* its state, a line or more through exec_log */
+    int (*check)(exec_driver *d);                       /* its lists: 0, or -EINVAL */
+    void (*detach)(exec_driver *d);                     /* no task is left: drop what it holds */
 } exec_driver_type;
 struct exec_driver {
     const exec_driver_type *type;
     struct exec *exec;
     exec_driver *next;
 };
-/* -EBUSY: another one parks already. */
+/* 0; -EBUSY: another one parks already. O(1). */
 EXEC_API int exec_attach(exec *ex, exec_driver *driver, const exec_driver_type *type);
 /* The attached driver of that type, or NULL. O(drivers). */
 EXEC_API exec_driver *exec_find_driver(const exec *ex, const exec_driver_type *type);
 /* What a parking driver watches besides its own, or -1 while nobody needs it: edge-triggered, or read
-   before the next wait. Owner's thread. */
+   before the next wait. */
 EXEC_API int exec_wake_fd(const exec *ex);
 
 /* ------------------------------------------------------------------- wakers, remotes, oneshots */
@@ -710,7 +730,8 @@ typedef struct exec_waker { exec_cell *cell; } exec_waker;
 /* A waker of the polled task. -ENOMEM (no memory; under EXEC_NO_MALLOC no exec_opts.cell or no
    exec_config.port), -EMFILE. Owner's thread. */
 EXEC_API int exec_waker_get(exec_cx *cx, exec_waker *out);
-/* A waker of the handle's task; also -EINVAL (no task, not started), -ESRCH (over). Owner's thread. */
+/* A waker of the handle's task; also -EINVAL (no task, not started), -ESRCH (over, or detached). Owner's
+   thread. */
 EXEC_API int exec_handle_waker(exec_handle *h, exec_waker *out);
 /* From any thread. On the owner's: exactly exec_wake, no atomic instruction. */
 EXEC_API void exec_waker_wake(const exec_waker *w);
@@ -745,7 +766,8 @@ EXEC_API int exec_remote_post(const exec_remote *r, exec_post *post,
 #endif
 
 /* A value from any thread, once. Two references: the sender's, which exec_oneshot_send or _abandon
-   gives up, and the receiver's, which exec_oneshot_close does. */
+   gives up, and the receiver's, which exec_oneshot_close does (not while a task waits). None of them is
+   for signal handlers. */
 typedef struct exec_oneshot {
     intptr_t value;
     exec_cell *waiter;

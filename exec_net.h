@@ -70,6 +70,7 @@
  *
  * OPTIONS (define before every include; and those of exec.h)
  *  EXEC_BACKEND  EXEC_BACKEND_EPOLL   what waits; the others are not built yet   same in all files
+ *  EXEC_NET_EVENTS  64                taken from the kernel at once      that of the implementing file
  *  EXEC_SYS_*                         each system call, for tests        those of the implementing file
  *
  * COSTS: a descriptor 24 bytes in a table indexed by its number (16 on 32-bit), an op 72 bytes in the
@@ -164,7 +165,8 @@ EXEC_API int exec_net_reregister(exec_net *net, exec_waiter *waiter, unsigned in
 /* 0, or -ENOENT: it was not registered (any more). */
 EXEC_API int exec_net_deregister(exec_net *net, exec_waiter *waiter);
 /* Waits at most timeout_ns (0: looks; EXEC_NEVER) and wakes tasks. The number of events, 0 when it was
-   interrupted or the time is over, or a negated errno. Never late by rounding down, never early. */
+   interrupted or the time is over, or a negated errno. Rounded up to what the kernel can wait, so never
+   early. */
 EXEC_API int exec_net_poll(exec_net *net, int64_t timeout_ns);
 
 /* --------------------------------------------------------------------------------------------- ops */
@@ -341,7 +343,7 @@ extern "C" {
 #define EXEC_SYS_FSTAT fstat
 #endif
 
-/* Events taken from the kernel at once: as many as a turn polls tasks. */
+/* As many as a turn polls tasks. */
 #ifndef EXEC_NET_EVENTS
 #define EXEC_NET_EVENTS 64
 #endif
