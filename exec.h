@@ -594,7 +594,7 @@ typedef struct exec_config {
     unsigned tasks_per_turn;                /* polls before the next look at io and timers; 64 */
     unsigned ops_per_poll;                  /* ops ready at once before a task must yield; 128 */
     int64_t spin_ns;                        /* look so long before parking; 0 */
-    int64_t cleanup_ns;                     /* EXEC_CANCEL becomes EXEC_KILL after 1 to 2 such spans; 0: never */
+    int64_t cleanup_ns;                     /* EXEC_CANCEL becomes EXEC_KILL after 1 to 2 of it; 0: never */
     int64_t stall_ns;                       /* log a poll that takes longer; 0: never (EXEC_DEBUG: 10 ms) */
 #if !EXEC_NO_MALLOC
     /* Both or neither. Thread-safe if wakers leave the thread. */
@@ -1793,7 +1793,7 @@ static exec_task *exec__task_init(exec_task *t, exec_store *store, const exec_ty
 EXEC_API void *exec__claim(exec *ex, const exec_opts *opts, const exec_type *type) {
     exec_store *store = NULL;
     exec_task *t;
-    if (opts && opts->handle) memset(opts->handle, 0, sizeof *opts->handle);    /* of no task, if this fails */
+    if (opts && opts->handle) memset(opts->handle, 0, sizeof *opts->handle);    /* if this fails */
     if (ex->closing) {
         ex->claim_error = -ECANCELED;
         return NULL;
@@ -2283,12 +2283,17 @@ static void exec__signal(exec_port *port) {
     errno = saved;
 }
 
-static void exec__port_drop(exec_port *port) {
-    if (EXEC__SUB(&port->references, 1) != 1) return;
-    EXEC_SYS_CLOSE(port->fd);
+static void exec__port_free(exec_port *port) {
+    (void)port;
 #if !EXEC_NO_MALLOC
     if (port->on_heap) port->release(port->user, port, sizeof *port, EXEC__ALIGNOF(exec_port));
 #endif
+}
+
+static void exec__port_drop(exec_port *port) {
+    if (EXEC__SUB(&port->references, 1) != 1) return;
+    EXEC_SYS_CLOSE(port->fd);
+    exec__port_free(port);
 }
 
 /* Without the last reference storage of the caller's may have another task at once. */
@@ -2325,7 +2330,8 @@ static int exec__push(exec_port *port, exec_cell *cell) {
 static EXEC__COLD int exec__port_make(exec *ex) {
     exec_port *port = ex->config.port;
 #if !EXEC_NO_MALLOC
-    if (!port) port = (exec_port *)ex->config.allocate(ex->config.user, sizeof *port, EXEC__ALIGNOF(exec_port));
+    exec_config *config = &ex->config;
+    if (!port) port = (exec_port *)config->allocate(config->user, sizeof *port, EXEC__ALIGNOF(exec_port));
 #endif
     if (!port) return -ENOMEM;
     memset(port, 0, sizeof *port);
@@ -2343,9 +2349,7 @@ static EXEC__COLD int exec__port_make(exec *ex) {
     port->fd = EXEC_SYS_EVENTFD(0, EFD_CLOEXEC | EFD_NONBLOCK);
     if (port->fd < 0) {
         int error = -errno;
-#if !EXEC_NO_MALLOC
-        if (port->on_heap) port->release(port->user, port, sizeof *port, EXEC__ALIGNOF(exec_port));
-#endif
+        exec__port_free(port);
         return error;
     }
     ex->port = port;
@@ -2485,7 +2489,8 @@ static int exec__park_default(exec *ex, int64_t timeout_ns) {
         return -errno;
     if (fd.revents) {
         uint64_t count;
-        if (EXEC_SYS_READ(fd.fd, &count, sizeof count) < 0 && errno != EAGAIN && errno != EINTR) return -errno;
+        if (EXEC_SYS_READ(fd.fd, &count, sizeof count) < 0 && errno != EAGAIN && errno != EINTR)
+            return -errno;
     }
     return 0;
 }
@@ -2772,7 +2777,8 @@ static void exec__unwind_all(exec *ex, int64_t limit) {
     exec__cancel_all(ex, EXEC_CANCEL);
     while (ex->counters.tasks) {
         int64_t timeout, left, next = exec__next_deadline(ex);
-        if (ex->config.virtual_clock && !ex->last && next != EXEC_NEVER && next > limit && !exec__reachable(ex)) {
+        if (ex->config.virtual_clock && !ex->last && next != EXEC_NEVER && next > limit
+            && !exec__reachable(ex)) {
             if (limit > ex->virtual_now) ex->virtual_now = limit;       /* not a jump beyond it */
             return;
         }
@@ -3152,13 +3158,13 @@ EXEC_API void exec_stats(const exec *ex, exec_counters *out) {
 }
 
 static int exec__check_task(const exec *ex, const exec_task *t, unsigned list) {
-    const exec_handle *const *link = (const exec_handle *const *)(const void *)&t->observers;
+    const void *link = &t->observers;
     if (t->list_next->list_prev != t || t->list_prev->list_next != t) return 0;
     if (t->store->exec != ex) return 0;
     if (((t->strand.flags & EXEC__T_CANCELLING) != 0) != list) return 0;
     if (!t->strand.leaf || (t->strand.leaf->flags & EXEC__F_DONE)) return 0;
-    for (const exec_handle *h = t->observers; h; link = (const exec_handle *const *)(const void *)&h->next, h = h->next)
-        if (h->task != t || (const void *)h->link != (const void *)link) return 0;
+    for (const exec_handle *h = t->observers; h; link = &h->next, h = h->next)
+        if (h->task != t || (const void *)h->link != link) return 0;
     return 1;
 }
 

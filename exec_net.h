@@ -467,8 +467,13 @@ static void exec__backend_event(exec_net *net, const exec__event *event) {
     s->state = (uint8_t)(s->state | came);
     if (came & EXEC_READABLE) exec__ready_to(s->waiters[0], EXEC_READABLE);
     if (came & EXEC_WRITABLE) exec__ready_to(s->waiters[1], EXEC_WRITABLE);
-    if (EXEC__UNLIKELY(s->state & EXEC__FD_BLOCKING) && (exec__wants(s, EXEC_READABLE) || exec__wants(s, EXEC_WRITABLE)))
+    if (EXEC__UNLIKELY(s->state & EXEC__FD_BLOCKING)
+        && (exec__wants(s, EXEC_READABLE) || exec__wants(s, EXEC_WRITABLE)))
         exec__backend_watch(net, (int)fd, s);
+}
+
+static int exec__epoll_ms(const exec_net *net, exec__event *events, int ms) {
+    return EXEC_SYS_EPOLL_WAIT(net->epoll, exec__events(events), EXEC_NET_EVENTS, ms);
 }
 
 /* A finite wait. In milliseconds where the kernel (or a filter) offers no finer one: rounded up. */
@@ -483,7 +488,7 @@ static int exec__epoll_timed(exec_net *net, exec__event *events, int64_t timeout
         if (count >= 0 || (errno != ENOSYS && errno != EPERM)) return count;
         net->coarse = 1;
     }
-    return EXEC_SYS_EPOLL_WAIT(net->epoll, exec__events(events), EXEC_NET_EVENTS, ms > INT32_MAX ? INT32_MAX : (int)ms);
+    return exec__epoll_ms(net, events, ms > INT32_MAX ? INT32_MAX : (int)ms);
 }
 
 /* The eventfd of the executor appears with its first waker. It is never read: each write is an edge. */
@@ -501,7 +506,7 @@ static int exec__backend_wait(exec_net *net, int64_t timeout_ns) {
         && (status = exec__backend_wake_fd(net)) < 0)
         return status;
     if (timeout_ns <= 0 || timeout_ns == EXEC_NEVER)
-        count = EXEC_SYS_EPOLL_WAIT(net->epoll, exec__events(events), EXEC_NET_EVENTS, timeout_ns > 0 ? -1 : 0);
+        count = exec__epoll_ms(net, events, timeout_ns > 0 ? -1 : 0);
     else
         count = exec__epoll_timed(net, events, timeout_ns);
     if (count < 0) return errno == EINTR ? 0 : -errno;
@@ -701,7 +706,8 @@ static int64_t exec__net_deadline(exec_driver *d) {
 
 static void exec__net_turn(exec_driver *d) {
     exec_net *net = exec__net_of(d);
-    if (EXEC__UNLIKELY(net->paused != NULL) && exec_now(d->exec) >= net->pause_until) exec__resume_accepts(net, -1);
+    if (EXEC__UNLIKELY(net->paused != NULL) && exec_now(d->exec) >= net->pause_until)
+        exec__resume_accepts(net, -1);
 }
 
 EXEC_API int exec_net_poll(exec_net *net, int64_t timeout_ns) {
@@ -911,7 +917,8 @@ static EXEC__COLD ssize_t exec__write_quietly(int fd, const void *buf, size_t le
     }
     n = EXEC_SYS_WRITE(fd, buf, len);
     error = errno;
-    if (n < 0 && error == EPIPE && own) while (sigtimedwait(&pipe, NULL, &none) < 0 && errno == EINTR) continue;
+    if (n < 0 && error == EPIPE && own)
+        while (sigtimedwait(&pipe, NULL, &none) < 0 && errno == EINTR) continue;
     sigprocmask(SIG_SETMASK, &before, NULL);
     errno = error;
     return n;
@@ -1103,7 +1110,8 @@ static int exec__socket_make(exec_net *net, const exec__address *a) {
 /* Accepted sockets inherit TCP_NODELAY. */
 static int exec__listen_on(int fd, const exec__address *a, socklen_t size, const exec_socket_opts *opts) {
     int one = 1;
-    if (!(opts && opts->no_reuse_address)) EXEC_SYS_SETSOCKOPT(fd, SOL_SOCKET, SO_REUSEADDR, &one, sizeof one);
+    if (!(opts && opts->no_reuse_address))
+        EXEC_SYS_SETSOCKOPT(fd, SOL_SOCKET, SO_REUSEADDR, &one, sizeof one);
     if (opts && opts->reuse_port
         && EXEC_SYS_SETSOCKOPT(fd, SOL_SOCKET, SO_REUSEPORT, &one, sizeof one) < 0) return -errno;
     if (!(opts && opts->nagle)) exec__nodelay(fd);
@@ -1289,7 +1297,8 @@ static exec_future *exec__read_init(exec_io *io, int fd, void *buf, size_t len, 
     return &io->fut;
 }
 
-static exec_future *exec__write_init(exec_io *io, int fd, const void *buf, size_t len, unsigned flags, int msg) {
+static exec_future *exec__write_init(exec_io *io, int fd, const void *buf, size_t len, unsigned flags,
+                                     int msg) {
     exec__io_init(io, &exec__write_type, fd, EXEC_WRITABLE, flags);
     io->fut.resume = msg | MSG_DONTWAIT | MSG_NOSIGNAL;
     io->buf.from = buf;
@@ -1351,7 +1360,8 @@ EXEC_API exec_future *exec_accept(exec_io *io, int listener) {
 
 EXEC_API exec_future *exec_connect(exec_io *io, const char *address, const exec_socket_opts *opts) {
     io->buf.address = address;
-    return exec__io_init(io, &exec__connect_type, -1, EXEC_WRITABLE, opts && opts->nagle ? (unsigned)EXEC__IO_NAGLE : 0);
+    return exec__io_init(io, &exec__connect_type, -1, EXEC_WRITABLE,
+                         opts && opts->nagle ? (unsigned)EXEC__IO_NAGLE : 0);
 }
 
 #ifdef __cplusplus
