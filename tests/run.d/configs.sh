@@ -28,7 +28,7 @@ compile-fail        what must not compile does not, and says why; what must abor
 symbols             every public function and macro is used by a test
 coverage            every public function was entered by a test (gcov)
 nomalloc-symbols    EXEC_NO_MALLOC: undefined symbols from tests/allowed-symbols.txt only
-examples            the one command of each example, in a fresh copy of the tree; then a smoke test
+examples            each example by its one command, and a smoke test; what README.md and the headers show
 steady-state        echo: no heap call, no epoll_ctl, no read into EAGAIN; an idle executor is silent
 counts              instructions per resume (callgrind); no atomic instruction in a local wake
 meson               as a subproject, installed with pkg-config, and built for itself

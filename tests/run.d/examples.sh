@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: MIT
-# The examples as a reader meets them. Sourced by tests/run.
+# The examples, and the programs that the texts show, as a reader meets them. Sourced by tests/run.
 
 # The first line of the first comment holds the one command:
 #     /* cc -O2 -o echo examples/echo.c && ./echo
@@ -94,6 +94,30 @@ build_example() { # FILE NAME
     gcc $C11 -O2 $WARN_C "$1" -o "$DIR/strict" || return 1
 }
 
+# The programs that README.md and the headers show, as a reader copies them: $DIR/shown/*.c
+shown_programs() {
+    local header
+    mkdir -p "$DIR/shown"
+    awk -v to="$DIR/shown/README" '/^```c$/ { on = 1; n++; next } /^```$/ { on = 0 } on { print >(to n ".c") }' README.md
+    for header in exec*.h; do
+        awk '/^ \* WHAT HOLDS/ { exit } on { sub(/^ \* ? ? ? ? ?/, ""); print } /^ \* A COMPLETE PROGRAM/ { on = 1 }' \
+            "$header" >"$DIR/shown/${header%.h}.c"
+    done
+}
+
+# Each compiles; those that end by themselves do so without an error.
+shown_programs_work() {
+    local source program
+    shown_programs
+    for source in "$DIR"/shown/*.c; do
+        program=${source%.c}
+        gcc -O2 -Wall -Wextra -Werror -I. "$source" -o "$program" || return 1
+        grep -q exec_net.h "$source" && continue
+        timeout --foreground 10 "$program" >"$DIR/shown.log" 2>&1 && [ -s "$DIR/shown.log" ] ||
+            { cat "$DIR/shown.log"; echo "$source: failed"; return 1; }
+    done
+}
+
 config_examples() {
     local source name bad=0 n=0
     DIR=$BUILD/examples
@@ -111,6 +135,7 @@ config_examples() {
         esac || { echo "FAIL: $name"; bad=1; }
         n=$((n + 1))
     done
-    counted $n
+    shown_programs_work || { echo 'FAIL: a program that README.md or a header shows'; bad=1; }
+    counted $((n + $(ls "$DIR"/shown/*.c | wc -l)))
     [ $bad -eq 0 ]
 }
