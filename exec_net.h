@@ -419,8 +419,10 @@ static int exec__epoll_set(const exec_net *net, int op, int fd, uint32_t events,
     return EXEC_SYS_EPOLL_CTL(net->epoll, op, fd, exec__events(&event)) == 0 ? 0 : -errno;
 }
 
+/* Of a blocking one: a readiness is of whoever waited for it, since others may use it up meanwhile. */
 static int exec__wants(const exec_fd_slot *s, unsigned direction) {
-    return s->waiters[direction - 1] && !(s->state & direction);
+    const exec_waiter *w = s->waiters[direction - 1];
+    return w && !(w->ready & direction);
 }
 
 /* Edges, once per life of the descriptor; or if it is a blocking one, one event for who waits now. */
@@ -464,7 +466,7 @@ static void exec__backend_event(exec_net *net, const exec__event *event) {
     if (events & (EPOLLOUT | EPOLLHUP | EPOLLERR)) came |= EXEC_WRITABLE;
     /* Behind these there may be no further edge: from now on only EAGAIN ends readiness. */
     if (events & (EPOLLRDHUP | EPOLLHUP | EPOLLERR | EPOLLPRI)) s->state &= (uint8_t)~EXEC__FD_SHORT;
-    s->state = (uint8_t)(s->state | came);
+    if (!(s->state & EXEC__FD_BLOCKING)) s->state = (uint8_t)(s->state | came);
     if (came & EXEC_READABLE) exec__ready_to(s->waiters[0], EXEC_READABLE);
     if (came & EXEC_WRITABLE) exec__ready_to(s->waiters[1], EXEC_WRITABLE);
     if (EXEC__UNLIKELY(s->state & EXEC__FD_BLOCKING)
@@ -688,6 +690,7 @@ static int exec__link(exec_net *net, exec_waiter *w, exec_task *task) {
     if (w->interest & EXEC_READABLE) s->waiters[0] = w;
     if (w->interest & EXEC_WRITABLE) s->waiters[1] = w;
     w->task = task;
+    w->ready = 0;
     w->linked = 1;
     net->waiting++;
     if (EXEC__LIKELY((s->state & (EXEC__FD_REGISTERED | EXEC__FD_BLOCKING)) == EXEC__FD_REGISTERED)) return 0;
@@ -816,7 +819,6 @@ EXEC_API int exec_net_reregister(exec_net *net, exec_waiter *w, unsigned interes
     if (!(interest &= EXEC_READABLE | EXEC_WRITABLE)) return -EINVAL;
     if (!(s = exec__slot(net, w->fd))) return -EBADF;
     w->interest = (uint8_t)interest;
-    if (s->state & EXEC__FD_BLOCKING) s->state &= (uint8_t)~interest;
     if ((status = exec__link(net, w, w->task)) < 0) return status;
     w->ready = (uint8_t)(s->state & interest);
     if (w->ready) exec_wake(w->task);
@@ -868,6 +870,11 @@ EXEC_API int exec_fd_adopt(exec *ex, int fd) {
 
 /* --------------------------------------------------------------------------------------------- ops */
 
+/* The system call may be tried. */
+static int exec__may_go(const exec_fd_slot *s, const exec_waiter *w) {
+    return ((s->state & EXEC__FD_BLOCKING ? w->ready : s->state) & w->interest) != 0;
+}
+
 /* The op may not go on at once: waits, or says why not. */
 static int exec__io_wait(exec_cx *cx, exec_net *net, exec_io *io) {
     exec_waiter *w = &io->waiter;
@@ -877,14 +884,15 @@ static int exec__io_wait(exec_cx *cx, exec_net *net, exec_io *io) {
         return -ECANCELED;
     }
     if ((status = exec__slot_get(net, w->fd)) < 0) return status;
-    if (EXEC__LIKELY(!(net->slots[w->fd].state & w->interest))) {
+    if (EXEC__LIKELY(!exec__may_go(&net->slots[w->fd], w))) {
         if (w->linked) return 0;
         status = exec__link(net, w, cx->task);
-        if (EXEC__LIKELY(status < 0 || !(net->slots[w->fd].state & w->interest))) return status;
+        if (EXEC__LIKELY(status < 0 || !exec__may_go(&net->slots[w->fd], w))) return status;
     }
     if (EXEC__UNLIKELY(!exec_spend(cx)))        /* linked: whoever closes the descriptor tells it */
         return w->linked ? 0 : exec__link(net, w, cx->task);
     if (w->linked) exec__unlink(net, w);
+    w->ready = 0;
     return 1;
 }
 
@@ -925,9 +933,8 @@ static EXEC__COLD ssize_t exec__write_quietly(int fd, const void *buf, size_t le
 }
 
 /* What is no socket. A blocking one is told to be ready for one page (PIPE_BUF) only. */
-static EXEC__COLD ssize_t exec__file_call(exec_fd_slot *s, exec_io *io, char *at, size_t len) {
+static EXEC__COLD ssize_t exec__file_call(const exec_fd_slot *s, exec_io *io, char *at, size_t len) {
     int fd = io->waiter.fd, blocking = s->state & EXEC__FD_BLOCKING;
-    if (blocking) s->state &= (uint8_t)~io->waiter.interest;
     if (io->waiter.interest == EXEC_READABLE) return EXEC_SYS_READ(fd, at, len);
     return exec__write_quietly(fd, at, blocking && len > 4096 ? 4096 : len);
 }

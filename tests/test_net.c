@@ -1369,6 +1369,36 @@ static void foreign_blocking_pipe(void **state) {
     end();
 }
 
+/* What was readable once, and was read by others since, does not stop the thread. */
+static void foreign_blocking_pipe_read_by_others(void **state) {
+    exec_timeout_op limit;
+    exec_handle h;
+    exec_io io;
+    char c;
+    int fds[2];
+    (void)state;
+    begin();
+    assert_int_equal(pipe2(fds, O_CLOEXEC), 0);
+    alarm(20);
+    assert_int_equal(write(fds[1], "a", 1), 1);
+    assert_int_equal(run(exec_readable(&io, fds[0])), 0);
+    assert_int_equal(read(fds[0], &c, 1), 1);           /* by the program itself */
+    assert_int_equal(run(exec_timeout(&limit, exec_read(&io, fds[0], &c, 1), EXEC_MS(1))), -ETIMEDOUT);
+    start(&h, exec_read(&io, fds[0], &c, 1));
+    turns(2);
+    assert_int_equal(write(fds[1], "b", 1), 1);
+    assert_int_equal(exec_net_poll(&net, EXEC_SEC(5)), 1);
+    assert_int_equal(exec_handle_abort(&h), 0);         /* the event came, and nobody used it */
+    assert_int_equal(EXEC_RESULT(&io), -ECANCELED);
+    assert_int_equal(read(fds[0], &c, 1), 1);
+    assert_int_equal(run(exec_timeout(&limit, exec_read(&io, fds[0], &c, 1), EXEC_MS(1))), -ETIMEDOUT);
+    assert_int_equal(write(fds[1], "c", 1), 1);
+    assert_int_equal(run(exec_read(&io, fds[0], &c, 1)), 1);
+    alarm(0);
+    close_pair(fds);
+    end();
+}
+
 /* Nonblocking pipes: a short read ends readiness, but not before an end of file. */
 static void nonblocking_pipes(void **state) {
     exec_handle h;
@@ -1993,6 +2023,7 @@ int main(void) {
         cmocka_unit_test(trap_25_regular_files_and_dev_null),
         cmocka_unit_test(trap_35_sigpipe),
         cmocka_unit_test(foreign_blocking_pipe),
+        cmocka_unit_test(foreign_blocking_pipe_read_by_others),
         cmocka_unit_test(nonblocking_pipes),
         cmocka_unit_test(unix_sockets),
         cmocka_unit_test(terminals),
