@@ -637,6 +637,9 @@ static int exec__slot_detect(exec_fd_slot *s, int fd) {
         int tcp = (domain == AF_INET || domain == AF_INET6)
             && exec__socket_option(fd, SO_TYPE) == SOCK_STREAM;
         s->kind = tcp ? EXEC__FD_TCP : EXEC__FD_SOCKET;
+        if (exec__socket_option(fd, SO_ACCEPTCONN) <= 0) return 0;
+        flags = EXEC_SYS_FCNTL(fd, F_GETFL);    /* accept(2) knows no MSG_DONTWAIT */
+        if (flags >= 0 && !(flags & O_NONBLOCK)) s->state = EXEC__FD_BLOCKING;
         return 0;
     }
     if (domain != -ENOTSOCK) return domain;

@@ -1399,6 +1399,39 @@ static void foreign_blocking_pipe_read_by_others(void **state) {
     end();
 }
 
+/* A listener that somebody else made, blocking: accept waits, the thread does not. */
+static void foreign_blocking_listener(void **state) {
+    char address[EXEC_ADDRESS_BYTES];
+    struct sockaddr_in here;
+    exec_timeout_op limit;
+    exec_io io;
+    int fd, first, second;
+    (void)state;
+    begin();
+    fd = socket(AF_INET, SOCK_STREAM | SOCK_CLOEXEC, 0);
+    memset(&here, 0, sizeof here);
+    here.sin_family = AF_INET;
+    here.sin_addr.s_addr = htonl(INADDR_LOOPBACK);
+    assert_int_equal(bind(fd, (struct sockaddr *)&here, sizeof here), 0);
+    assert_int_equal(listen(fd, 8), 0);
+    assert_int_equal(exec_local_address(fd, address, sizeof address), 0);
+    alarm(20);
+    assert_int_equal(run(exec_timeout(&limit, exec_accept(&io, fd), EXEC_MS(1))), -ETIMEDOUT);
+    first = plain_connect(address);
+    second = plain_connect(address);
+    for (int i = 0; i < 2; i++) {
+        assert_true(run(exec_accept(&io, fd)) >= 0);
+        assert_int_equal(exec_close_fd(&ex, (int)EXEC_RESULT(&io)), 0);
+    }
+    assert_int_equal(run(exec_timeout(&limit, exec_accept(&io, fd), EXEC_MS(1))), -ETIMEDOUT);
+    assert_false(fcntl(fd, F_GETFL) & O_NONBLOCK);
+    alarm(0);
+    exec_close_fd(&ex, first);
+    exec_close_fd(&ex, second);
+    exec_close_fd(&ex, fd);
+    end();
+}
+
 /* Nonblocking pipes: a short read ends readiness, but not before an end of file. */
 static void nonblocking_pipes(void **state) {
     exec_handle h;
@@ -2024,6 +2057,7 @@ int main(void) {
         cmocka_unit_test(trap_35_sigpipe),
         cmocka_unit_test(foreign_blocking_pipe),
         cmocka_unit_test(foreign_blocking_pipe_read_by_others),
+        cmocka_unit_test(foreign_blocking_listener),
         cmocka_unit_test(nonblocking_pipes),
         cmocka_unit_test(unix_sockets),
         cmocka_unit_test(terminals),
