@@ -820,7 +820,8 @@ EXEC_API int exec_net_reregister(exec_net *net, exec_waiter *w, unsigned interes
     int status;
     if (w->linked) exec__unlink(net, w);
     if (!(interest &= EXEC_READABLE | EXEC_WRITABLE)) return -EINVAL;
-    if (!(s = exec__slot(net, w->fd))) return -EBADF;
+    if ((status = exec__slot_get(net, w->fd)) < 0) return status;
+    s = &net->slots[w->fd];
     w->interest = (uint8_t)interest;
     if ((status = exec__link(net, w, w->task)) < 0) return status;
     w->ready = (uint8_t)(s->state & interest);

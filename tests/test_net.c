@@ -1617,6 +1617,26 @@ static void register_a_blocking_pipe(void **state) {
     end();
 }
 
+static void reregister_of_a_cancelled_descriptor(void **state) {
+    exec_waiter w;
+    exec_handle h;
+    idle_op op;
+    int pair[2];
+    (void)state;
+    begin();
+    assert_int_equal(socketpair(AF_UNIX, SOCK_STREAM | SOCK_NONBLOCK, 0, pair), 0);
+    start(&h, idle(&op));
+    turns(1);
+    assert_int_equal(exec_net_register(&net, &w, pair[0], EXEC_READABLE, op.task), 0);
+    assert_int_equal(exec_net_deregister(&net, &w), 0);
+    assert_int_equal(exec_fd_cancel(&ex, pair[0]), 0);
+    assert_int_equal(exec_net_reregister(&net, &w, EXEC_READABLE), -EBADF);     /* no event would come */
+    assert_int_equal(net.waiting, 0);
+    close_pair(pair);
+    assert_int_equal(exec_handle_abort(&h), 0);
+    end();
+}
+
 static void poll_with_no_zero_and_finite_timeout(void **state) {
     exec_handle h;
     exec_io io;
@@ -2064,6 +2084,7 @@ int main(void) {
         cmocka_unit_test(readable_and_writable),
         cmocka_unit_test(register_reregister_deregister),
         cmocka_unit_test(register_a_blocking_pipe),
+        cmocka_unit_test(reregister_of_a_cancelled_descriptor),
         cmocka_unit_test(poll_with_no_zero_and_finite_timeout),
         cmocka_unit_test(add_becomes_mod_and_mod_becomes_add),
         cmocka_unit_test(dump_names_what_is_waited_for),
