@@ -528,6 +528,7 @@ static EXEC__COLD int exec__slots_grow(exec_net *net, uint32_t fd) {
     uint32_t count = fd + 16 + fd / 256;        /* little to spare: a connection costs 208 bytes in all */
     exec_fd_slot *slots;
     if (net->fixed) return -EMFILE;
+    if (EXEC_SYS_FCNTL((int)fd, F_GETFD) < 0) return -errno;    /* no gigabytes for what is no descriptor */
     if (count < 64) count = 64;
     slots = (exec_fd_slot *)config->allocate(config->user, count * sizeof *slots, sizeof(void *));
     if (!slots) return -ENOMEM;

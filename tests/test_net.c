@@ -1862,6 +1862,19 @@ static void *no_memory(void *user, size_t bytes, size_t align) {
     return NULL;
 }
 
+static void no_table_for_what_is_not_open(void **state) {
+    exec_config config = default_config();
+    exec_io io;
+    char c = 0;
+    (void)state;
+    config.allocate = no_memory;
+    config.release = count_release;
+    begin_with(&config);
+    assert_int_equal(run(exec_read(&io, INT32_MAX, &c, 1)), -EBADF);
+    assert_int_equal(exec_fd_cancel(&ex, INT32_MAX), -EBADF);
+    end();
+}
+
 static void no_memory_for_the_table(void **state) {
     exec_config config = default_config();
     exec_io io;
@@ -2095,6 +2108,7 @@ int main(void) {
 #endif
 #if !EXEC_NO_MALLOC
         cmocka_unit_test(the_table_grows_and_the_steady_state_allocates_nothing),
+        cmocka_unit_test(no_table_for_what_is_not_open),
         cmocka_unit_test(no_memory_for_the_table),
 #endif
         cmocka_unit_test(forked_child_drops_the_epoll),
