@@ -627,7 +627,7 @@ struct exec {
 
 /* Owner's thread, the one that made the executor, for all that follow but exec_current. */
 
-/* 0; -EINVAL: half an allocator, or a negative time. config NULL: all defaults; it is copied. */
+/* 0; -EINVAL: half an allocator, two clocks, or a negative time. config NULL: all defaults; it is copied. */
 EXEC_API int exec_init(exec *ex, const exec_config *config);
 /* Refuses further spawns, cancels every task, runs the cleanups to their end, detaches the drivers.
    After deadline_ns (EXEC_NEVER: no limit) with EXEC_KILL. 0; -ETIMEDOUT: something still owns a
@@ -643,7 +643,8 @@ EXEC_API int exec_run_until(exec *ex, exec_future *f);
 EXEC_API int exec_turn(exec *ex);
 /* exec_run and exec_run_until return after this turn. Elsewhere: exec_remote_stop. */
 EXEC_API void exec_stop(exec *ex);
-/* For a foreign loop: arms, and says how long it may wait: 0, ns, EXEC_NEVER, or a negated errno.
+/* For a foreign loop: takes the inbox, arms, and says how long it may wait: 0, ns or EXEC_NEVER; -ENOMEM
+   or -EMFILE as exec_poll_fd; -EDEADLK from inside a poll.
    Then wait for exec_poll_fd to be readable, then exec_turn. Any wake between makes it readable. */
 EXEC_API int64_t exec_prepare(exec *ex);
 /* The descriptor to watch for reading meanwhile; the executor's, which closes it. -ENOMEM (under
@@ -2482,7 +2483,7 @@ static int exec__park_default(exec *ex, int64_t timeout_ns) {
     fd.fd = exec_wake_fd(ex);
     fd.events = POLLIN;
     fd.revents = 0;
-    timeout.tv_sec = (time_t)(timeout_ns / 1000000000);
+    timeout.tv_sec = timeout_ns / 1000000000 > INT32_MAX ? INT32_MAX : (time_t)(timeout_ns / 1000000000);
     timeout.tv_nsec = (long)(timeout_ns % 1000000000);
     if (EXEC_SYS_PPOLL(&fd, fd.fd < 0 ? 0u : 1u, timeout_ns == EXEC_NEVER ? NULL : &timeout) < 0
         && errno != EINTR)
@@ -2726,13 +2727,18 @@ EXEC_API int exec_run_until(exec *ex, exec_future *f) {
 EXEC_API void exec_stop(exec *ex) { ex->stopping = 1; }
 
 EXEC_API int64_t exec_prepare(exec *ex) {
-    int status = exec__port_get(ex);
-    int64_t timeout;
+    int status = exec__enter_thread(ex);
+    int64_t timeout = 0;
     if (status < 0) return status;
-    exec__drain(ex);
-    timeout = exec__timeout(ex);
-    if (timeout == 0 || !exec__arm(ex)) return 0;
-    ex->armed = 1;
+    status = exec__port_get(ex);
+    if (status == 0) {
+        exec__drain(ex);
+        timeout = exec__timeout(ex);
+        if (timeout && !exec__arm(ex)) timeout = 0;
+    }
+    exec__leave_thread(ex);
+    if (status < 0) return status;
+    ex->armed = timeout != 0;
     return timeout;
 }
 
@@ -2748,6 +2754,7 @@ EXEC_API int exec_init(exec *ex, const exec_config *config) {
     memset(ex, 0, sizeof *ex);
     if (config) ex->config = *config;
     if (ex->config.spin_ns < 0 || ex->config.cleanup_ns < 0 || ex->config.stall_ns < 0) return -EINVAL;
+    if (ex->config.virtual_clock && ex->config.clock) return -EINVAL;
 #if !EXEC_NO_MALLOC
     if (!ex->config.allocate != !ex->config.release) return -EINVAL;
     if (!ex->config.allocate) {
@@ -2793,10 +2800,13 @@ static void exec__unwind_all(exec *ex, int64_t limit) {
     }
 }
 
-/* Under kill each await ends at once; a cleanup that starts ever new ones is stuck. */
+/* Under kill each await ends at once, so cleanups end within turns, not within a time. One that starts
+   ever new awaits is stuck: after so many turns exec_destroy says -ETIMEDOUT. */
+enum { EXEC__KILL_TURNS = 100000 };
+
 static void exec__kill_all(exec *ex) {
     exec__cancel_all(ex, EXEC_KILL);
-    for (unsigned turns = 0; ex->counters.tasks && ex->last && turns < 100000; turns++) exec__turn(ex);
+    for (unsigned turns = 0; ex->counters.tasks && ex->last && turns < EXEC__KILL_TURNS; turns++) exec__turn(ex);
 }
 
 static void exec__detach_all(exec *ex) {

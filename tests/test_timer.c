@@ -22,6 +22,7 @@ static struct {
 static int park(const struct timespec *timeout) {
     int64_t ns;
     if (!timeout) fail_msg("a park for ever");
+    if (timeout->tv_sec < 0) fail_msg("a park that is no time");
     ns = (int64_t)timeout->tv_sec * 1000000000 + timeout->tv_nsec;
     kernel.parks++;
     kernel.now += ns + kernel.late;
@@ -982,9 +983,24 @@ static void a_dump_says_until_when(void **state) {
     assert_int_equal(exec_destroy(&w.ex, EXEC_NEVER), 0);
 }
 
+/* More seconds than a time_t of 32 bits has. */
+static void a_sleep_of_a_century(void **state) {
+    world w;
+    exec_sleep_op nap;
+    int64_t before;
+    (void)state;
+    open_kernel(&w);
+    before = kernel.now;
+    assert_int_equal(exec_run_until(&w.ex, exec_sleep(&nap, EXEC_SEC(3155760000))), 0);
+    assert_int_equal(EXEC_RESULT(&nap), 0);
+    assert_true(kernel.now - before >= EXEC_SEC(3155760000));
+    close_empty(&w);
+}
+
 int main(void) {
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(sizes_are_as_promised),
+        cmocka_unit_test(a_sleep_of_a_century),
         cmocka_unit_test(one_wheel_each_executor),
         cmocka_unit_test(without_a_wheel_ops_are_refused),
         cmocka_unit_test(preparing_does_nothing),
