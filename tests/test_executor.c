@@ -248,6 +248,7 @@ EXEC_ASYNC(runs_inner) {
     self->statuses[1] = exec_turn(cx->exec);
     self->statuses[2] = exec_run_until(cx->exec, &self->gate->fut);
     self->statuses[3] = exec_destroy(cx->exec, 0);
+    assert_true(exec_prepare(cx->exec) == -EDEADLK);
     assert_ptr_equal(exec_current(), cx->exec);
     if (self->inner) {
         self->statuses[4] = exec_run(self->inner);
@@ -806,6 +807,11 @@ static void wrong_configs_are_refused(void **state) {
     config.cleanup_ns = 0;
     config.stall_ns = -1;
     assert_int_equal(exec_init(&ex, &config), -EINVAL);
+    config.stall_ns = 0;
+    config.virtual_clock = 1;
+    config.clock = (int64_t (*)(void *))1;
+    assert_int_equal(exec_init(&ex, &config), -EINVAL);
+    memset(&config, 0, sizeof config);
 #if !EXEC_NO_MALLOC
     config.stall_ns = 0;
     config.allocate = (void *(*)(void *, size_t, size_t))1;
