@@ -2830,7 +2830,7 @@ EXEC_API int exec_destroy(exec *ex, int64_t deadline_ns) {
     if (exec__enter_thread(ex) < 0) return -EDEADLK;
     EXEC_ASSERT(!ex->claimed, "exec_destroy with a claimed task: EXEC_START or EXEC_DROP it before");
     now = ex->counters.tasks ? exec_now(ex) : 0;
-    limit = exec__after(now, deadline_ns);
+    limit = exec__after(now, deadline_ns < 0 ? 0 : deadline_ns);
     ex->closing = 1;
     if (ex->port) exec__take_inbox(ex, NULL);
     exec__unwind_all(ex, limit);

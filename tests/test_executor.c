@@ -467,6 +467,25 @@ static void destroy_gives_up_on_a_cleanup_that_yields_for_ever(void **state) {
     assert_int_equal(exec_destroy(&ex, 0), 0);
 }
 
+static int64_t moving_clock(void *user) { (void)user; return hand += 1000; }
+
+/* A deadline that is over, however long: no arithmetic overflows, and none is endless. */
+static void destroy_with_a_negative_deadline(void **state) {
+    exec_config config;
+    exec ex;
+    int stop = 0;
+    (void)state;
+    memset(&config, 0, sizeof config);
+    config.clock = moving_clock;
+    assert_int_equal(exec_init(&ex, &config), 0);
+    assert_int_equal(EXEC_SPAWN(&ex, test_opts(), yields_for_ever, .stop = &stop), 0);
+    alarm(60);
+    assert_int_equal(exec_destroy(&ex, INT64_MIN), -ETIMEDOUT);
+    alarm(0);
+    stop = 1;
+    assert_int_equal(exec_destroy(&ex, -1), 0);
+}
+
 /* ------------------------------------------------------------------------------------------ drivers */
 
 /* A driver of deadlines in one list: the smallest that drives a virtual clock. */
@@ -1159,6 +1178,7 @@ int main(void) {
         cmocka_unit_test(destroy_times_out_when_a_leaf_refuses_and_may_be_called_again),
         cmocka_unit_test(a_spawn_during_destroy_is_cancelled),
         cmocka_unit_test(destroy_gives_up_on_a_cleanup_that_yields_for_ever),
+        cmocka_unit_test(destroy_with_a_negative_deadline),
         cmocka_unit_test(the_virtual_clock_jumps_from_deadline_to_deadline),
         cmocka_unit_test(destroy_lets_cleanups_end_until_its_deadline),
         cmocka_unit_test(destroy_has_its_deadline_when_a_remote_is_out_and_the_clock_is_virtual),
