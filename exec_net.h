@@ -246,7 +246,7 @@ EXEC_API int exec_peer_address(int fd, char *text, size_t size);
    deregisters, closes. 0, or -EBADF, -EIO ... of close(2). Owner's thread, as all below. */
 EXEC_API int exec_close_fd(exec *ex, int fd);
 /* Ops that wait for fd get -EBADF and never touch the number again; later ops too, until it is
-   closed. For who is not the owner. 0, -EBADF (fd < 0), -ENOMEM, -EMFILE (no slot to remember it). */
+   closed. For who is not the owner. 0, -EBADF (not open), -ENOMEM, -EMFILE (no slot to remember it). */
 EXEC_API int exec_fd_cancel(exec *ex, int fd);
 /* Before a close() by others, or a hand-over: ends what waits as above and forgets all about fd. 0, or
    -EBADF. */
