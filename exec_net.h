@@ -246,7 +246,7 @@ EXEC_API int exec_peer_address(int fd, char *text, size_t size);
    deregisters, closes. 0, or -EBADF, -EIO ... of close(2). Owner's thread, as all below. */
 EXEC_API int exec_close_fd(exec *ex, int fd);
 /* Ops that wait for fd get -EBADF and never touch the number again; later ops too, until it is
-   closed. For who is not the owner. 0, -EBADF (not open), -ENOMEM, -EMFILE (no slot to remember it). */
+   closed. For who is not the owner. 0, -EBADF (no descriptor), -ENOMEM, -EMFILE (no slot to remember it). */
 EXEC_API int exec_fd_cancel(exec *ex, int fd);
 /* Before a close() by others, or a hand-over: ends what waits as above and forgets all about fd. 0, or
    -EBADF. */
@@ -635,8 +635,8 @@ static int exec__slot_detect(exec_fd_slot *s, int fd) {
     int domain = exec__socket_option(fd, SO_DOMAIN), flags;
     s->state = EXEC_READABLE | EXEC_WRITABLE;
     if (domain >= 0) {
-        int tcp = (domain == AF_INET || domain == AF_INET6)
-            && exec__socket_option(fd, SO_TYPE) == SOCK_STREAM;
+        int tcp = (domain == AF_INET || domain == AF_INET6)     /* a stream of SCTP has messages */
+            && exec__socket_option(fd, SO_PROTOCOL) == IPPROTO_TCP;
         s->kind = tcp ? EXEC__FD_TCP : EXEC__FD_SOCKET;
         if (exec__socket_option(fd, SO_ACCEPTCONN) <= 0) return 0;
         flags = EXEC_SYS_FCNTL(fd, F_GETFL);    /* accept(2) knows no MSG_DONTWAIT */
@@ -930,7 +930,7 @@ static EXEC__COLD ssize_t exec__write_quietly(int fd, const void *buf, size_t le
     }
     n = EXEC_SYS_WRITE(fd, buf, len);
     error = errno;
-    if (n < 0 && error == EPIPE && own)
+    if (own && (n < 0 ? error == EPIPE : (size_t)n < len))     /* a blocking write may lose its reader midway */
         while (sigtimedwait(&pipe, NULL, &none) < 0 && errno == EINTR) continue;
     sigprocmask(SIG_SETMASK, &before, NULL);
     errno = error;
