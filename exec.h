@@ -379,7 +379,7 @@ static inline int exec_strand_started(const exec_strand *s) {
 #define EXEC__STATIC_TYPE(T) static EXEC__MAYBE_UNUSED
 #define EXEC__EXTERN_TYPE(T) EXEC_ASYNC_DECLARE(T);
 
-/* EXEC_BEGIN;  the body  [EXEC_FINALLY; the cleanup]  EXEC_END;
+/* EXEC_BEGIN;  the body  [EXEC_FINALLY; the cleanup]  EXEC_END;    Leave by EXEC_RETURN, never by return.
    Locals of the body do not live across an await: what must, is a member of the frame. A `break` or
    `continue` belongs to a loop of your own. */
 #define EXEC_BEGIN EXEC__BEGIN
@@ -517,7 +517,7 @@ EXEC_API void exec_handle_copy(exec_handle *to, const exec_handle *from);
    own task; -EINVAL for a handle of no task. Any task may, any number. `h` is read by the first poll
    only. */
 typedef struct exec_handle_op { exec_future fut; exec_handle copy; const exec_handle *from; } exec_handle_op;
-EXEC_API exec_future *exec_handle_join(exec_handle_op *op, const exec_handle *h);
+EXEC_API EXEC__MUST_USE exec_future *exec_handle_join(exec_handle_op *op, const exec_handle *h);
 
 /* What the hook for errors of detached tasks is told. */
 typedef struct exec_failure { const char *name; const char *file; intptr_t result; } exec_failure;
@@ -539,12 +539,12 @@ typedef exec_branches_op exec_join_op;
 /* exec_select(op, a, b, ...): the first that is ready, biased to the first argument; the others are
    unwound before it is ready. Result: its index; its value is in its op. -EINVAL: of none. */
 #define exec_select(op, ...) EXEC__BRANCHES(exec__select_, op, __VA_ARGS__)
-EXEC_API exec_future *exec_select_n(exec_select_op *op, exec_strand *strands,
+EXEC_API EXEC__MUST_USE exec_future *exec_select_n(exec_select_op *op, exec_strand *strands,
                                     exec_future *const *futures, unsigned count);
 /* exec_join(op, a, b, ...): all. Result: 0, or the first error that came; the others run on. The
    futures array of the _n calls is read by the call only. */
 #define exec_join(op, ...) EXEC__BRANCHES(exec__join_, op, __VA_ARGS__)
-EXEC_API exec_future *exec_join_n(exec_join_op *op, exec_strand *strands,
+EXEC_API EXEC__MUST_USE exec_future *exec_join_n(exec_join_op *op, exec_strand *strands,
                                   exec_future *const *futures, unsigned count);
 
 /* GROUPS: children that cannot outlive the frame. A zeroed member of a coroutine's frame; the first
@@ -568,7 +568,7 @@ struct exec_group {
 #define EXEC_GROUP_SPAWN_OPTS(...) EXEC__GROUP_SPAWN(__VA_ARGS__, )
 /* All of them: 0, or the first error; -ECANCELED if it was cancelled: then it cancels them and waits.
    Ready, it leaves the group as new. Awaited by the task that spawned. */
-EXEC_API exec_future *exec_group_join(exec_group *group);
+EXEC_API EXEC__MUST_USE exec_future *exec_group_join(exec_group *group);
 /* Cancels them, with EXEC_CANCEL or EXEC_KILL; join waits for their cleanups, and until it is ready
    spawns into the group are -ECANCELED. Owner's thread. O(its tasks). */
 EXEC_API void exec_group_cancel(exec_group *group, unsigned level);
@@ -790,7 +790,7 @@ EXEC_API void exec_oneshot_close(exec_oneshot *o);                  /* receiver'
 /* Result 0 and the value in op->value, or -EPIPE (abandoned), -EBUSY (another task waits), or as
    exec_waker_get. Cancelled: the value is still in the oneshot, or in the op if the result is 0. */
 typedef struct exec_oneshot_op { exec_future fut; exec_oneshot *oneshot; intptr_t value; } exec_oneshot_op;
-EXEC_API exec_future *exec_oneshot_recv(exec_oneshot_op *op, exec_oneshot *o);
+EXEC_API EXEC__MUST_USE exec_future *exec_oneshot_recv(exec_oneshot_op *op, exec_oneshot *o);
 
 /* TRACE HOOKS of the implementing file: define before it; they cost nothing when empty. */
 #ifndef EXEC_TRACE_SPAWN
@@ -1069,11 +1069,12 @@ EXEC_API int exec__start(exec_future *root);
 EXEC_API void exec__drop(exec_future *root);
 EXEC_API void *exec__group_claim(exec_cx *cx, exec_future *frame, exec_group *group,
                                  const exec_opts *opts, const exec_type *type);
-EXEC_API exec_future *exec__branches(exec_branches_op *op, const exec_type *type, exec_strand *strands,
+EXEC_API EXEC__MUST_USE exec_future *exec__branches(exec_branches_op *op, const exec_type *type,
+                                     exec_strand *strands,
                                      exec_future *const *futures, unsigned count);
-EXEC_API exec_future *exec__select4(exec_select_op *op, unsigned n, exec_future *a, exec_future *b,
+EXEC_API EXEC__MUST_USE exec_future *exec__select4(exec_select_op *op, unsigned n, exec_future *a, exec_future *b,
                                     exec_future *c, exec_future *d);
-EXEC_API exec_future *exec__join4(exec_join_op *op, unsigned n, exec_future *a, exec_future *b,
+EXEC_API EXEC__MUST_USE exec_future *exec__join4(exec_join_op *op, unsigned n, exec_future *a, exec_future *b,
                                   exec_future *c, exec_future *d);
 
 /* exec__select_3(op, a, b, c); five or more do not exist: exec_select_n. */
@@ -1285,7 +1286,7 @@ EXEC_API const char *exec_strerror(intptr_t result) {
         { EMFILE, "no descriptors left in this process" },
         { EPIPE, "the other side has gone" },
         { EDEADLK, "it would wait for ever" },
-        { ENOSYS, "not supported here" },
+        { ENOSYS, "not supported here; of a sleep or timeout: call exec_timers_attach first" },
         { ENODATA, "the end came before all bytes" },
         { EOVERFLOW, "too large" },
         { ENOTSOCK, "not a socket" },

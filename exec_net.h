@@ -191,24 +191,24 @@ typedef struct exec_io {
    that direction; -EMFILE, -ENOMEM, -ENOSPC: no slot for it. O(1). */
 
 /* At most len bytes, as read(2): 0 is the end of file. */
-EXEC_API exec_future *exec_read(exec_io *io, int fd, void *buf, size_t len);
+EXEC_API EXEC__MUST_USE exec_future *exec_read(exec_io *io, int fd, void *buf, size_t len);
 /* At least one byte (if len > 0), as write(2). -EPIPE without SIGPIPE. */
-EXEC_API exec_future *exec_write(exec_io *io, int fd, const void *buf, size_t len);
+EXEC_API EXEC__MUST_USE exec_future *exec_write(exec_io *io, int fd, const void *buf, size_t len);
 /* All len bytes: the result is len. -ENODATA: the end of file came before. */
-EXEC_API exec_future *exec_read_exact(exec_io *io, int fd, void *buf, size_t len);
-EXEC_API exec_future *exec_write_all(exec_io *io, int fd, const void *buf, size_t len);
+EXEC_API EXEC__MUST_USE exec_future *exec_read_exact(exec_io *io, int fd, void *buf, size_t len);
+EXEC_API EXEC__MUST_USE exec_future *exec_write_all(exec_io *io, int fd, const void *buf, size_t len);
 /* Sockets, with flags as recv(2), send(2) (MSG_DONTWAIT and MSG_NOSIGNAL are added). */
-EXEC_API exec_future *exec_recv(exec_io *io, int fd, void *buf, size_t len, int flags);
-EXEC_API exec_future *exec_send(exec_io *io, int fd, const void *buf, size_t len, int flags);
+EXEC_API EXEC__MUST_USE exec_future *exec_recv(exec_io *io, int fd, void *buf, size_t len, int flags);
+EXEC_API EXEC__MUST_USE exec_future *exec_send(exec_io *io, int fd, const void *buf, size_t len, int flags);
 /* Goes on with a transfer that was cancelled or failed, behind what it has done already:
        EXEC_AWAIT(exec_timeout(&self->limit, exec_read_exact(&self->io, ...), EXEC_MS(500)));
        if (self->limit.expired) EXEC_AWAIT(exec_resume(&self->io)); */
-EXEC_API exec_future *exec_resume(exec_io *io);
+EXEC_API EXEC__MUST_USE exec_future *exec_resume(exec_io *io);
 
 /* 0 when a read or a write would not block, end of file and errors included, or (seldom) when
    somebody else was faster: be ready for EAGAIN. For any descriptor that poll(2) takes. */
-EXEC_API exec_future *exec_readable(exec_io *io, int fd);
-EXEC_API exec_future *exec_writable(exec_io *io, int fd);
+EXEC_API EXEC__MUST_USE exec_future *exec_readable(exec_io *io, int fd);
+EXEC_API EXEC__MUST_USE exec_future *exec_writable(exec_io *io, int fd);
 
 /* ----------------------------------------------------------------------------------------- sockets */
 
@@ -228,11 +228,11 @@ EXEC_API int exec_listen(exec *ex, const char *address, const exec_socket_opts *
    one connection are passed over. With no descriptors or memory left it pauses until exec_close_fd or
    100 ms have gone by. It ends with -EBADF, -EINVAL (does not listen), -ENOTSOCK, -EOPNOTSUPP.
    Cancelled together with its value: the value stays, close it. */
-EXEC_API exec_future *exec_accept(exec_io *io, int listener);
+EXEC_API EXEC__MUST_USE exec_future *exec_accept(exec_io *io, int listener);
 /* Connects at its first poll; the result is a descriptor of yours once the connection stands, or
    -EINVAL (address), -ECONNREFUSED, -ETIMEDOUT ... Cancelled or failed, it closes what it made.
    `address` must stay until the op is ready; opts may be NULL and is copied. */
-EXEC_API exec_future *exec_connect(exec_io *io, const char *address, const exec_socket_opts *opts);
+EXEC_API EXEC__MUST_USE exec_future *exec_connect(exec_io *io, const char *address, const exec_socket_opts *opts);
 
 /* The address as text of a socket, of its peer: 0, -ENOSPC (size below EXEC_ADDRESS_BYTES may be too
    small), -EAFNOSUPPORT (neither IPv4 nor IPv6), -ENOTCONN, -ENOTSOCK, -EBADF. Any thread. */

@@ -173,18 +173,18 @@ EXEC_API int64_t exec_deadline(exec *ex, int64_t ns);
 /* Waits for ns. Result: 0, or -ECANCELED, or -ENOSYS (no wheel is attached). The clock is read when it
    is first polled, and not for 0 or less: then it is ready at once, as often as the poll's budget
    allows. */
-EXEC_API exec_future *exec_sleep(exec_sleep_op *op, int64_t ns);
+EXEC_API EXEC__MUST_USE exec_future *exec_sleep(exec_sleep_op *op, int64_t ns);
 /* Until a deadline of the executor's clock, which is not read: for steps without drift. */
-EXEC_API exec_future *exec_sleep_until(exec_sleep_op *op, int64_t deadline_ns);
+EXEC_API EXEC__MUST_USE exec_future *exec_sleep_until(exec_sleep_op *op, int64_t deadline_ns);
 
 /* A limit around a future: inner is polled first; if it still pends when the time is over, it is
    cancelled, and the timeout pends until it is over.
    Result: -ETIMEDOUT with op->expired 1 when that ended it; else inner's own result with expired 0,
    also when it came while it was unwinding; -ENOSYS (no wheel: inner was not started). Cancelled, it
    passes the cancel on. The time runs from where inner first pends; if it does not, no clock is read. */
-EXEC_API exec_future *exec_timeout(exec_timeout_op *op, exec_future *inner, int64_t ns);
+EXEC_API EXEC__MUST_USE exec_future *exec_timeout(exec_timeout_op *op, exec_future *inner, int64_t ns);
 /* The same until a deadline; no clock is read. */
-EXEC_API exec_future *exec_timeout_at(exec_timeout_op *op, exec_future *inner, int64_t deadline_ns);
+EXEC_API EXEC__MUST_USE exec_future *exec_timeout_at(exec_timeout_op *op, exec_future *inner, int64_t deadline_ns);
 
 /* FOR HAND-WRITTEN LEAVES. A node is armed, then expires (its task is woken, and it is not armed any
    more) or is cancelled; a leaf that ends cancels it. */

@@ -54,9 +54,11 @@ int main(int argc, char **argv) {
     exec ex;
     exec_net net;
     int fd, status;
-    if (argc > 2 || strcmp(address, "--help") == 0) {
-        printf("usage: echo [ADDRESS]    such as 127.0.0.1:7777 (the default), [::1]:7777; port 0: a free one\n");
-        return argc > 2;
+    if (argc > 2 || *address == '-') {
+        int asked = argc == 2 && (strcmp(address, "--help") == 0 || strcmp(address, "-h") == 0);
+        fprintf(asked ? stdout : stderr, "usage: echo [ADDRESS]    such as 127.0.0.1:7777 (the default), [::1]:7777; "
+                "port 0: a free one\n");
+        return !asked;
     }
     raise_descriptor_limit();
     if ((status = exec_init(&ex, NULL)) < 0) return fail("executor", status);

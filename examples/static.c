@@ -55,6 +55,11 @@ int main(int argc, char **argv) {
     exec_opts opts = { .storage = &server_slot, .storage_bytes = sizeof server_slot };
     char text[EXEC_ADDRESS_BYTES];
     int fd, status;
+    if (argc > 2 || *address == '-') {
+        int asked = argc == 2 && (strcmp(address, "--help") == 0 || strcmp(address, "-h") == 0);
+        fprintf(asked ? stdout : stderr, "usage: static [ADDRESS]    an echo server of %d clients, without a heap\n", CLIENTS);
+        return !asked;
+    }
     if ((status = exec_pool_init(&pool, clients, sizeof clients, sizeof *clients)) < 0) return fail("pool", status);
     if ((status = exec_init(&ex, NULL)) < 0) return fail("executor", status);
     if ((status = exec_net_attach(&net, &ex, &config)) < 0) return fail("reactor", status);

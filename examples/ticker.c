@@ -45,8 +45,9 @@ int main(int argc, char **argv) {
     exec_timers timers;
     int status;
     if (argc > 1) {
-        fprintf(stderr, "usage: %s\nTicks six times in three seconds; meanwhile shows a timeout and a select.\n", argv[0]);
-        return argv[1][0] != '-' || argv[1][1] != '-';
+        int asked = argc == 2 && (strcmp(argv[1], "--help") == 0 || strcmp(argv[1], "-h") == 0);
+        fprintf(asked ? stdout : stderr, "usage: ticker    ticks six times in three seconds; meanwhile a timeout and a select\n");
+        return !asked;
     }
     if ((status = exec_init(&ex, NULL)) < 0 || (status = exec_timers_attach(&timers, &ex)) < 0) return 1;
     status = EXEC_SPAWN(&ex, NULL, ticker);
