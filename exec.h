@@ -1070,8 +1070,8 @@ EXEC_API void exec__drop(exec_future *root);
 EXEC_API void *exec__group_claim(exec_cx *cx, exec_future *frame, exec_group *group,
                                  const exec_opts *opts, const exec_type *type);
 EXEC_API EXEC__MUST_USE exec_future *exec__branches(exec_branches_op *op, const exec_type *type,
-                                     exec_strand *strands,
-                                     exec_future *const *futures, unsigned count);
+                                                    exec_strand *strands, exec_future *const *futures,
+                                                    unsigned count);
 EXEC_API EXEC__MUST_USE exec_future *exec__select4(exec_select_op *op, unsigned n, exec_future *a, exec_future *b,
                                     exec_future *c, exec_future *d);
 EXEC_API EXEC__MUST_USE exec_future *exec__join4(exec_join_op *op, unsigned n, exec_future *a, exec_future *b,
