@@ -985,7 +985,7 @@ static void dump_prints_the_await_chain_of_each_task(void **state) {
     exec_dump(&ex);
     assert_non_null(strstr(log_text, "2 tasks\ntask dumped_root \"the one\" cancelling\n"));
     assert_non_null(strstr(log_text, "task runner scheduled\n"));
-    exec_handle_join(&op, &h);
+    (void)!exec_handle_join(&op, &h);
     gate_open(&a, 0);
     assert_int_equal(exec_run(&ex), 0);
     log_text[0] = 0;
