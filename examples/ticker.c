@@ -1,4 +1,5 @@
-/* cc -O2 -o ticker examples/ticker.c
+/* SPDX-License-Identifier: MIT
+ * cc -O2 -o ticker examples/ticker.c
  *
  * Timers: a tick every half second that does not drift, a limit around work that is too slow, and
  * whichever of two comes first. Ends by itself after about three seconds. */
