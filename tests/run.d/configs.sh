@@ -8,6 +8,7 @@ valgrind            memcheck: no error, no leak
 tsan                clang, ThreadSanitizer
 asan                gcc, AddressSanitizer and UndefinedBehaviorSanitizer
 clang-asan          clang, AddressSanitizer and UndefinedBehaviorSanitizer
+amalgamated         the suite, the examples and every form on the one header of tools/amalgamate
 gcc                 gcc, C11, -O2: labels as values, epoll, threads, heap
 clang               clang, C11, -O2: the same
 gcc-O0              gcc, C11, not optimised; EXEC_API= (functions visible to other files)
