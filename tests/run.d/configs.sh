@@ -32,7 +32,9 @@ nomalloc-symbols    EXEC_NO_MALLOC: undefined symbols from tests/allowed-symbols
 examples            each example by its one command, and a smoke test; what README.md and the headers show
 steady-state        echo: no heap call, no epoll_ctl, no read into EAGAIN; an idle executor is silent
 counts              instructions per resume (callgrind); no atomic instruction in a local wake
-meson               as a subproject, installed with pkg-config, and built for itself
+meson               as a subproject, by packaging/exec.wrap, installed with pkg-config, and built for itself
+cmake               by add_subdirectory, by FetchContent, installed with find_package
+versions            exec.h, meson.build, CMakeLists.txt, CHANGELOG.md and README.md name the same
 '
 
 config_names() { echo "$CONFIGS" | awk 'NF { print $1 }'; }
