@@ -51,11 +51,13 @@ END
 
 # ----------------------------------------------------------------------------- meson and pkg-config
 
-meson_test() { meson setup --wrap-mode forcefallback "$1/out" "$1" && meson test -C "$1/out" --print-errorlogs; }
+meson_test() { # DIR WHERE FROM: forcefallback is a subproject, nofallback what is installed
+    meson setup --wrap-mode "$2" "$1/out" "$1" && meson test -C "$1/out" --print-errorlogs
+}
 
 meson_subproject() {
     local dir=$1
-    consumer meson "$dir" && copy_tree "$dir/subprojects/exec" && meson_test "$dir" || return 1
+    consumer meson "$dir" && copy_tree "$dir/subprojects/exec" && meson_test "$dir" forcefallback || return 1
     # as a subproject it builds nothing of its own
     ! ls "$dir/out/subprojects/exec" 2>/dev/null | grep -E 'test_|example-'
 }
@@ -66,7 +68,7 @@ meson_wrap() {
     copy_repository "$dir.git" && consumer meson "$dir" && mkdir "$dir/subprojects" || return 1
     grep -q '^url = https://[a-z]*\.invalid/' packaging/exec.wrap || { echo 'the test does not know this wrap file'; return 1; }
     sed "s|^url = .*|url = file://$dir.git|" packaging/exec.wrap >"$dir/subprojects/exec.wrap"
-    meson_test "$dir"
+    meson_test "$dir" forcefallback
 }
 
 meson_installed() {
@@ -83,7 +85,7 @@ pkg_config() {
     local dir=$1
     export PKG_CONFIG_PATH=$2/share/pkgconfig
     [ "$(pkg-config --modversion exec)" = "$(version)" ] || { echo 'pkg-config and exec.h do not say the same version'; return 1; }
-    consumer pkg-config "$dir" && make -C "$dir" check
+    consumer pkg-config "$dir" && make -C "$dir" check && consumer meson "$dir.meson" && meson_test "$dir.meson" nofallback
 }
 
 config_meson() {
