@@ -105,6 +105,7 @@ config_meson() {
 cmake_test() {
     local dir=$1
     shift
+    # shellcheck disable=SC2086,SC2116      # the warnings on one line
     cmake -G Ninja -Werror=dev -DCMAKE_C_FLAGS="$C11 $(echo $WARN_C)" "$@" -S "$dir" -B "$dir/out" 2>"$dir/warnings" &&
         cmake --build "$dir/out" && (cd "$dir/out" && ctest --output-on-failure) || { cat "$dir/warnings"; return 1; }
     [ ! -s "$dir/warnings" ] || { cat "$dir/warnings"; return 1; }
