@@ -991,6 +991,7 @@ static exec_poll exec__readiness_poll(exec_cx *cx, exec_future *f) {
     none.tv_sec = 0;
     none.tv_nsec = 0;
     p.events = io->waiter.interest == EXEC_READABLE ? POLLIN : POLLOUT;
+    p.revents = 0;
     for (;;) {
         int status = exec__io_go(cx, net, io);
         if (status == 0) return exec_pending(cx, f);

@@ -8,6 +8,7 @@ valgrind            memcheck: no error, no leak
 tsan                clang, ThreadSanitizer
 asan                gcc, AddressSanitizer and UndefinedBehaviorSanitizer
 clang-asan          clang, AddressSanitizer and UndefinedBehaviorSanitizer
+amalgamated         the suite, the examples and every form on the one header of tools/amalgamate
 gcc                 gcc, C11, -O2: labels as values, epoll, threads, heap
 clang               clang, C11, -O2: the same
 gcc-O0              gcc, C11, not optimised; EXEC_API= (functions visible to other files)
@@ -32,7 +33,9 @@ examples            each example by its one command, and a smoke test; what READ
 steady-state        echo: no heap call, no epoll_ctl, no read into EAGAIN; an idle executor is silent
 counts              instructions per resume (callgrind); no atomic instruction in a local wake
 spin                the wake protocol as a Spin model: no lost wake, and each fault put in is found
-meson               as a subproject, installed with pkg-config, and built for itself
+meson               as a subproject, by packaging/exec.wrap, installed with pkg-config, and built for itself
+cmake               by add_subdirectory, by FetchContent, installed with find_package
+versions            exec.h, meson.build, CMakeLists.txt, CHANGELOG.md and README.md name the same
 '
 
 config_names() { echo "$CONFIGS" | awk 'NF { print $1 }'; }
