@@ -381,13 +381,16 @@ typedef struct exec__timespec64 { int64_t sec, nsec; } exec__timespec64;
 /* struct epoll_event; glibc has its packing from an attribute that tcc does not get to see. */
 typedef struct exec__event {
     uint32_t events;
+    union {
+        struct { uint32_t fd, generation; } of;
 #if !defined __x86_64__ && !defined __i386__
-    uint32_t padding;
+        uint64_t aligned;
 #endif
-    uint32_t fd, generation;
+    } data;
 } exec__event;
 #ifndef __TINYC__
-typedef char exec__event_is_one[sizeof(exec__event) == sizeof(struct epoll_event) ? 1 : -1];
+typedef char exec__event_is_one[sizeof(exec__event) == sizeof(struct epoll_event)
+                                && EXEC__ALIGNOF(exec__event) >= EXEC__ALIGNOF(struct epoll_event) ? 1 : -1];
 #endif
 
 static struct epoll_event *exec__events(exec__event *events) { return (struct epoll_event *)(void *)events; }
@@ -410,8 +413,8 @@ static int exec__epoll_set(const exec_net *net, int op, int fd, uint32_t events,
     exec__event event;
     memset(&event, 0, sizeof event);
     event.events = events;
-    event.fd = (uint32_t)fd;
-    event.generation = generation;
+    event.data.of.fd = (uint32_t)fd;
+    event.data.of.generation = generation;
     if (EXEC_SYS_EPOLL_CTL(net->epoll, op, fd, exec__events(&event)) == 0) return 0;
     if (errno == EEXIST && op == EPOLL_CTL_ADD) op = EPOLL_CTL_MOD;
     else if (errno == ENOENT && op == EPOLL_CTL_MOD) op = EPOLL_CTL_ADD;
@@ -456,12 +459,12 @@ static void exec__ready_to(exec_waiter *w, unsigned direction) {
 }
 
 static void exec__backend_event(exec_net *net, const exec__event *event) {
-    uint32_t fd = event->fd, events = event->events;
+    uint32_t fd = event->data.of.fd, events = event->events;
     unsigned came = 0;
     exec_fd_slot *s;
     if (fd >= net->slot_count) return;          /* the eventfd, which is only to end the wait */
     s = &net->slots[fd];
-    if (s->generation != event->generation || s->kind == EXEC__FD_CANCELLED) return;
+    if (s->generation != event->data.of.generation || s->kind == EXEC__FD_CANCELLED) return;
     if (events & (EPOLLIN | EPOLLRDHUP | EPOLLHUP | EPOLLERR | EPOLLPRI)) came |= EXEC_READABLE;
     if (events & (EPOLLOUT | EPOLLHUP | EPOLLERR)) came |= EXEC_WRITABLE;
     /* Behind these there may be no further edge: from now on only EAGAIN ends readiness. */
