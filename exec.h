@@ -2469,13 +2469,22 @@ EXEC_API int exec_wake_fd(const exec *ex) { return ex->port ? ex->port->fd : -1;
 
 /* ------------------------------------------------------------------------------- default parker */
 
+/* What the kernel takes, whatever libc's time_t is. Newer 32-bit systems have the second call alone. */
+#ifdef SYS_ppoll
+#define EXEC__SYS_PPOLL SYS_ppoll
+typedef long exec__kernel_time;
+#else
+#define EXEC__SYS_PPOLL SYS_ppoll_time64
+typedef int64_t exec__kernel_time;
+#endif
+
 static EXEC__MAYBE_UNUSED int exec__ppoll(struct pollfd *fds, nfds_t count, const struct timespec *timeout) {
-    struct { long seconds, nanoseconds; } copy = { 0, 0 };  /* the kernel's, whatever libc's time_t is */
+    struct { exec__kernel_time seconds, nanoseconds; } copy = { 0, 0 };
     if (timeout) {
-        copy.seconds = timeout->tv_sec > LONG_MAX ? LONG_MAX : (long)timeout->tv_sec;
-        copy.nanoseconds = (long)timeout->tv_nsec;
+        copy.seconds = (exec__kernel_time)timeout->tv_sec;
+        copy.nanoseconds = (exec__kernel_time)timeout->tv_nsec;
     }
-    return (int)syscall(SYS_ppoll, fds, (long)count, timeout ? &copy : NULL, NULL, 0L);
+    return (int)syscall(EXEC__SYS_PPOLL, fds, (long)count, timeout ? &copy : NULL, NULL, 0L);
 }
 
 static int exec__park_default(exec *ex, int64_t timeout_ns) {
