@@ -61,7 +61,7 @@ check_header() {
     "$@" $warn -c "$file" >"$file.log" 2>&1
     local status=$?
     if too_late "$form" "$before" "$standard"; then
-        grep -q 'error.*exec.*EXEC_IMPLEMENTATION.*-D_GNU_SOURCE' "$file.log" ||
+        grep -Eq 'error.*exec.*EXEC_IMPLEMENTATION.*-D_(GNU|POSIX_C)_SOURCE' "$file.log" ||
             echo "BAD $* $header $form $before: no #error with the remedy ($file.log)"
     elif [ $status -ne 0 ] || [ -s "$file.log" ]; then
         echo "BAD $* $header $form $before: ($file.log)"
@@ -72,16 +72,16 @@ check_header() {
 
 # Options that go together are joined by a comma.
 HEADER_OPTIONS='EXEC_LC_SWITCH=1 EXEC_DEBUG=1 EXEC_NO_THREADS=1 EXEC_NO_MALLOC=1'
-if ! grep -q '#error.*the poll backend is not built yet' exec_net.h; then
-    HEADER_OPTIONS="$HEADER_OPTIONS EXEC_BACKEND=EXEC_BACKEND_POLL EXEC_BACKEND=EXEC_BACKEND_POLL,EXEC_POSIX_ONLY=1
-        EXEC_BACKEND=EXEC_BACKEND_POLL,EXEC_DEBUG=1"
-fi
+# Those that decide what waits, and the smallest of each.
+NET_OPTIONS='EXEC_BACKEND=EXEC_BACKEND_POLL EXEC_POSIX_ONLY=1
+    EXEC_BACKEND=EXEC_BACKEND_POLL,EXEC_NO_MALLOC=1,EXEC_NO_THREADS=1
+    EXEC_POSIX_ONLY=1,EXEC_NO_MALLOC=1,EXEC_NO_THREADS=1'
 
 # Every header in every form with every option: with gcc and clang in C11. The other compilers see every
 # form, and the options with the header that includes the others; --full: all with all.
 options_for() { # HEADER BEFORE STANDARD
-    if [ "$3" = c11 ] || [ -n "${EXEC_TEST_LONG:-}" ]; then echo "none $HEADER_OPTIONS"
-    elif [ "$1" = exec_net.h ] && [ "$2" = alone ]; then echo "none $HEADER_OPTIONS"
+    if [ "$1" = exec_net.h ] && [ "$2" = alone ]; then echo "none $HEADER_OPTIONS" $NET_OPTIONS
+    elif [ "$3" = c11 ] || [ -n "${EXEC_TEST_LONG:-}" ]; then echo "none $HEADER_OPTIONS"
     else echo none
     fi
 }
