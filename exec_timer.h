@@ -186,6 +186,15 @@ EXEC_API EXEC__MUST_USE exec_future *exec_timeout(exec_timeout_op *op, exec_futu
 /* The same until a deadline; no clock is read. */
 EXEC_API EXEC__MUST_USE exec_future *exec_timeout_at(exec_timeout_op *op, exec_future *inner, int64_t deadline_ns);
 
+/* AFTER: a future that is polled at once, and whose result is handed on no earlier than a deadline; or
+   than ns after the first poll, which reads the clock before it polls inner (not for ns of 0 or less).
+   For replies that must not tell by their time what was found.
+   Result: inner's; -ENOSYS (no wheel: inner was not started). Cancelled, it waits for the time no more:
+   it passes the cancel on while inner pends, and is ready at once with inner's result if inner is over. */
+typedef exec_timeout_op exec_after_op;      /* expired stays 0 */
+EXEC_API EXEC__MUST_USE exec_future *exec_after(exec_after_op *op, exec_future *inner, int64_t deadline_ns);
+EXEC_API EXEC__MUST_USE exec_future *exec_after_delay(exec_after_op *op, exec_future *inner, int64_t ns);
+
 /* FOR HAND-WRITTEN LEAVES. A node is armed, then expires (its task is woken, and it is not armed any
    more) or is cancelled; a leaf that ends cancels it. */
 static inline void exec_timer_init(exec_timer *n) { n->link.next = NULL; }
@@ -556,16 +565,20 @@ static int exec__timeout_expires(exec_cx *cx, exec_timeout_op *op) {
     return 1;
 }
 
+/* The time matters no more; the level goes on to the inner future. 0: that never began. */
+static int exec__timeout_cancel(exec_cx *cx, exec_timeout_op *op) {
+    exec_timer_cancel(cx->exec->timers, &op->timer);
+    if (!exec_strand_started(&op->strand)) return 0;
+    exec_strand_cancel(&op->strand, cx->strand->level);
+    return 1;
+}
+
 static exec_poll exec__timeout_poll(exec_cx *cx, exec_future *f) {
     exec_timeout_op *op = (exec_timeout_op *)(void *)f;
     exec_timers *t = cx->exec->timers;
     exec_future *inner;
     if (!t) return exec_ready(f, -ENOSYS);
-    if (exec_canceled(f)) {
-        exec_timer_cancel(t, &op->timer);
-        if (!exec_strand_started(&op->strand)) return exec_ready(f, -ECANCELED);
-        exec_strand_cancel(&op->strand, cx->strand->level);
-    }
+    if (exec_canceled(f) && !exec__timeout_cancel(cx, op)) return exec_ready(f, -ECANCELED);
     inner = exec_strand_poll(cx, &op->strand);
     if (!inner && !exec_canceled(f) && exec__timeout_expires(cx, op)) {
         exec_strand_cancel(&op->strand, EXEC_CANCEL);
@@ -589,8 +602,9 @@ static const exec_strand *exec__timeout_branches(const exec_future *f, unsigned 
 static const exec_type exec__timeout_type = {
     exec__timeout_poll, exec__timeout_describe, exec__timeout_branches, "timeout", __FILE__, 0, 0, 0 };
 
-static exec_future *exec__timeout_make(exec_timeout_op *op, exec_future *inner, int64_t time, int32_t state) {
-    exec_future_init(&op->fut, &exec__timeout_type);
+static exec_future *exec__timeout_make(exec_timeout_op *op, const exec_type *type, exec_future *inner,
+                                       int64_t time, int32_t state) {
+    exec_future_init(&op->fut, type);
     exec_timer_init(&op->timer);
     exec_strand_init(&op->strand, inner);
     op->fut.resume = state;
@@ -600,11 +614,42 @@ static exec_future *exec__timeout_make(exec_timeout_op *op, exec_future *inner, 
 }
 
 EXEC_API exec_future *exec_timeout(exec_timeout_op *op, exec_future *inner, int64_t ns) {
-    return exec__timeout_make(op, inner, ns, EXEC__TIMER_AFTER);
+    return exec__timeout_make(op, &exec__timeout_type, inner, ns, EXEC__TIMER_AFTER);
 }
 
 EXEC_API exec_future *exec_timeout_at(exec_timeout_op *op, exec_future *inner, int64_t deadline_ns) {
-    return exec__timeout_make(op, inner, deadline_ns, EXEC__TIMER_AT);
+    return exec__timeout_make(op, &exec__timeout_type, inner, deadline_ns, EXEC__TIMER_AT);
+}
+
+/* ------------------------------------------------------------------------------------------ after */
+
+/* The inner future's result waits in f->result for the time. */
+static exec_poll exec__after_poll(exec_cx *cx, exec_future *f) {
+    exec_after_op *op = (exec_after_op *)(void *)f;
+    exec_future *inner;
+    if (!cx->exec->timers) return exec_ready(f, -ENOSYS);
+    if (exec_canceled(f)) {
+        if (!exec__timeout_cancel(cx, op)) return exec_ready(f, -ECANCELED);
+    } else if (!exec_strand_started(&op->strand)) {
+        (void)exec__timer_start(cx, f, &op->timer);
+    }
+    if (!exec_strand_done(&op->strand)) {
+        inner = exec_strand_poll(cx, &op->strand);
+        if (!inner) return exec_pending(cx, f);
+        f->result = inner->result;
+    }
+    return exec_timer_armed(&op->timer) ? exec_pending(cx, f) : exec_ready(f, f->result);
+}
+
+static const exec_type exec__after_type = {
+    exec__after_poll, exec__timeout_describe, exec__timeout_branches, "after", __FILE__, 0, 0, 0 };
+
+EXEC_API exec_future *exec_after(exec_after_op *op, exec_future *inner, int64_t deadline_ns) {
+    return exec__timeout_make(op, &exec__after_type, inner, deadline_ns, EXEC__TIMER_AT);
+}
+
+EXEC_API exec_future *exec_after_delay(exec_after_op *op, exec_future *inner, int64_t ns) {
+    return exec__timeout_make(op, &exec__after_type, inner, ns, EXEC__TIMER_AFTER);
 }
 
 #ifdef __cplusplus
