@@ -195,6 +195,43 @@ typedef exec_timeout_op exec_after_op;      /* expired stays 0 */
 EXEC_API EXEC__MUST_USE exec_future *exec_after(exec_after_op *op, exec_future *inner, int64_t deadline_ns);
 EXEC_API EXEC__MUST_USE exec_future *exec_after_delay(exec_after_op *op, exec_future *inner, int64_t ns);
 
+/* INTERVALS. A tick is missed if the one behind it is due too by the time it is handed out. If none is,
+   the next is due one period after the last one was due, whatever the policy: nothing drifts. Else:
+
+       period 10, ticks due at 0, 10, 20, 30 ..., that of 10 is handed out at 35
+       BURST   10, 20, 30 at once, then 40, 50      each tick comes; reads no clock
+       DELAY   10, then 45, 55                      20 and 30 are left out; counts from 35
+       SKIP    10, then 40, 50                      20 and 30 are left out; stays in step */
+typedef enum exec_missed { EXEC_MISSED_BURST, EXEC_MISSED_DELAY, EXEC_MISSED_SKIP } exec_missed;
+
+/* In the frame of who awaits its ticks. `period_ns` and `missed` may be set at any time: the next tick
+   keeps its time, what follows obeys. The members behind them are read only. */
+typedef struct exec_interval {
+    exec_future fut;
+    exec_timer timer;
+    int64_t period_ns;
+    exec_missed missed;
+    int started;                /* next_ns holds */
+    int64_t next_ns;            /* when the next tick is due */
+    int64_t tick_ns;            /* when the last one was */
+} exec_interval;
+
+/* The first tick comes at once: its time is the clock's at the poll that hands it out. Policy: BURST.
+   Reads no clock. (A zeroed one with a period is the same.) */
+EXEC_API void exec_interval_init(exec_interval *iv, int64_t period_ns);
+/* The first tick is due at start_ns; negative counts as 0. */
+EXEC_API void exec_interval_init_at(exec_interval *iv, int64_t start_ns, int64_t period_ns);
+/* Awaits the next tick. Result: how many ticks were left out behind it (cut to INTPTR_MAX; of a BURST 0),
+   with its time in iv->tick_ns; -ECANCELED: it was not taken, the next await gives it; -EINVAL: the
+   period is not positive; -ENOSYS: no wheel. DELAY and SKIP read the clock once for each tick; BURST
+   only for the first one of exec_interval_init. A tick takes from the poll's budget. A time beyond
+   EXEC_NEVER never comes. */
+EXEC_API EXEC__MUST_USE exec_future *exec_interval_tick(exec_interval *iv);
+/* The next tick is due one period from now: reads the clock. Also while a tick is awaited. */
+EXEC_API void exec_interval_reset(exec_interval *iv, exec *ex);
+/* At a deadline (negative counts as 0). Reads no clock. */
+EXEC_API void exec_interval_reset_at(exec_interval *iv, int64_t deadline_ns);
+
 /* FOR HAND-WRITTEN LEAVES. A node is armed, then expires (its task is woken, and it is not armed any
    more) or is cancelled; a leaf that ends cancels it. */
 static inline void exec_timer_init(exec_timer *n) { n->link.next = NULL; }
@@ -650,6 +687,78 @@ EXEC_API exec_future *exec_after(exec_after_op *op, exec_future *inner, int64_t 
 
 EXEC_API exec_future *exec_after_delay(exec_after_op *op, exec_future *inner, int64_t ns) {
     return exec__timeout_make(op, &exec__after_type, inner, ns, EXEC__TIMER_AFTER);
+}
+
+/* -------------------------------------------------------------------------------------- intervals */
+
+/* Hands out the tick that is due. Returns how many behind it are left out. */
+static int64_t exec__interval_take(exec *ex, exec_interval *iv) {
+    int64_t due = iv->next_ns, now, missed;
+    iv->tick_ns = due;
+    iv->next_ns = exec__after(due, iv->period_ns);
+    if (iv->missed == EXEC_MISSED_BURST) return 0;
+    now = exec_now(ex);
+    if (now < iv->next_ns) return 0;
+    missed = (now - due) / iv->period_ns;
+    if (iv->missed == EXEC_MISSED_SKIP) now = due + missed * iv->period_ns;
+    iv->next_ns = exec__after(now, iv->period_ns);
+    return missed;
+}
+
+/* Whether its time has come; else it is armed. One that is armed for another time was reset. */
+static int exec__interval_due(exec_cx *cx, exec_interval *iv) {
+    exec_timer *n = &iv->timer;
+    if (!iv->started) return 1;
+    if (exec_timer_armed(n) && n->deadline == iv->next_ns) return 0;
+    return !exec_timer_arm(cx->exec->timers, n, iv->next_ns, cx->task);
+}
+
+/* A mark comes first, also when the time has come: so a cancelled tick is not taken. */
+static exec_poll exec__interval_poll(exec_cx *cx, exec_future *f) {
+    exec_interval *iv = (exec_interval *)(void *)f;
+    exec_timers *t = cx->exec->timers;
+    int64_t missed;
+    if (!t) return exec_ready(f, -ENOSYS);
+    if (exec_canceled(f) || iv->period_ns <= 0) {
+        exec_timer_cancel(t, &iv->timer);
+        return exec_ready(f, exec_canceled(f) ? -ECANCELED : -EINVAL);
+    }
+    if (!exec__interval_due(cx, iv) || !exec_spend(cx)) return exec_pending(cx, f);
+    if (!iv->started) exec_interval_reset_at(iv, exec_now(cx->exec));
+    missed = exec__interval_take(cx->exec, iv);
+    return exec_ready(f, missed < INTPTR_MAX ? (intptr_t)missed : INTPTR_MAX);
+}
+
+static void exec__interval_describe(const exec_future *f, char *buf, size_t size) {
+    exec__timer_describe(&((const exec_interval *)(const void *)f)->timer, buf, size);
+}
+
+static const exec_type exec__interval_type = {
+    exec__interval_poll, exec__interval_describe, NULL, "interval", __FILE__, 0, 0, 0 };
+
+EXEC_API void exec_interval_init(exec_interval *iv, int64_t period_ns) {
+    memset(iv, 0, sizeof *iv);
+    iv->period_ns = period_ns;
+}
+
+EXEC_API void exec_interval_init_at(exec_interval *iv, int64_t start_ns, int64_t period_ns) {
+    exec_interval_init(iv, period_ns);
+    exec_interval_reset_at(iv, start_ns);
+}
+
+EXEC_API exec_future *exec_interval_tick(exec_interval *iv) {
+    exec_future_init(&iv->fut, &exec__interval_type);
+    return &iv->fut;
+}
+
+EXEC_API void exec_interval_reset(exec_interval *iv, exec *ex) {
+    exec_interval_reset_at(iv, exec_deadline(ex, iv->period_ns));
+}
+
+EXEC_API void exec_interval_reset_at(exec_interval *iv, int64_t deadline_ns) {
+    iv->next_ns = deadline_ns < 0 ? 0 : deadline_ns;
+    iv->started = 1;
+    if (exec_timer_armed(&iv->timer)) exec_wake(iv->timer.task);
 }
 
 #ifdef __cplusplus
