@@ -232,6 +232,38 @@ EXEC_API void exec_interval_reset(exec_interval *iv, exec *ex);
 /* At a deadline (negative counts as 0). Reads no clock. */
 EXEC_API void exec_interval_reset_at(exec_interval *iv, int64_t deadline_ns);
 
+/* BACKOFF: growing delays between attempts. Set options in a zeroed one; the members behind them are
+   read only. With jitter ("full jitter", M. Brooker, Exponential Backoff And Jitter, AWS 2015) a delay is
+   drawn evenly from 0 .. what it would be: many clients that failed together do not come back together. */
+typedef struct exec_backoff {
+    int64_t first_ns;           /* the first delay; 0: 100 ms */
+    int64_t max_ns;             /* no delay is longer; 0: 30 s */
+    int64_t limit_ns;           /* in all, from the first call (of a retry: its first poll); 0: none */
+    int64_t deadline_ns;        /* the same as a time; 0: none. The earlier of both counts. */
+    uint64_t seed;              /* of the jitter; 0: from clock and address */
+    uint32_t factor_percent;    /* each delay to the one before, rounded up to ns, at least 100; 0: 200 */
+    uint32_t retries;           /* so many delays; 0: no limit */
+    int no_jitter;              /* 1: the delays as they are */
+    int begun;                  /* end_ns holds */
+    int64_t end_ns;
+    int64_t bare_ns;            /* the next delay without jitter; 0: none was given yet */
+    uint64_t random;
+    uint64_t count;             /* delays given */
+} exec_backoff;
+
+/* The next delay, ns; or that it is exhausted: -EDQUOT (so many retries were given), -ETIMEDOUT (behind the
+   delay nothing would be left of the time: who waits for it waits in vain); or -EINVAL (a negative time,
+   a factor below 100). An error counts no delay. Reads the clock where it has a limit or a deadline, and for
+   a seed. */
+EXEC_API int64_t exec_backoff_next(exec_backoff *b, exec *ex);
+/* As new: first delay, no retry used, the limit begins anew. The jitter goes on. */
+EXEC_API void exec_backoff_reset(exec_backoff *b);
+
+/* Waits for the next delay, drawn when it is first polled. Result: 0; at once -EDQUOT, -ETIMEDOUT or -EINVAL
+   as above; -ECANCELED: no delay was counted; -ENOSYS: no wheel. */
+typedef struct exec_backoff_op { exec_future fut; exec_sleep_op nap; exec_backoff *backoff; } exec_backoff_op;
+EXEC_API EXEC__MUST_USE exec_future *exec_backoff_wait(exec_backoff_op *op, exec_backoff *b);
+
 /* FOR HAND-WRITTEN LEAVES. A node is armed, then expires (its task is woken, and it is not armed any
    more) or is cancelled; a leaf that ends cancels it. */
 static inline void exec_timer_init(exec_timer *n) { n->link.next = NULL; }
@@ -759,6 +791,97 @@ EXEC_API void exec_interval_reset_at(exec_interval *iv, int64_t deadline_ns) {
     iv->next_ns = deadline_ns < 0 ? 0 : deadline_ns;
     iv->started = 1;
     if (exec_timer_armed(&iv->timer)) exec_wake(iv->timer.task);
+}
+
+/* ---------------------------------------------------------------------------------------- backoff */
+
+static int64_t exec__backoff_max(const exec_backoff *b) { return b->max_ns ? b->max_ns : EXEC_SEC(30); }
+
+static int exec__backoff_valid(const exec_backoff *b) {
+    return b->first_ns >= 0 && b->max_ns >= 0 && b->limit_ns >= 0 && b->deadline_ns >= 0
+           && (!b->factor_percent || b->factor_percent >= 100);
+}
+
+/* The first call after a reset sets the end of the time. */
+static void exec__backoff_begin(exec_backoff *b, exec *ex) {
+    if (b->begun) return;
+    b->begun = 1;
+    b->end_ns = b->limit_ns ? exec__after(exec_now(ex), b->limit_ns) : EXEC_NEVER;
+    if (b->deadline_ns && b->deadline_ns < b->end_ns) b->end_ns = b->deadline_ns;
+}
+
+/* SplitMix64 (S. Vigna, public domain): any seed will do. */
+static uint64_t exec__backoff_random(exec_backoff *b) {
+    uint64_t z = b->random += 0x9E3779B97F4A7C15u;
+    z = (z ^ z >> 30) * 0xBF58476D1CE4E5B9u;
+    z = (z ^ z >> 27) * 0x94D049BB133111EBu;
+    return z ^ z >> 31;
+}
+
+/* 0 .. most, each as likely: what falls into the last range, which is cut short, is drawn again. */
+static int64_t exec__backoff_jitter(exec_backoff *b, exec *ex, int64_t most) {
+    uint64_t count = (uint64_t)most + 1, drawn;
+    if (!b->random) b->random = b->seed ? b->seed : (uint64_t)exec_now(ex) ^ (uint64_t)(uintptr_t)b << 20;
+    do drawn = exec__backoff_random(b);
+    while (drawn - drawn % count > UINT64_MAX - (count - 1));
+    return (int64_t)(drawn % count);
+}
+
+/* The next delay or why there is none; it is not counted yet. */
+static int64_t exec__backoff_draw(exec_backoff *b, exec *ex) {
+    int64_t max = exec__backoff_max(b), delay;
+    if (!exec__backoff_valid(b)) return -EINVAL;
+    exec__backoff_begin(b, ex);
+    if (b->retries && b->count >= b->retries) return -EDQUOT;
+    if (!b->bare_ns) b->bare_ns = b->first_ns ? b->first_ns : EXEC_MS(100);
+    if (b->bare_ns > max) b->bare_ns = max;
+    delay = b->no_jitter ? b->bare_ns : exec__backoff_jitter(b, ex, b->bare_ns);
+    if (b->end_ns < EXEC_NEVER && delay >= b->end_ns - exec_now(ex)) return -ETIMEDOUT;
+    return delay;
+}
+
+/* The delay was given: the one behind it is longer. Cut at the cap, so that nothing overflows. */
+static void exec__backoff_count(exec_backoff *b) {
+    int64_t max = exec__backoff_max(b), factor = b->factor_percent ? b->factor_percent : 200;
+    int64_t hundreds = b->bare_ns / 100, rest = (b->bare_ns % 100 * factor + 99) / 100;
+    b->count++;
+    if (hundreds > max / factor || rest > max - hundreds * factor) b->bare_ns = max;
+    else b->bare_ns = hundreds * factor + rest;
+}
+
+EXEC_API int64_t exec_backoff_next(exec_backoff *b, exec *ex) {
+    int64_t delay = exec__backoff_draw(b, ex);
+    if (delay >= 0) exec__backoff_count(b);
+    return delay;
+}
+
+EXEC_API void exec_backoff_reset(exec_backoff *b) {
+    b->begun = 0;
+    b->bare_ns = 0;
+    b->count = 0;
+}
+
+/* resume: 1: the delay was drawn. */
+static exec_poll exec__backoff_poll(exec_cx *cx, exec_future *f) {
+    exec_backoff_op *op = (exec_backoff_op *)(void *)f;
+    if (!f->resume) {
+        int64_t delay = exec__backoff_draw(op->backoff, cx->exec);
+        if (delay < 0) return exec_ready(f, (intptr_t)delay);
+        (void)!exec_sleep(&op->nap, delay);
+        f->resume = 1;
+    }
+    if (exec_poll_child(cx, f, &op->nap.fut) == EXEC_PENDING) return EXEC_PENDING;
+    if (EXEC_RESULT(&op->nap) == 0) exec__backoff_count(op->backoff);
+    return exec_ready(f, EXEC_RESULT(&op->nap));
+}
+
+static const exec_type exec__backoff_type = {
+    exec__backoff_poll, NULL, NULL, "backoff", __FILE__, 0, 0, 0 };
+
+EXEC_API exec_future *exec_backoff_wait(exec_backoff_op *op, exec_backoff *b) {
+    exec_future_init(&op->fut, &exec__backoff_type);
+    op->backoff = b;
+    return &op->fut;
 }
 
 #ifdef __cplusplus
