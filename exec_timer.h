@@ -264,6 +264,32 @@ EXEC_API void exec_backoff_reset(exec_backoff *b);
 typedef struct exec_backoff_op { exec_future fut; exec_sleep_op nap; exec_backoff *backoff; } exec_backoff_op;
 EXEC_API EXEC__MUST_USE exec_future *exec_backoff_wait(exec_backoff_op *op, exec_backoff *b);
 
+/* RETRY: awaits what prepare(arg) returns, which is a future made anew; on an error waits for the backoff's
+   next delay, and again. `arg` is often the frame: the attempt's op lives there.
+   Result: the first that is no error, or not worth another attempt; or the last error, with
+   op->exhausted saying why there is none (-EDQUOT, -ETIMEDOUT, -EINVAL). Each error is worth one but
+   -ECANCELED, or where retryable is given those for which it is not 0. NULL from prepare counts as an
+   attempt that failed with -ENOMEM. -ENOSYS: no wheel, nothing was prepared.
+   The backoff is reset by the first poll. It does not cut an attempt short: let prepare return an
+   exec_timeout for that, or put one around the retry. A cancel passes on to the attempt and is the end; between two
+   attempts the result is -ECANCELED. */
+typedef struct exec_retry_op {
+    exec_future fut;
+    exec_backoff_op pause;
+    exec_future *child;         /* what is awaited; NULL: could not be prepared */
+    exec_backoff *backoff;
+    exec_future *(*prepare)(void *arg);
+    int (*retryable)(intptr_t result, void *arg);
+    void *arg;
+    unsigned attempts;          /* that were prepared */
+    int exhausted;              /* 0, or a negated errno */
+} exec_retry_op;
+EXEC_API EXEC__MUST_USE exec_future *exec_retry(exec_retry_op *op, exec_backoff *b,
+                                                exec_future *(*prepare)(void *arg), void *arg);
+EXEC_API EXEC__MUST_USE exec_future *exec_retry_if(exec_retry_op *op, exec_backoff *b,
+                                                   exec_future *(*prepare)(void *arg),
+                                                   int (*retryable)(intptr_t result, void *arg), void *arg);
+
 /* FOR HAND-WRITTEN LEAVES. A node is armed, then expires (its task is woken, and it is not armed any
    more) or is cancelled; a leaf that ends cancels it. */
 static inline void exec_timer_init(exec_timer *n) { n->link.next = NULL; }
@@ -882,6 +908,75 @@ EXEC_API exec_future *exec_backoff_wait(exec_backoff_op *op, exec_backoff *b) {
     exec_future_init(&op->fut, &exec__backoff_type);
     op->backoff = b;
     return &op->fut;
+}
+
+/* ------------------------------------------------------------------------------------------ retry */
+
+/* An op's state, in fut.resume. While it pends, fut.result is that of the last attempt. */
+enum { EXEC__RETRY_FRESH, EXEC__RETRY_TRIES, EXEC__RETRY_PAUSES };
+
+static void exec__retry_try(exec_retry_op *op) {
+    op->fut.resume = EXEC__RETRY_TRIES;
+    op->attempts++;
+    op->child = op->prepare(op->arg);
+}
+
+/* An attempt is over: 1 if that is the end. */
+static int exec__retry_tried(exec_retry_op *op) {
+    intptr_t result = op->child ? op->child->result : -ENOMEM;
+    op->fut.result = result;
+    if (result >= 0 || exec_canceled(&op->fut)) return 1;
+    if (op->retryable ? !op->retryable(result, op->arg) : result == -ECANCELED) return 1;
+    op->fut.resume = EXEC__RETRY_PAUSES;
+    op->child = exec_backoff_wait(&op->pause, op->backoff);
+    return 0;
+}
+
+/* A pause is over, or there was none: 1 if that is the end. */
+static int exec__retry_paused(exec_retry_op *op) {
+    if (exec_canceled(&op->fut)) {
+        op->fut.result = -ECANCELED;
+        return 1;
+    }
+    op->exhausted = (int)EXEC_RESULT(&op->pause);
+    if (op->exhausted) return 1;
+    exec__retry_try(op);
+    return 0;
+}
+
+static exec_poll exec__retry_poll(exec_cx *cx, exec_future *f) {
+    exec_retry_op *op = (exec_retry_op *)(void *)f;
+    if (f->resume == EXEC__RETRY_FRESH) {
+        if (!cx->exec->timers) return exec_ready(f, -ENOSYS);
+        exec_backoff_reset(op->backoff);
+        exec__backoff_begin(op->backoff, cx->exec);
+        exec__retry_try(op);
+    }
+    for (;;) {
+        if (op->child && exec_poll_child(cx, f, op->child) == EXEC_PENDING) return EXEC_PENDING;
+        if (f->resume == EXEC__RETRY_TRIES ? exec__retry_tried(op) : exec__retry_paused(op))
+            return exec_ready(f, f->result);
+    }
+}
+
+static const exec_type exec__retry_type = {
+    exec__retry_poll, NULL, NULL, "retry", __FILE__, 0, 0, 0 };
+
+EXEC_API exec_future *exec_retry_if(exec_retry_op *op, exec_backoff *b, exec_future *(*prepare)(void *arg),
+                                    int (*retryable)(intptr_t result, void *arg), void *arg) {
+    exec_future_init(&op->fut, &exec__retry_type);
+    op->child = NULL;
+    op->backoff = b;
+    op->prepare = prepare;
+    op->retryable = retryable;
+    op->arg = arg;
+    op->attempts = 0;
+    op->exhausted = 0;
+    return &op->fut;
+}
+
+EXEC_API exec_future *exec_retry(exec_retry_op *op, exec_backoff *b, exec_future *(*prepare)(void *arg), void *arg) {
+    return exec_retry_if(op, b, prepare, NULL, arg);
 }
 
 #ifdef __cplusplus
