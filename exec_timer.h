@@ -749,18 +749,17 @@ EXEC_API exec_future *exec_after_delay(exec_after_op *op, exec_future *inner, in
 
 /* -------------------------------------------------------------------------------------- intervals */
 
-/* Hands out the tick that is due. Returns how many behind it are left out. */
+/* Hands out the tick that is due, or the first. Returns how many behind it are left out. */
 static int64_t exec__interval_take(exec *ex, exec_interval *iv) {
-    int64_t due = iv->next_ns, now, missed;
-    iv->tick_ns = due;
-    iv->next_ns = exec__after(due, iv->period_ns);
-    if (iv->missed == EXEC_MISSED_BURST) return 0;
-    now = exec_now(ex);
-    if (now < iv->next_ns) return 0;
-    missed = (now - due) / iv->period_ns;
-    if (iv->missed == EXEC_MISSED_SKIP) now = due + missed * iv->period_ns;
+    int64_t now = iv->started && iv->missed == EXEC_MISSED_BURST ? 0 : exec_now(ex), left_out;
+    if (!iv->started) exec_interval_reset_at(iv, now);
+    iv->tick_ns = iv->next_ns;
+    iv->next_ns = exec__after(iv->tick_ns, iv->period_ns);
+    if (iv->missed == EXEC_MISSED_BURST || now < iv->next_ns) return 0;
+    left_out = (now - iv->tick_ns) / iv->period_ns;
+    if (iv->missed == EXEC_MISSED_SKIP) now = iv->tick_ns + left_out * iv->period_ns;
     iv->next_ns = exec__after(now, iv->period_ns);
-    return missed;
+    return left_out;
 }
 
 /* Whether its time has come; else it is armed. One that is armed for another time was reset. */
@@ -775,16 +774,15 @@ static int exec__interval_due(exec_cx *cx, exec_interval *iv) {
 static exec_poll exec__interval_poll(exec_cx *cx, exec_future *f) {
     exec_interval *iv = (exec_interval *)(void *)f;
     exec_timers *t = cx->exec->timers;
-    int64_t missed;
+    int64_t left_out;
     if (!t) return exec_ready(f, -ENOSYS);
     if (exec_canceled(f) || iv->period_ns <= 0) {
         exec_timer_cancel(t, &iv->timer);
         return exec_ready(f, exec_canceled(f) ? -ECANCELED : -EINVAL);
     }
     if (!exec__interval_due(cx, iv) || !exec_spend(cx)) return exec_pending(cx, f);
-    if (!iv->started) exec_interval_reset_at(iv, exec_now(cx->exec));
-    missed = exec__interval_take(cx->exec, iv);
-    return exec_ready(f, missed < INTPTR_MAX ? (intptr_t)missed : INTPTR_MAX);
+    left_out = exec__interval_take(cx->exec, iv);
+    return exec_ready(f, left_out < INTPTR_MAX ? (intptr_t)left_out : INTPTR_MAX);
 }
 
 static void exec__interval_describe(const exec_future *f, char *buf, size_t size) {
