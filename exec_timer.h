@@ -46,26 +46,6 @@
  *         return status < 0;
  *     }
  *
- * TICKS, AND ANOTHER ATTEMPT
- *     typedef struct { EXEC_FRAME; exec_interval beat; exec_backoff backoff; exec_retry_op again; exec_io io; } pulse;
- *
- *     static exec_future *dial(void *arg) {             // anew for each attempt
- *         return exec_connect(&((pulse *)arg)->io, "127.0.0.1:7777", NULL);
- *     }
- *
- *     EXEC_ASYNC(pulse) {
- *         EXEC_BEGIN;
- *         self->backoff.retries = 5;                    // 100, 200, 400, 800, 1600 ms at most; then the error
- *         EXEC_TRY(exec_retry(&self->again, &self->backoff, dial, self));
- *         exec_interval_init(&self->beat, EXEC_SEC(1));
- *         self->beat.missed = EXEC_MISSED_SKIP;
- *         for (;;) {
- *             EXEC_TRY(exec_interval_tick(&self->beat));
- *             ...                                       // each second, without drift
- *         }
- *         EXEC_END;
- *     }
- *
  * WHAT HOLDS (each with the test that proves it, in tests/)
  *  1. Never early; late by at most one tick plus the turn in progress. Deadlines in the past, of zero,
  *     of EXEC_NEVER and beyond the wheel are correct. (trap_11_*, a_random_walk_matches_the_oracle)
@@ -88,6 +68,28 @@
  * 11. A retry begins no attempt once it is cancelled, and sleeps none out that would be in vain.
  *     (a_cancel_at_each_point in test_backoff.c, a_retry_that_is_exhausted_says_so_with_the_last_error)
  * Timers of one tick expire in no particular order.
+ *
+ * TICKS, AND ANOTHER ATTEMPT
+ *     typedef struct {
+ *         EXEC_FRAME; exec_io io; exec_backoff backoff; exec_retry_op again; exec_interval beat;
+ *     } pulse;
+ *
+ *     static exec_future *dial(void *arg) {             // anew for each attempt
+ *         return exec_connect(&((pulse *)arg)->io, "127.0.0.1:7777", NULL);
+ *     }
+ *
+ *     EXEC_ASYNC(pulse) {
+ *         EXEC_BEGIN;
+ *         self->backoff.retries = 5;                    // behind 0 .. 100, 200, 400, 800, 1600 ms
+ *         EXEC_TRY(exec_retry(&self->again, &self->backoff, dial, self));
+ *         exec_interval_init(&self->beat, EXEC_SEC(1));
+ *         self->beat.missed = EXEC_MISSED_SKIP;
+ *         for (;;) {
+ *             EXEC_TRY(exec_interval_tick(&self->beat));
+ *             ...                                       // each second, without drift
+ *         }
+ *         EXEC_END;
+ *     }
  *
  * OPTIONS (plain numbers; the same in all files, or they do not link)
  *  EXEC_TIMER_TICK_NS  65536  resolution. A power of two is a shift, anything else a division.
@@ -255,7 +257,7 @@ EXEC_API void exec_interval_init_at(exec_interval *iv, int64_t start_ns, int64_t
    with its time in iv->tick_ns; -ECANCELED: it was not taken, the next await gives it; -EINVAL: the
    period is not positive; -ENOSYS: no wheel. DELAY and SKIP read the clock once for each tick; BURST
    only for the first one of exec_interval_init. A tick takes from the poll's budget. A time beyond
-   EXEC_NEVER never comes. */
+   EXEC_NEVER never comes. One await at a time. */
 EXEC_API EXEC__MUST_USE exec_future *exec_interval_tick(exec_interval *iv);
 /* The next tick is due one period from now: reads the clock. Also while a tick is awaited. */
 EXEC_API void exec_interval_reset(exec_interval *iv, exec *ex);
@@ -833,6 +835,8 @@ EXEC_API void exec_interval_init_at(exec_interval *iv, int64_t start_ns, int64_t
 }
 
 EXEC_API exec_future *exec_interval_tick(exec_interval *iv) {
+    EXEC_ASSERT(!exec_timer_armed(&iv->timer),
+                "a tick of this interval is awaited already: give each task an interval of its own");
     exec_future_init(&iv->fut, &exec__interval_type);
     return &iv->fut;
 }

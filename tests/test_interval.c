@@ -119,7 +119,8 @@ static void a_start_in_the_future(void **state) {
 }
 
 static void a_start_in_the_past(void **state) {
-    static const row burst[] = { { 35, 5, 0, 0 }, { 35, 15, 0, 0 }, { 35, 25, 0, 0 }, { 35, 35, 0, 0 }, { 45, 45, 0, 0 } };
+    static const row burst[] = {
+        { 35, 5, 0, 0 }, { 35, 15, 0, 0 }, { 35, 25, 0, 0 }, { 35, 35, 0, 0 }, { 45, 45, 0, 0 } };
     static const row delay[] = { { 35, 5, 3, 0 }, { 45, 45, 0, 0 } };
     static const row skip[] = { { 37, 5, 3, 0 }, { 45, 45, 0, 0 } };
     exec_interval iv;
@@ -231,7 +232,8 @@ static void reset_before_the_first_tick(void **state) {
 
 /* Another task moves the tick that is awaited: to later, to earlier, to the past, to never. */
 static void reset_while_a_tick_is_awaited(void **state) {
-    static const struct { int64_t to, at; } cases[] = { { 15, 15 }, { 6, 6 }, { 2, 4 }, { 10, 10 }, { 1000000, 1000000 } };
+    static const struct { int64_t to, at; } cases[] = {
+        { 15, 15 }, { 6, 6 }, { 2, 4 }, { 10, 10 }, { 1000000, 1000000 } };
     (void)state;
     for (unsigned i = 0; i < COUNT(cases); i++) {
         exec_interval iv;
@@ -457,6 +459,22 @@ static void trap_05_an_interval_leaves_no_node(void **state) {
     for (int i = 0; i < 3; i++) assert_false(exec_timer_armed(&iv[i].timer));
 }
 
+static void await_twice(void) {
+    exec_interval iv;
+    exec_handle h;
+    world w;
+    open_virtual(&w, 0);
+    exec_interval_init_at(&iv, 10, 10);
+    spawn_waiter(&w, &h, exec_interval_tick(&iv), NULL);
+    run_to(&w, 4);
+    (void)!exec_interval_tick(&iv);
+}
+
+static void a_second_await_is_a_programming_error(void **state) {
+    (void)state;
+    dies_saying(await_twice, "a tick of this interval is awaited already");
+}
+
 static void without_a_wheel_it_is_refused(void **state) {
     exec_interval iv;
     exec ex;
@@ -478,8 +496,10 @@ EXEC_ASYNC(regular) {
     EXEC_BEGIN;
     for (;;) {
         EXEC_TRY(exec_interval_tick(self->iv));
-        if (exec_now(cx->exec) != self->start + self->iv->period_ns * self->ticks || self->iv->tick_ns != exec_now(cx->exec))
-            fail_msg("tick %u of %lld at %lld", self->ticks, (long long)self->iv->period_ns, (long long)exec_now(cx->exec));
+        if (exec_now(cx->exec) != self->start + self->iv->period_ns * self->ticks
+            || self->iv->tick_ns != exec_now(cx->exec))
+            fail_msg("tick %u of %lld at %lld", self->ticks, (long long)self->iv->period_ns,
+                     (long long)exec_now(cx->exec));
         self->ticks++;
     }
     EXEC_END;
@@ -557,6 +577,7 @@ int main(void) {
         cmocka_unit_test(a_cancel_at_each_point_takes_no_tick),
         cmocka_unit_test(a_cancel_behind_the_expiry_takes_no_tick),
         cmocka_unit_test(trap_05_an_interval_leaves_no_node),
+        cmocka_unit_test(a_second_await_is_a_programming_error),
         cmocka_unit_test(without_a_wheel_it_is_refused),
         cmocka_unit_test(trap_18_spurious_wakes_tick_nothing),
         cmocka_unit_test(a_dump_says_when_the_next_tick_is_due),
