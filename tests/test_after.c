@@ -43,7 +43,8 @@ static void a_result_is_handed_on_no_earlier_than_the_time(void **state) {
             worker one = make_worker(rows[i].takes, 0, rows[i].value, NULL);
             exec_after_op op;
             int64_t at;
-            exec_future *f = delay ? exec_after_delay(&op, &one.fut, rows[i].deadline) : exec_after(&op, &one.fut, rows[i].deadline);
+            exec_future *f = delay ? exec_after_delay(&op, &one.fut, rows[i].deadline)
+                                   : exec_after(&op, &one.fut, rows[i].deadline);
             assert_int_equal(run_alone(f, 0, &at), rows[i].value);
             assert_int_equal(at, rows[i].at);
             assert_int_equal(op.expired, 0);

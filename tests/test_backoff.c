@@ -396,7 +396,14 @@ static void a_retry_prepares_each_attempt_anew(void **state) {
 }
 
 static void a_retry_that_is_exhausted_says_so_with_the_last_error(void **state) {
-    static const struct { uint32_t retries; int64_t deadline, limit; int exhausted; unsigned attempts; intptr_t result; int64_t at; } rows[] = {
+    static const struct {
+        uint32_t retries;
+        int64_t deadline, limit;
+        int exhausted;
+        unsigned attempts;
+        intptr_t result;
+        int64_t at;
+    } rows[] = {
         { 2,    0,  0, -EDQUOT,   3, -EPIPE, 1033 },
         { 1,    0,  0, -EDQUOT,   2, -EIO,   1012 },
         { 3,    0,  0, 0,         4, 7,      1074 },
@@ -425,7 +432,12 @@ static void a_retry_that_is_exhausted_says_so_with_the_last_error(void **state) 
 }
 
 static void which_errors_are_worth_another_attempt(void **state) {
-    static const struct { intptr_t first; int (*retryable)(intptr_t, void *); intptr_t result; unsigned attempts; } rows[] = {
+    static const struct {
+        intptr_t first;
+        int (*retryable)(intptr_t, void *);
+        intptr_t result;
+        unsigned attempts;
+    } rows[] = {
         { -EIO,       NULL,       7,          2 },
         { -ECANCELED, NULL,       -ECANCELED, 1 },      /* as a mere result */
         { -EIO,       only_eio,   7,          2 },
