@@ -1331,6 +1331,7 @@ EXEC_API const char *exec_strerror(intptr_t result) {
         { ECONNREFUSED, "nobody listens there" },
         { ENOTCONN, "not connected" },
         { ETIMEDOUT, "the time limit expired" },
+        { EDQUOT, "a quota is used up; of a backoff: no retry is left" },
         { EALREADY, "done or asked for already" },
         { ECANCELED, "cancelled" }
     };
