@@ -164,10 +164,12 @@
 #ifdef __cplusplus
 #define EXEC__EXTERN extern "C"
 #define EXEC__ALIGNOF(T) alignof(T)
+#define EXEC__STATIC_ASSERT static_assert
 extern "C" {
 #else
 #define EXEC__EXTERN extern
 #define EXEC__ALIGNOF(T) _Alignof(T)
+#define EXEC__STATIC_ASSERT _Static_assert
 #endif
 
 /* What a programming error does. `what` says what was done wrong and what to do instead. */
@@ -524,26 +526,41 @@ typedef struct exec_failure { const char *name; const char *file; intptr_t resul
 
 /* ------------------------------------------------------------------------------------- combinators */
 
-/* Up to 4 branches have their strands inline; more: exec_select_n, exec_join_n with strands of yours,
-   which live as long as the op. */
+/* Up to 4 branches have their strands inline; more: the _n calls with strands of yours, which live as
+   long as the op. Their futures array is read by the call only. A branch is polled whenever the op is,
+   in the order of the arguments; the values are in the branches' own ops. */
 typedef struct exec_branches_op {
     exec_future fut;
     exec_strand *strands;
     unsigned count;
-    int winner;                 /* of a select, or -1 */
+    int winner;                 /* of a select or race, or -1 */
+    unsigned begin;             /* the branch that is polled first: of exec_select_fair */
+    unsigned kind;              /* EXEC__SELECT ... */
     exec_strand inline_strands[4];
 } exec_branches_op;
 typedef exec_branches_op exec_select_op;
+typedef exec_branches_op exec_race_op;
 typedef exec_branches_op exec_join_op;
+enum { EXEC__SELECT, EXEC__FAIR, EXEC__RACE, EXEC__JOIN };
 
 /* exec_select(op, a, b, ...): the first that is ready, biased to the first argument; the others are
    unwound before it is ready. Result: its index; its value is in its op. -EINVAL: of none. */
-#define exec_select(op, ...) EXEC__BRANCHES(exec__select_, op, __VA_ARGS__)
+#define exec_select(op, ...) EXEC__BRANCHES(EXEC__SELECT, "exec_select", op, __VA_ARGS__)
 EXEC_API EXEC__MUST_USE exec_future *exec_select_n(exec_select_op *op, exec_strand *strands,
                                     exec_future *const *futures, unsigned count);
-/* exec_join(op, a, b, ...): all. Result: 0, or the first error that came; the others run on. The
-   futures array of the _n calls is read by the call only. */
-#define exec_join(op, ...) EXEC__BRANCHES(exec__join_, op, __VA_ARGS__)
+/* exec_select_fair(op, a, b, ...): the same without the bias: each await of the op begins to poll one
+   behind its last winner, so of n branches that are always ready each wins every n-th await. The op is
+   zeroed before its first use, and keeps the place from one await to the next. */
+#define exec_select_fair(op, ...) EXEC__BRANCHES(EXEC__FAIR, "exec_select_fair", op, __VA_ARGS__)
+EXEC_API EXEC__MUST_USE exec_future *exec_select_fair_n(exec_select_op *op, exec_strand *strands,
+                                    exec_future *const *futures, unsigned count);
+/* exec_race(op, a, b, ...): the first that succeeds, with a result >= 0; the others are unwound before it
+   is ready. Result: its index, or when all have failed the last error that came. -EINVAL: of none. */
+#define exec_race(op, ...) EXEC__BRANCHES(EXEC__RACE, "exec_race", op, __VA_ARGS__)
+EXEC_API EXEC__MUST_USE exec_future *exec_race_n(exec_race_op *op, exec_strand *strands,
+                                  exec_future *const *futures, unsigned count);
+/* exec_join(op, a, b, ...): all. Result: 0, or the first error that came; the others run on. */
+#define exec_join(op, ...) EXEC__BRANCHES(EXEC__JOIN, "exec_join", op, __VA_ARGS__)
 EXEC_API EXEC__MUST_USE exec_future *exec_join_n(exec_join_op *op, exec_strand *strands,
                                   exec_future *const *futures, unsigned count);
 
@@ -1069,24 +1086,25 @@ EXEC_API int exec__start(exec_future *root);
 EXEC_API void exec__drop(exec_future *root);
 EXEC_API void *exec__group_claim(exec_cx *cx, exec_future *frame, exec_group *group,
                                  const exec_opts *opts, const exec_type *type);
-EXEC_API EXEC__MUST_USE exec_future *exec__branches(exec_branches_op *op, const exec_type *type,
+EXEC_API EXEC__MUST_USE exec_future *exec__branches(exec_branches_op *op, unsigned kind,
                                                     exec_strand *strands, exec_future *const *futures,
                                                     unsigned count);
-EXEC_API EXEC__MUST_USE exec_future *exec__select4(exec_select_op *op, unsigned n, exec_future *a, exec_future *b,
-                                    exec_future *c, exec_future *d);
-EXEC_API EXEC__MUST_USE exec_future *exec__join4(exec_join_op *op, unsigned n, exec_future *a, exec_future *b,
-                                  exec_future *c, exec_future *d);
+EXEC_API EXEC__MUST_USE exec_future *exec__branches4(exec_branches_op *op, unsigned kind, unsigned n,
+                                                     exec_future *a, exec_future *b, exec_future *c,
+                                                     exec_future *d);
 
-/* exec__select_3(op, a, b, c); five or more do not exist: exec_select_n. */
-#define EXEC__BRANCHES(prefix, op, ...) EXEC__CAT(prefix, EXEC__COUNT(__VA_ARGS__))(op, __VA_ARGS__)
-#define exec__select_1(op, a) exec__select4(op, 1, a, NULL, NULL, NULL)
-#define exec__select_2(op, a, b) exec__select4(op, 2, a, b, NULL, NULL)
-#define exec__select_3(op, a, b, c) exec__select4(op, 3, a, b, c, NULL)
-#define exec__select_4(op, a, b, c, d) exec__select4(op, 4, a, b, c, d)
-#define exec__join_1(op, a) exec__join4(op, 1, a, NULL, NULL, NULL)
-#define exec__join_2(op, a, b) exec__join4(op, 2, a, b, NULL, NULL)
-#define exec__join_3(op, a, b, c) exec__join4(op, 3, a, b, c, NULL)
-#define exec__join_4(op, a, b, c, d) exec__join4(op, 4, a, b, c, d)
+/* exec__branches4(op, kind, 3, a, b, c, NULL) */
+#define EXEC__BRANCHES(kind, name, op, ...) \
+    EXEC__CAT(EXEC__BRANCHES_, EXEC__COUNT_BRANCHES(__VA_ARGS__))(kind, name, op, __VA_ARGS__)
+#define EXEC__BRANCHES_1(kind, name, op, a) exec__branches4(op, kind, 1, a, NULL, NULL, NULL)
+#define EXEC__BRANCHES_2(kind, name, op, a, b) exec__branches4(op, kind, 2, a, b, NULL, NULL)
+#define EXEC__BRANCHES_3(kind, name, op, a, b, c) exec__branches4(op, kind, 3, a, b, c, NULL)
+#define EXEC__BRANCHES_4(kind, name, op, a, b, c, d) exec__branches4(op, kind, 4, a, b, c, d)
+#define EXEC__BRANCHES_MANY(kind, name, op, ...) EXEC__EXTENSION ({ \
+        EXEC__STATIC_ASSERT(0, name " takes up to 4 branches: use " name "_n"); \
+        (exec_future *)NULL; })
+#define EXEC__COUNT_BRANCHES(...) EXEC__COUNT_(__VA_ARGS__, MANY, MANY, MANY, MANY, MANY, MANY, MANY, MANY, \
+                                               MANY, MANY, MANY, MANY, MANY, MANY, 4, 3, 2, 1, 0)
 
 /* ({ T *p = construct(frame); (*p) .field = value; &p->fut; }) */
 #define EXEC__CALL(frame, T, ...) EXEC__CALL_(EXEC__UID, frame, T, __VA_ARGS__)
@@ -1477,82 +1495,101 @@ static void exec__branches_cancel(exec_branches_op *op, int but, unsigned level)
             exec_strand_cancel(&op->strands[i], level);
 }
 
-/* Polls, in order, each that was started and is not done; and starts the others if `start`. Returns
-   how many pend. Of a select the first that is ready cancels the others, before they are polled. */
-static unsigned exec__branches_poll(exec_cx *cx, exec_branches_op *op, int start, int select) {
-    unsigned pending = 0;
-    for (unsigned i = 0; i < op->count; i++) {
+/* A branch is over. 1: it wins, and the others are to end. */
+static int exec__branch_over(exec_branches_op *op, unsigned i, intptr_t result, int open) {
+    if (op->kind == EXEC__JOIN) {
+        if (result < 0 && op->fut.result >= 0) op->fut.result = result;
+        return 0;
+    }
+    if (op->kind == EXEC__RACE && result < 0) {
+        op->fut.result = result;
+        return 0;
+    }
+    if (!open) return 0;
+    op->winner = (int)i;
+    if (op->kind == EXEC__FAIR) op->begin = i + 1 < op->count ? i + 1 : 0;
+    return 1;
+}
+
+/* Polls, in order, each that was started and is not done; and starts the others if `open`: there is no
+   winner yet. Returns how many pend. Who wins cancels the others, before they are polled. */
+static unsigned exec__branches_poll(exec_cx *cx, exec_branches_op *op, int open) {
+    unsigned pending = 0, i = op->begin;
+    for (unsigned n = 0; n < op->count; n++, i = i + 1 < op->count ? i + 1 : 0) {
         exec_strand *s = &op->strands[i];
         exec_future *done;
-        if (exec_strand_done(s) || (!start && !exec_strand_started(s))) continue;
+        if (exec_strand_done(s) || (!open && !exec_strand_started(s))) continue;
         done = exec_strand_poll(cx, s);
         if (!done) {
             pending++;
-        } else if (select && start) {
-            op->winner = (int)i;
+        } else if (exec__branch_over(op, i, done->result, open)) {
             exec__branches_cancel(op, op->winner, EXEC_CANCEL);
-            return exec__branches_poll(cx, op, 0, select);
-        } else if (!select && done->result < 0 && op->fut.result >= 0) {
-            op->fut.result = done->result;
+            return exec__branches_poll(cx, op, 0);
         }
     }
     return pending;
 }
 
-static exec_poll exec__select_poll(exec_cx *cx, exec_future *f) {
+static intptr_t exec__branches_result(const exec_branches_op *op) {
+    if (op->kind == EXEC__JOIN) return op->fut.result;
+    if (op->winner >= 0) return op->winner;
+    return exec_canceled(&op->fut) ? -ECANCELED : op->fut.result;
+}
+
+static exec_poll exec__combinator_poll(exec_cx *cx, exec_future *f) {
     exec_branches_op *op = (exec_branches_op *)(void *)f;
-    if (!op->count) return exec_ready(f, -EINVAL);
+    if (!op->count && op->kind != EXEC__JOIN) return exec_ready(f, -EINVAL);
     if (exec_canceled(f)) exec__branches_cancel(op, -1, cx->strand->level);
-    if (exec__branches_poll(cx, op, op->winner < 0 && !exec_canceled(f), 1)) return exec_pending(cx, f);
+    if (exec__branches_poll(cx, op, op->winner < 0 && !exec_canceled(f))) return exec_pending(cx, f);
 #if EXEC_DEBUG
     for (unsigned i = 0; i < op->count; i++)    /* one that never started may be awaited elsewhere */
         if (!exec_strand_started(&op->strands[i])) exec__clear(op->strands[i].leaf, EXEC__F_ROOT);
 #endif
-    return exec_ready(f, op->winner >= 0 ? op->winner : -ECANCELED);
+    return exec_ready(f, exec__branches_result(op));
 }
 
-static exec_poll exec__join_poll(exec_cx *cx, exec_future *f) {
-    exec_branches_op *op = (exec_branches_op *)(void *)f;
-    if (exec_canceled(f)) exec__branches_cancel(op, -1, cx->strand->level);
-    if (exec__branches_poll(cx, op, !exec_canceled(f), 0)) return exec_pending(cx, f);
-    return exec_ready(f, f->result);
-}
+static const exec_type exec__combinators[] = {  /* by kind */
+    { exec__combinator_poll, NULL, exec__branch_list, "select", __FILE__, 0, 0, 0 },
+    { exec__combinator_poll, NULL, exec__branch_list, "select_fair", __FILE__, 0, 0, 0 },
+    { exec__combinator_poll, NULL, exec__branch_list, "race", __FILE__, 0, 0, 0 },
+    { exec__combinator_poll, NULL, exec__branch_list, "join", __FILE__, 0, 0, 0 } };
 
-static const exec_type exec__select_type = {
-    exec__select_poll, NULL, exec__branch_list, "select", __FILE__, 0, 0, 0 };
-static const exec_type exec__join_type = {
-    exec__join_poll, NULL, exec__branch_list, "join", __FILE__, 0, 0, 0 };
-
-EXEC_API exec_future *exec__branches(exec_branches_op *op, const exec_type *type, exec_strand *strands,
+EXEC_API exec_future *exec__branches(exec_branches_op *op, unsigned kind, exec_strand *strands,
                                      exec_future *const *futures, unsigned count) {
-    exec_future_init(&op->fut, type);
+    exec_future_init(&op->fut, &exec__combinators[kind]);
     op->strands = strands;
     op->count = count;
     op->winner = -1;
+    op->kind = kind;
+    if (kind != EXEC__FAIR || op->begin >= count) op->begin = 0;
     for (unsigned i = 0; i < count; i++) exec_strand_init(&strands[i], futures[i]);
     return &op->fut;
 }
 
+EXEC_API exec_future *exec__branches4(exec_branches_op *op, unsigned kind, unsigned n, exec_future *a,
+                                      exec_future *b, exec_future *c, exec_future *d) {
+    exec_future *futures[4] = { a, b, c, d };
+    return exec__branches(op, kind, op->inline_strands, futures, n);
+}
+
 EXEC_API exec_future *exec_select_n(exec_select_op *op, exec_strand *strands,
                                     exec_future *const *futures, unsigned count) {
-    return exec__branches(op, &exec__select_type, strands, futures, count);
+    return exec__branches(op, EXEC__SELECT, strands, futures, count);
+}
+
+EXEC_API exec_future *exec_select_fair_n(exec_select_op *op, exec_strand *strands,
+                                         exec_future *const *futures, unsigned count) {
+    return exec__branches(op, EXEC__FAIR, strands, futures, count);
+}
+
+EXEC_API exec_future *exec_race_n(exec_race_op *op, exec_strand *strands,
+                                  exec_future *const *futures, unsigned count) {
+    return exec__branches(op, EXEC__RACE, strands, futures, count);
 }
 
 EXEC_API exec_future *exec_join_n(exec_join_op *op, exec_strand *strands,
                                   exec_future *const *futures, unsigned count) {
-    return exec__branches(op, &exec__join_type, strands, futures, count);
-}
-
-EXEC_API exec_future *exec__select4(exec_select_op *op, unsigned n, exec_future *a, exec_future *b,
-                                    exec_future *c, exec_future *d) {
-    exec_future *futures[4] = { a, b, c, d };
-    return exec__branches(op, &exec__select_type, op->inline_strands, futures, n);
-}
-
-EXEC_API exec_future *exec__join4(exec_join_op *op, unsigned n, exec_future *a, exec_future *b,
-                                  exec_future *c, exec_future *d) {
-    exec_future *futures[4] = { a, b, c, d };
-    return exec__branches(op, &exec__join_type, op->inline_strands, futures, n);
+    return exec__branches(op, EXEC__JOIN, strands, futures, count);
 }
 
 /* ---------------------------------------------------------------------------------- ready queue */
