@@ -206,6 +206,7 @@ typedef struct exec_handle exec_handle;
 typedef struct exec_pool exec_pool;
 typedef struct exec_store exec_store;
 typedef struct exec_group exec_group;
+typedef struct exec_local exec_local;
 typedef struct exec_cell exec_cell;
 typedef struct exec_port exec_port;
 typedef struct exec_driver exec_driver;
@@ -270,7 +271,8 @@ enum {
     EXEC__T_STARTED = 64,
     EXEC__T_CANCELLING = 128,       /* in the list of the cancelling */
     EXEC__T_GENERATION = 256,       /* parity of the sweep that met it first */
-    EXEC__T_GONE = 512      /* over, but still linked in the ready queue */
+    EXEC__T_GONE = 512,     /* over, but still linked in the ready queue */
+    EXEC__T_HELD = 1024     /* by its group's limit: QUEUED there, not in the ready queue */
 };
 
 /* What a poll has left. One store begins it. */
@@ -421,7 +423,7 @@ static inline int exec_strand_started(const exec_strand *s) {
 /* Lives in its store from claim to completion. */
 struct exec_task {
     exec_strand strand;         /* the root's chain of frames */
-    exec_task *next;            /* in the ready queue */
+    exec_task *next;            /* in the ready queue, or among those that its group holds back */
     exec_store *store;          /* where it goes when it is over; knows the executor */
     exec_task *list_next;       /* of the executor's tasks; a group's stand side by side */
     exec_task *list_prev;
@@ -487,7 +489,8 @@ EXEC_API int exec_claim_error(const exec *ex);
    for ever. A zeroed handle is one of no task. */
 typedef enum exec_state {
     EXEC_STATE_NONE, EXEC_STATE_IDLE, EXEC_STATE_SCHEDULED, EXEC_STATE_RUNNING,
-    EXEC_STATE_CANCELLING, EXEC_STATE_COMPLETED, EXEC_STATE_CANCELLED, EXEC_STATE_DETACHED
+    EXEC_STATE_CANCELLING, EXEC_STATE_COMPLETED, EXEC_STATE_CANCELLED, EXEC_STATE_DETACHED,
+    EXEC_STATE_WAITING          /* its group's limit holds it back */
 } exec_state;
 
 struct exec_handle {
@@ -505,7 +508,8 @@ EXEC_API intptr_t exec_handle_result(const exec_handle *h);
 /* Asks for EXEC_CANCEL. 0, or -EALREADY (was asked before, or the root is in its cleanup, or it is
    over, or no task), or -EINVAL (claimed, not started): nothing changes then. From a poll: the target
    unwinds when the queue reaches it; from outside: before this returns, as far as no cleanup awaits. O(1)
-   besides; a task in exec_opts.storage that was queued and is over leaves the queue in O(its length). */
+   besides; a task in exec_opts.storage that was queued and is over leaves the queue in O(its length), and
+   one that its group holds back begins, so that what was spawned in is released, in O(those held). */
 EXEC_API int exec_handle_abort(exec_handle *h);
 /* Asks for EXEC_KILL, also in a cleanup: its awaits end with -ECANCELED. Else as exec_handle_abort;
    -EALREADY: was asked for EXEC_KILL before, or it is over. */
@@ -566,29 +570,75 @@ EXEC_API EXEC__MUST_USE exec_future *exec_join_n(exec_join_op *op, exec_strand *
 
 /* GROUPS: children that cannot outlive the frame. A zeroed member of a coroutine's frame; the first
    EXEC_GROUP_SPAWN makes that frame a scope: on each way out it cancels and drains its groups before
-   it is ready. The first child that fails cancels its siblings and is the join's result. */
+   it is ready. The first child that fails cancels its siblings and is the join's result; with `collect`
+   the siblings run on. A group that is never joined is cancelled at EXEC_END, perhaps before its
+   children begin (then they run to their first suspension, and unwind there).
+
+   With a `limit`, a spawn beyond it makes the child at once (its arguments are moved in, and -ENOMEM comes
+   now) but starts it when another one ends, first come first served. A cancel starts those held back, so that
+   each releases in its EXEC_FINALLY what it was given. Who would rather wait than claim asks for room:
+
+       typedef struct { EXEC_FRAME; int id; exec_group crew; } crawl;     // 1000 pages, 8 at a time
+       EXEC_ASYNC(crawl) {
+           EXEC_BEGIN;
+           self->crew.limit = 8;
+           self->crew.collect = 1;
+           for (; self->id < 1000; self->id++) {
+               EXEC_TRY(exec_group_room(&self->crew));
+               EXEC_GROUP_SPAWN(&self->crew, fetch, .id = self->id);
+           }
+           EXEC_AWAIT(exec_group_join(&self->crew));
+           printf("%u of 1000 failed\n", self->crew.failed);
+           EXEC_END;
+       } */
 struct exec_group {
-    exec_future fut;            /* of exec_group_join */
+    exec_future fut;            /* of exec_group_join or exec_group_room */
+    const exec_local *context;  /* yours, before the first spawn: see exec_local_set */
+    unsigned limit;             /* yours, before the first spawn: so many run at once; 0: all */
+    uint8_t collect;            /* yours, before the first spawn: an error does not cancel the siblings */
+    uint8_t level;
+    uint8_t in_scope;
+    uint8_t room_waits;
+    unsigned failed;            /* children that have, and failed spawns; counts on until you set it */
+    unsigned live, running;     /* children that are not over; those of them not held back */
+    exec_task *held;            /* the last of those held back, a ring through task->next */
     exec_group *next;           /* of the scope */
     exec_task *owner;
     exec_task *first[2];        /* its tasks: in the executor's list, and in that of the cancelling */
-    void *context;              /* yours; nothing here reads it */
     intptr_t error;             /* of the first child that failed */
     intptr_t saved;             /* the scope's pending result (first group only) */
-    unsigned live;
-    uint8_t level;
-    uint8_t in_scope;
 };
 /* EXEC_GROUP_SPAWN(group, T, .field = value, ...): in a coroutine; the result (as EXEC_SPAWN's) may be
    ignored: a failed spawn counts as a failed child. With opts: EXEC_GROUP_SPAWN_OPTS. */
 #define EXEC_GROUP_SPAWN(group, ...) EXEC_GROUP_SPAWN_OPTS(group, NULL, __VA_ARGS__)
 #define EXEC_GROUP_SPAWN_OPTS(...) EXEC__GROUP_SPAWN(__VA_ARGS__, )
 /* All of them: 0, or the first error; -ECANCELED if it was cancelled: then it cancels them and waits.
-   Ready, it leaves the group as new. Awaited by the task that spawned. */
+   Ready, it leaves the group as new, but for `failed` and what you set. Awaited by the task that spawned. */
 EXEC_API EXEC__MUST_USE exec_future *exec_group_join(exec_group *group);
+/* Until fewer than `limit` run: 0 (at once without a limit); the first error if a failure cancelled the
+   group, else -ECANCELED if it was cancelled. Awaited by the task that spawns, not while it joins. */
+EXEC_API EXEC__MUST_USE exec_future *exec_group_room(exec_group *group);
 /* Cancels them, with EXEC_CANCEL or EXEC_KILL; join waits for their cleanups, and until it is ready
    spawns into the group are -ECANCELED. Owner's thread. O(its tasks). */
 EXEC_API void exec_group_cancel(exec_group *group, unsigned level);
+
+/* TASK-LOCAL VALUES: a group's tasks, and the groups inside them, see what was put on the group; the task
+   that holds it does not. A detached task inherits nothing. A key is the address of any object of yours:
+       static char request_id;
+       exec_local_set(&self->crew, &self->local, &request_id, &self->id);     // before the spawn
+       int *id = (int *)exec_local_get(cx, &request_id);                      // in a task below it
+   The node lives beside the group, as long as its tasks. */
+struct exec_local {
+    const exec_local *outer;    /* of the same group, set before */
+    const void *key;
+    void *value;                /* may be changed at any time */
+};
+/* Puts a value on the group, before those of the same key that its tasks would see without it. Owner's
+   thread. O(values of the group). */
+EXEC_API void exec_local_set(exec_group *group, exec_local *node, const void *key, void *value);
+/* The value for the polled task, or NULL: of the innermost group that has one. Owner's thread. O(values
+   set on the groups that it is inside of, and these groups). */
+EXEC_API void *exec_local_get(const exec_cx *cx, const void *key);
 
 /* ---------------------------------------------------------------------------------------- executor */
 
@@ -1857,6 +1907,8 @@ EXEC_API void *exec__claim(exec *ex, const exec_opts *opts, const exec_type *typ
 
 EXEC_API int exec_claim_error(const exec *ex) { return ex->claim_error; }
 
+static void exec__group_start(exec_group *g, exec_task *t);
+
 EXEC_API int exec__start(exec_future *root) {
     exec_task *t = exec__task_of(root);
     exec *ex = t->store->exec;
@@ -1865,12 +1917,12 @@ EXEC_API int exec__start(exec_future *root) {
     exec__set(root, EXEC__F_ROOT);
     exec__task_set(t, EXEC__T_STARTED);
     exec__list_add(ex, t, 0);
-    if (t->group) t->group->live++;
     ex->claimed--;
     ex->counters.tasks++;
     ex->counters.spawned++;
     EXEC_TRACE_SPAWN(t);
-    exec_wake(t);
+    if (t->group) exec__group_start(t->group, t);
+    else exec_wake(t);
     if (ex->closing) exec_strand_cancel(&t->strand, EXEC_CANCEL);
     return 0;
 }
@@ -1897,7 +1949,11 @@ static void exec__list_cancelling(exec *ex, exec_task *t) {
     exec__list_add(ex, t, 1);
 }
 
+static void exec__group_release(exec_group *g, exec_task *t);
+static void exec__group_release_all(exec_group *g);
+
 static void exec__raise(exec *ex, exec_task *t, unsigned level) {
+    if (t->strand.flags & EXEC__T_HELD) exec__group_release(t->group, t);
     exec_strand_cancel(&t->strand, level);
     if (ex->config.cleanup_ns && !(t->strand.flags & EXEC__T_CANCELLING)) exec__list_cancelling(ex, t);
 }
@@ -1913,6 +1969,7 @@ static void exec__cancel_list(exec *ex, unsigned list, unsigned level) {
     exec_task *t = ex->tasks[list], *next;
     for (; t; t = next) {
         next = exec__list_next(ex, t, list);
+        if (t->group) exec__group_release_all(t->group);
         exec__cancel_task(ex, t, level);
     }
 }
@@ -1933,9 +1990,50 @@ static void exec__sweep(exec *ex) {
 
 /* ----------------------------------------------------------------------------------------- groups */
 
+static int exec__group_has_room(const exec_group *g) { return !g->limit || g->running < g->limit; }
+
+/* A child that is held back counts as queued, so that nothing else queues it: it has one link. */
+static void exec__group_hold(exec_group *g, exec_task *t) {
+    t->next = g->held ? g->held->next : t;
+    if (g->held) g->held->next = t;
+    g->held = t;
+    exec__task_set(t, EXEC__T_QUEUED | EXEC__T_HELD);
+}
+
+static void exec__group_begin(exec_group *g, exec_task *t) {
+    g->running++;
+    exec__strand_clear(&t->strand, EXEC__T_QUEUED | EXEC__T_HELD);
+    exec_wake(t);
+}
+
+/* Begins, whether it is its turn or not. O(those before it). */
+static void exec__group_release(exec_group *g, exec_task *t) {
+    exec_task *before = g->held;
+    while (before->next != t) before = before->next;
+    before->next = t->next;
+    if (g->held == t) g->held = before == t ? NULL : before;
+    exec__group_begin(g, t);
+}
+
+static void exec__group_release_all(exec_group *g) {
+    while (g->held) exec__group_release(g, g->held->next);
+}
+
+static void exec__group_start(exec_group *g, exec_task *t) {
+    g->live++;
+    if (!g->level && (g->held || !exec__group_has_room(g))) {
+        exec__group_hold(g, t);
+        return;
+    }
+    exec__group_begin(g, t);
+    if (g->level) exec_strand_cancel(&t->strand, g->level);     /* since it was claimed */
+}
+
 EXEC_API void exec_group_cancel(exec_group *g, unsigned level) {
     if (level <= g->level) return;
     g->level = (uint8_t)level;
+    exec__group_release_all(g);
+    if (g->room_waits) exec_wake(g->owner);
     for (unsigned list = 0; list < 2; list++) {
         exec_task *t = g->first[list], *next;
         for (; t && t->group == g; t = next) {
@@ -1946,14 +2044,17 @@ EXEC_API void exec_group_cancel(exec_group *g, unsigned level) {
 }
 
 static void exec__group_failed(exec_group *g, intptr_t error) {
+    g->failed++;
     if (g->error >= 0) g->error = error;
-    exec_group_cancel(g, EXEC_CANCEL);
+    if (!g->collect) exec_group_cancel(g, EXEC_CANCEL);
 }
 
 static void exec__group_child_over(exec_group *g, intptr_t result, int cancelled) {
     g->live--;
+    g->running--;
     if (result < 0 && !cancelled) exec__group_failed(g, result);
-    if (!g->live) exec_wake(g->owner);
+    while (g->held && exec__group_has_room(g)) exec__group_release(g, g->held->next);
+    if (!g->live || (g->room_waits && exec__group_has_room(g))) exec_wake(g->owner);
 }
 
 EXEC_API void *exec__group_claim(exec_cx *cx, exec_future *frame, exec_group *g,
@@ -1996,6 +2097,40 @@ static const exec_type exec__group_type = {
 EXEC_API exec_future *exec_group_join(exec_group *g) {
     exec_future_init(&g->fut, &exec__group_type);
     return &g->fut;
+}
+
+static exec_poll exec__room_poll(exec_cx *cx, exec_future *f) {
+    exec_group *g = (exec_group *)(void *)f;
+    g->room_waits = 0;
+    if (exec_canceled(f)) return exec_ready(f, -ECANCELED);
+    if (g->level) return exec_ready(f, g->error < 0 ? g->error : -ECANCELED);
+    if (exec__group_has_room(g) && exec_spend(cx)) return exec_ready(f, 0);
+    g->room_waits = 1;
+    return exec_pending(cx, f);
+}
+
+static const exec_type exec__room_type = {
+    exec__room_poll, NULL, NULL, "group_room", __FILE__, 0, 0, 0 };
+
+EXEC_API exec_future *exec_group_room(exec_group *g) {
+    exec_future_init(&g->fut, &exec__room_type);
+    return &g->fut;
+}
+
+EXEC_API void exec_local_set(exec_group *g, exec_local *node, const void *key, void *value) {
+    for (const exec_local *set = g->context; set; set = set->outer)
+        EXEC_ASSERT(set != node, "exec_local_set of a node that is set: assign to its value");
+    node->outer = g->context;
+    node->key = key;
+    node->value = value;
+    g->context = node;
+}
+
+EXEC_API void *exec_local_get(const exec_cx *cx, const void *key) {
+    for (const exec_group *g = cx->task->group; g; g = g->owner->group)
+        for (const exec_local *node = g->context; node; node = node->outer)
+            if (node->key == key) return node->value;
+    return NULL;
 }
 
 /* A frame is not over before its groups are. */
@@ -2203,6 +2338,7 @@ EXEC_API exec_state exec_handle_state(const exec_handle *h) {
     s = &h->task->strand;
     if (h->task->store->exec->cx.task == h->task) return EXEC_STATE_RUNNING;
     if (s->level) return EXEC_STATE_CANCELLING;
+    if (s->flags & EXEC__T_HELD) return EXEC_STATE_WAITING;
     return s->flags & EXEC__T_QUEUED ? EXEC_STATE_SCHEDULED : EXEC_STATE_IDLE;
 }
 
@@ -3169,7 +3305,8 @@ static void exec__dump_strand(exec *ex, const exec_strand *s, unsigned depth) {
 }
 
 static void exec__dump_task(exec *ex, exec_task *t) {
-    static const char *const states[] = { "none", "idle", "scheduled", "running", "cancelling" };
+    static const char *const states[] = { "none", "idle", "scheduled", "running", "cancelling", "completed",
+                                          "cancelled", "detached", "waiting" };
     exec__text text = { 0, "" };
     exec_handle h;
     memset(&h, 0, sizeof h);
@@ -3216,13 +3353,26 @@ static int exec__check_task(const exec *ex, const exec_task *t, unsigned list) {
     return 1;
 }
 
+/* Of a group, met at its first task: each of those held back is in its ring, once. */
+static int exec__check_held(const exec_group *g, uint32_t most) {
+    uint32_t held = 0;
+    const exec_task *t = g->held;
+    if (t) do {
+        t = t->next;
+        if (!(t->strand.flags & EXEC__T_HELD) || t->group != g || held++ >= most) return 0;
+    } while (t != g->held);
+    return g->running + held == g->live;
+}
+
 EXEC_API int exec_check(exec *ex) {
     uint32_t tasks = 0, gone = 0, queued = 0;
     int good = 1;
     exec_task *t;
     for (unsigned list = 0; list < 2; list++)
         for (t = ex->tasks[list]; t && good; t = exec__list_next(ex, t, list), tasks++)
-            good = exec__check_task(ex, t, list);
+            good = exec__check_task(ex, t, list)
+                && (!t->group || t->group->first[list] != t
+                    || exec__check_held(t->group, ex->counters.tasks));
     if ((t = ex->last) != NULL && good) do {
         t = t->next;
         if (t->strand.flags & EXEC__T_GONE) gone++;
