@@ -344,6 +344,10 @@ static inline exec_poll exec_poll_child(exec_cx *cx, exec_future *f, exec_future
    returns exec_pending. For leaves that can be ready at once for ever. */
 static inline int exec_spend(exec_cx *cx);
 
+/* Nonzero when preempt_ns (exec_config) have gone by since it was first called in this turn, by whichever
+   task: io and timers wait, so yield. Reads the clock. Owner's thread. */
+EXEC_API int exec_yield_if_needed(exec_cx *cx);
+
 /* Schedules a task for another poll. O(1), no atomic; while it runs: once more; twice: polls once.
    Owner's thread; the task must not be over (a leaf that ends or is cancelled forgets it). */
 EXEC_API void exec_wake(exec_task *task);
@@ -406,6 +410,9 @@ static inline int exec_strand_started(const exec_strand *s) {
 /* Lets the other ready tasks run. */
 #define EXEC_YIELD EXEC__POINT(exec__yield(cx, exec__f), EXEC__UID, )
 
+/* The same if preempt_ns of this turn are used up, as exec_yield_if_needed says: for loops that compute. */
+#define EXEC_YIELD_IF_NEEDED EXEC__POINT(exec_yield_if_needed(cx) && exec__yield(cx, exec__f), EXEC__UID, )
+
 /* Waits until the condition holds; it is evaluated on each wake of the task. Never spins. */
 #define EXEC_WAIT_UNTIL(condition) EXEC__WAIT(condition, EXEC__UID)
 
@@ -442,21 +449,36 @@ struct exec_store {
    static EXEC_SLOT(echo) slot;  ... zeroed before its first use. */
 #define EXEC_SLOT(T) struct { exec_task task; T frame; }
 
-/* Fixed slots in the caller's memory; claim and release are O(1), and a slot is free at once when its
-   task is over. Lives longer than its tasks; serves one executor at a time. */
+/* Slots of one size, in the caller's memory or in chunks that grow; claim and release are O(1), and a slot is
+   free at once when its task is over. Lives longer than its tasks; serves one executor at a time. */
 struct exec_pool {
     exec_store store;
-    unsigned char *memory;
+    unsigned char *memory;      /* the newest chunk; all of a fixed pool */
     size_t slot_bytes;
-    size_t slots, fresh;        /* in all; never used yet: the last so many */
+    size_t slots, fresh;        /* there; never used yet: the last so many */
     size_t live;
     void *free_list;
+#if !EXEC_NO_MALLOC
+    struct exec__chunk *chunks;
+    size_t slots_per_chunk;     /* 0: a fixed pool */
+    size_t slots_max, growth;   /* in all; so many of them have no chunk yet */
+#endif
 };
 /* `memory` is aligned as its slots are; bytes / slot_bytes slots. 0; -EINVAL: NULL, too small for one
    slot, or not aligned. Any thread. O(1).
        static EXEC_SLOT(echo) slots[1000];
        exec_pool_init(&pool, slots, sizeof slots, sizeof *slots); */
 EXEC_API int exec_pool_init(exec_pool *pool, void *memory, size_t bytes, size_t slot_bytes);
+#if !EXEC_NO_MALLOC
+/* Up to slots_max slots (0: no limit). A claim that finds none free takes slots_per_chunk more from the
+   allocator of its executor, aligned as an EXEC_SLOT of slot_bytes may need it; they stay until
+   exec_pool_free. 0; -EINVAL: a slot too small or not aligned, no slots in a chunk, or too many. Any thread.
+       exec_pool_init_growing(&pool, sizeof(EXEC_SLOT(echo)), 64, 0); */
+EXEC_API int exec_pool_init_growing(exec_pool *pool, size_t slot_bytes, size_t slots_per_chunk, size_t slots_max);
+/* Gives the chunks back, also after exec_destroy; the pool is as new. 0; -EBUSY: a task lives in it;
+   -EINVAL: a fixed pool. Owner's thread. O(chunks; and the ready queue, where tasks that are over wait). */
+EXEC_API int exec_pool_free(exec_pool *pool);
+#endif
 
 typedef struct exec_opts {
     exec_pool *pool;            /* a slot of this pool */
@@ -663,6 +685,7 @@ typedef struct exec_config {
     int64_t spin_ns;                        /* look so long before parking; 0 */
     int64_t cleanup_ns;                     /* EXEC_CANCEL becomes EXEC_KILL after 1 to 2 of it; 0: never */
     int64_t stall_ns;                       /* log a poll that takes longer; 0: never (EXEC_DEBUG: 10 ms) */
+    int64_t preempt_ns;                     /* what exec_yield_if_needed leaves to a turn; 10 ms */
 #if !EXEC_NO_MALLOC
     /* Both or neither. Thread-safe if wakers leave the thread. */
     void *(*allocate)(void *user, size_t bytes, size_t align);
@@ -687,6 +710,7 @@ struct exec {
     uintptr_t owner;            /* thread */
     int64_t virtual_now;
     int64_t sweep_at;
+    int64_t preempt_at;         /* EXEC_NEVER until exec_yield_if_needed is called in this turn */
     exec_store heap, fixed;
     exec_config config;
     exec_counters counters;
@@ -1398,6 +1422,13 @@ static int64_t exec__after(int64_t moment, int64_t ns) {
     return ns > EXEC_NEVER - moment ? EXEC_NEVER : moment + ns;
 }
 
+EXEC_API int exec_yield_if_needed(exec_cx *cx) {
+    exec *ex = cx->exec;
+    int64_t now = exec_now(ex);
+    if (ex->preempt_at == EXEC_NEVER) ex->preempt_at = exec__after(now, ex->config.preempt_ns);
+    return now >= ex->preempt_at;
+}
+
 EXEC_API int exec_clock_advance(exec *ex, int64_t ns) {
     if (!ex->config.virtual_clock || ns < 0) return -EINVAL;
     ex->virtual_now = exec__after(ex->virtual_now, ns);
@@ -1769,14 +1800,18 @@ static void exec__pool_release(exec_store *store, exec_task *t, const exec_type 
     pool->live--;
 }
 
-EXEC_API int exec_pool_init(exec_pool *pool, void *memory, size_t bytes, size_t slot_bytes) {
+static int exec__pool_begin(exec_pool *pool, size_t slot_bytes) {
     memset(pool, 0, sizeof *pool);
-    if (!memory || slot_bytes <= sizeof(exec_task) || bytes < slot_bytes) return -EINVAL;
-    if ((uintptr_t)memory % EXEC__ALIGNOF(exec_task) || slot_bytes % EXEC__ALIGNOF(exec_task))
-        return -EINVAL;
+    if (slot_bytes <= sizeof(exec_task) || slot_bytes % EXEC__ALIGNOF(exec_task)) return -EINVAL;
     pool->store.release = exec__pool_release;
-    pool->memory = (unsigned char *)memory;
     pool->slot_bytes = slot_bytes;
+    return 0;
+}
+
+EXEC_API int exec_pool_init(exec_pool *pool, void *memory, size_t bytes, size_t slot_bytes) {
+    if (exec__pool_begin(pool, slot_bytes) < 0) return -EINVAL;
+    if (!memory || bytes < slot_bytes || (uintptr_t)memory % EXEC__ALIGNOF(exec_task)) return -EINVAL;
+    pool->memory = (unsigned char *)memory;
     pool->slots = pool->fresh = bytes / slot_bytes;
     return 0;
 }
@@ -1798,6 +1833,60 @@ static void exec__reap(exec *ex) {
     }
 }
 
+#if !EXEC_NO_MALLOC
+/* Stands behind the slots of its chunk, so that the first of them is aligned as the chunk is. */
+typedef struct exec__chunk {
+    struct exec__chunk *next;
+    void *memory;
+    size_t bytes;
+    void (*release)(void *user, void *memory, size_t bytes, size_t align);
+    void *user;
+} exec__chunk;
+
+/* sizeof(EXEC_SLOT(T)) is a multiple of what T is aligned to. */
+static size_t exec__chunk_align(const exec_pool *pool) { return pool->slot_bytes & (~pool->slot_bytes + 1); }
+
+EXEC_API int exec_pool_init_growing(exec_pool *pool, size_t slot_bytes, size_t slots_per_chunk, size_t slots_max) {
+    if (exec__pool_begin(pool, slot_bytes) < 0) return -EINVAL;
+    if (!slots_per_chunk || slots_per_chunk > (SIZE_MAX / 2 - sizeof(exec__chunk)) / slot_bytes) return -EINVAL;
+    pool->slots_per_chunk = slots_per_chunk;
+    pool->slots_max = pool->growth = slots_max ? slots_max : SIZE_MAX;
+    return 0;
+}
+
+static void exec__pool_grow(exec *ex, exec_pool *pool) {
+    size_t slots = pool->slots_per_chunk < pool->growth ? pool->slots_per_chunk : pool->growth;
+    size_t offset = slots * pool->slot_bytes, bytes = offset + sizeof(exec__chunk);
+    unsigned char *memory;
+    exec__chunk *chunk;
+    if (!slots) return;
+    memory = (unsigned char *)ex->config.allocate(ex->config.user, bytes, exec__chunk_align(pool));
+    if (!memory) return;
+    chunk = (exec__chunk *)(void *)(memory + offset);
+    chunk->next = pool->chunks;
+    chunk->memory = memory;
+    chunk->bytes = bytes;
+    chunk->release = ex->config.release;
+    chunk->user = ex->config.user;
+    pool->chunks = chunk;
+    pool->memory = memory;
+    pool->slots = pool->fresh = slots;
+    pool->growth -= slots;
+}
+
+EXEC_API int exec_pool_free(exec_pool *pool) {
+    if (!pool->slots_per_chunk) return -EINVAL;
+    if (pool->live && pool->store.exec->gone) exec__reap(pool->store.exec);
+    if (pool->live) return -EBUSY;
+    while (pool->chunks) {
+        exec__chunk *chunk = pool->chunks;
+        pool->chunks = chunk->next;
+        chunk->release(chunk->user, chunk->memory, chunk->bytes, exec__chunk_align(pool));
+    }
+    return exec_pool_init_growing(pool, pool->slot_bytes, pool->slots_per_chunk, pool->slots_max);
+}
+#endif
+
 static exec_task *exec__pool_take(exec *ex, exec_pool *pool, size_t bytes, int *error) {
     exec_task *t = NULL;
     *error = -EINVAL;
@@ -1805,6 +1894,9 @@ static exec_task *exec__pool_take(exec *ex, exec_pool *pool, size_t bytes, int *
     *error = -ENOMEM;
     pool->store.exec = ex;
     if (!pool->free_list && !pool->fresh && ex->gone) exec__reap(ex);
+#if !EXEC_NO_MALLOC
+    if (!pool->free_list && !pool->fresh) exec__pool_grow(ex, pool);
+#endif
     if (pool->free_list) {
         t = (exec_task *)pool->free_list;
         pool->free_list = t->next;
@@ -2769,6 +2861,7 @@ static int exec__turn(exec *ex) {
     unsigned polls;
     int64_t start = EXEC__UNLIKELY(ex->config.stall_ns) ? exec_now(ex) : 0;
     ex->counters.turns++;
+    ex->preempt_at = EXEC_NEVER;
     if (!ex->looked) exec__look(ex);
     ex->looked = 0;
     exec__drain(ex);
@@ -2927,7 +3020,9 @@ EXEC_API int exec_poll_fd(exec *ex) {
 EXEC_API int exec_init(exec *ex, const exec_config *config) {
     memset(ex, 0, sizeof *ex);
     if (config) ex->config = *config;
-    if (ex->config.spin_ns < 0 || ex->config.cleanup_ns < 0 || ex->config.stall_ns < 0) return -EINVAL;
+    if (ex->config.spin_ns < 0 || ex->config.cleanup_ns < 0 || ex->config.stall_ns < 0
+        || ex->config.preempt_ns < 0)
+        return -EINVAL;
     if (ex->config.virtual_clock && ex->config.clock) return -EINVAL;
 #if !EXEC_NO_MALLOC
     if (!ex->config.allocate != !ex->config.release) return -EINVAL;
@@ -2940,6 +3035,8 @@ EXEC_API int exec_init(exec *ex, const exec_config *config) {
 #endif
     if (!ex->config.tasks_per_turn) ex->config.tasks_per_turn = 64;
     if (!ex->config.ops_per_poll) ex->config.ops_per_poll = 128;
+    if (!ex->config.preempt_ns) ex->config.preempt_ns = EXEC_MS(10);
+    ex->preempt_at = EXEC_NEVER;
     if (EXEC_DEBUG && !ex->config.stall_ns) ex->config.stall_ns = EXEC_MS(10);
     ex->fixed.exec = ex;
     ex->fixed.release = exec__fixed_release;
