@@ -698,6 +698,7 @@ typedef struct exec_config {
 struct exec {
     exec_cx cx;
     exec_task *last;            /* of the ready queue, a ring */
+    int32_t process;            /* that made it */
     uint8_t turning, closing, stopping, armed, looked;
     uint8_t generation;
     int claim_error;
@@ -724,6 +725,19 @@ EXEC_API int exec_init(exec *ex, const exec_config *config);
    After deadline_ns (EXEC_NEVER: no limit) with EXEC_KILL. 0; -ETIMEDOUT: something still owns a
    frame (nothing was freed; call again); -EDEADLK: called from inside a poll. */
 EXEC_API int exec_destroy(exec *ex, int64_t deadline_ns);
+/* What the child calls after fork(2), before anything else with an executor of the parent's: gives back what
+   the kernel would share with the parent (the eventfd, what the drivers hold) and forgets the tasks, without
+   their cleanups. Their memory stays, handles show EXEC_STATE_DETACHED, wakers, remotes and oneshots do
+   nothing. Every further call that starts, attaches or runs something is -ECANCELED, exec_destroy too, until
+   exec_init makes the executor new; so must be its pools, and storage is zeroed again. Descriptors
+   of its tasks are closed with close(2). After a fork inside a poll the child never returns from that
+   poll: it ends in exec(3), _exit, or a run of a new executor and _exit.
+   0; -EINVAL: this is the process that made it. The thread that forks is the owner's; not after vfork.
+
+   A child that uses the executor without it is an assertion in exec_run, exec_run_until and exec_destroy:
+   one getpid each. exec_turn, exec_prepare and each wait would pay it again and again: there only in
+   EXEC_DEBUG. O(tasks). */
+EXEC_API int exec_forked(exec *ex);
 /* Runs until no task is left: 0; exec_stop: 1; -EDEADLK, with a dump to the log, when every task
    waits and nothing can wake one, or inside a run of itself; the error of a failed wait. */
 EXEC_API int exec_run(exec *ex);
@@ -1270,6 +1284,9 @@ extern "C" {
 #ifndef EXEC_SYS_CLOSE
 #define EXEC_SYS_CLOSE close
 #endif
+#ifndef EXEC_SYS_GETPID
+#define EXEC_SYS_GETPID getpid
+#endif
 #ifndef EXEC_SYS_CLOCK_GETTIME
 #define EXEC_SYS_CLOCK_GETTIME clock_gettime
 #endif
@@ -1677,6 +1694,9 @@ EXEC_API exec_future *exec_join_n(exec_join_op *op, exec_strand *strands,
 
 static void exec__signal(exec_port *port);
 static void exec__cell_drop(exec_cell *cell);
+
+/* exec->closing. */
+enum { EXEC__OPEN, EXEC__CLOSING, EXEC__GONE, EXEC__FORKED };
 
 /* A ring, known by its last: last->next is the first. */
 static void exec__push_ready(exec *ex, exec_task *t) {
@@ -2559,7 +2579,7 @@ static void exec__port_free(exec_port *port) {
 
 static void exec__port_drop(exec_port *port) {
     if (EXEC__SUB(&port->references, 1) != 1) return;
-    EXEC_SYS_CLOSE(port->fd);
+    if (port->fd >= 0) EXEC_SYS_CLOSE(port->fd);
     exec__port_free(port);
 }
 
@@ -2596,6 +2616,7 @@ static int exec__push(exec_port *port, exec_cell *cell) {
 
 static EXEC__COLD int exec__port_make(exec *ex) {
     exec_port *port = ex->config.port;
+    if (ex->closing == EXEC__FORKED) return -ECANCELED;
 #if !EXEC_NO_MALLOC
     exec_config *config = &ex->config;
     if (!port) port = (exec_port *)config->allocate(config->user, sizeof *port, EXEC__ALIGNOF(exec_port));
@@ -2675,7 +2696,7 @@ static void exec__take_cell(exec *ex, exec_cell *cell) {
         void (*run)(exec *, void *) = ((exec_post *)(void *)cell)->run;
         void *arg = ((exec_post *)(void *)cell)->arg;
         exec__swap_queued(cell, 0);
-        run(ex->closing > 1 ? NULL : ex, arg);
+        run(ex->closing == EXEC__GONE ? NULL : ex, arg);
         return;
     }
     exec__swap_queued(cell, 0);
@@ -2765,6 +2786,7 @@ static int exec__park_default(exec *ex, int64_t timeout_ns) {
 /* ------------------------------------------------------------------------------------------ turns */
 
 EXEC_API int exec_attach(exec *ex, exec_driver *driver, const exec_driver_type *type) {
+    if (ex->closing == EXEC__FORKED) return -ECANCELED;
     if (type->park && ex->parker) return -EBUSY;
     driver->type = type;
     driver->exec = ex;
@@ -2848,7 +2870,17 @@ static int exec__wait(exec *ex, int64_t timeout_ns) {
     return ex->parker ? ex->parker->type->park(ex->parker, timeout_ns) : exec__park_default(ex, timeout_ns);
 }
 
+/* Two processes on one epoll set or eventfd take each other's wakes. */
+static void exec__check_process(const exec *ex) {
+    EXEC_ASSERT(ex->process == (int32_t)EXEC_SYS_GETPID() || ex->closing == EXEC__FORKED,
+                "a child uses its parent's executor: call exec_forked after fork, then exec_init makes it new");
+    (void)ex;
+}
+
 static int exec__park(exec *ex, int64_t timeout_ns) {
+#if EXEC_DEBUG
+    exec__check_process(ex);
+#endif
     if (ex->config.spin_ns && !ex->config.virtual_clock && exec__spin(ex, timeout_ns)) return 0;
     if (!exec__arm(ex)) return 0;
     ex->counters.parks++;
@@ -2869,6 +2901,8 @@ static int exec__turn(exec *ex) {
         if (d->type->turn) d->type->turn(d);
     exec__sweep(ex);
     polls = exec__poll_ready(ex, ex->config.tasks_per_turn);
+    EXEC_ASSERT(ex->closing != EXEC__FORKED, "a child that called exec_forked inside a poll returned from it: "
+                "it ends in exec or _exit");
     if (EXEC__UNLIKELY(ex->config.stall_ns)) {
         int64_t took = exec_now(ex) - start;
         if (took > ex->counters.longest_turn_ns) ex->counters.longest_turn_ns = took;
@@ -2877,6 +2911,10 @@ static int exec__turn(exec *ex) {
 }
 
 static int exec__enter_thread(exec *ex) {
+    if (ex->closing == EXEC__FORKED) return -ECANCELED;
+#if EXEC_DEBUG
+    exec__check_process(ex);
+#endif
     if (ex->turning || ex->cx.task) return -EDEADLK;
     ex->turning = 1;
     ex->armed = 0;
@@ -2913,13 +2951,18 @@ static int exec__loop(exec *ex, const exec_handle *until) {
     }
 }
 
+static int exec__enter_run(exec *ex) {
+    exec__check_process(ex);
+    return exec__enter_thread(ex);
+}
+
 static EXEC__COLD void exec__log_deadlock(exec *ex) {
     exec_log(ex, "exec: every task waits, and no timer, descriptor or waker can wake one:");
     exec_dump(ex);
 }
 
 EXEC_API int exec_run(exec *ex) {
-    int status = exec__enter_thread(ex);
+    int status = exec__enter_run(ex);
     if (status < 0) return status;
     status = exec__loop(ex, NULL);
     if (status == -EDEADLK) exec__log_deadlock(ex);
@@ -2970,7 +3013,7 @@ EXEC_API int exec_run_until(exec *ex, exec_future *f) {
     exec_handle handle;
     exec_opts opts;
     exec__until *until;
-    int status = exec__enter_thread(ex);
+    int status = exec__enter_run(ex);
     if (status < 0) return status;
     memset(&opts, 0, sizeof opts);
     memset(&slot, 0, sizeof slot);
@@ -3019,6 +3062,7 @@ EXEC_API int exec_poll_fd(exec *ex) {
 
 EXEC_API int exec_init(exec *ex, const exec_config *config) {
     memset(ex, 0, sizeof *ex);
+    ex->process = (int32_t)EXEC_SYS_GETPID();
     if (config) ex->config = *config;
     if (ex->config.spin_ns < 0 || ex->config.cleanup_ns < 0 || ex->config.stall_ns < 0
         || ex->config.preempt_ns < 0)
@@ -3042,6 +3086,49 @@ EXEC_API int exec_init(exec *ex, const exec_config *config) {
     ex->fixed.release = exec__fixed_release;
     ex->cx.exec = ex;
     ex->owner = exec__self();
+    return 0;
+}
+
+static void exec__forget_task(exec_task *t) {
+    while (t->observers) exec__handle_unlink(t->observers, EXEC_STATE_DETACHED);
+    if (t->cell && t->cell->port) {
+        t->cell->task = NULL;
+        exec__cell_drop(t->cell);
+    }
+    t->cell = NULL;
+    t->group = NULL;
+}
+
+/* The port is closed, as after exec_destroy; what waits in the inbox is forgotten. */
+static void exec__forget_port(exec *ex) {
+    exec_port *port = ex->port;
+    if (!port) return;
+    EXEC__STORE(&port->owner, (uintptr_t)0);
+    exec__swap_head(port, EXEC__CLOSED);
+    EXEC_SYS_CLOSE(port->fd);
+    port->fd = -1;
+    ex->port = NULL;
+    exec__port_drop(port);
+}
+
+EXEC_API int exec_forked(exec *ex) {
+    exec_task *running = ex->cx.task;
+    if (ex->closing == EXEC__FORKED) return -ECANCELED;
+    if (ex->process == (int32_t)EXEC_SYS_GETPID()) return -EINVAL;
+    for (exec_driver *d = ex->drivers; d; d = d->next)
+        if (d->type->forked) d->type->forked(d);
+    ex->drivers = ex->parker = NULL;
+    if (ex->gone) exec__reap(ex);
+    for (unsigned list = 0; list < 2; list++) {
+        for (exec_task *t = ex->tasks[list]; t; t = exec__list_next(ex, t, list)) exec__forget_task(t);
+        ex->tasks[list] = NULL;
+    }
+    ex->last = running && exec__first(ex) == running ? running : NULL;  /* all that a poll's loop may see */
+    if (ex->last) running->next = running;
+    exec__forget_port(ex);
+    ex->counters.tasks = 0;
+    ex->closing = EXEC__FORKED;
+    if (exec_current() == ex) exec__set_current(ex->outer);
     return 0;
 }
 
@@ -3089,7 +3176,7 @@ static void exec__detach_all(exec *ex) {
     ex->parker = NULL;
     if (ex->gone) exec__reap(ex);
     if (!ex->port) return;
-    ex->closing = 2;
+    ex->closing = EXEC__GONE;
     EXEC__STORE(&ex->port->owner, (uintptr_t)0);
     exec__take_inbox(ex, EXEC__CLOSED);
     exec__port_drop(ex->port);
@@ -3098,11 +3185,12 @@ static void exec__detach_all(exec *ex) {
 
 EXEC_API int exec_destroy(exec *ex, int64_t deadline_ns) {
     int64_t now, limit;
-    if (exec__enter_thread(ex) < 0) return -EDEADLK;
+    int status = exec__enter_run(ex);
+    if (status < 0) return status;
     EXEC_ASSERT(!ex->claimed, "exec_destroy with a claimed task: EXEC_START or EXEC_DROP it before");
     now = ex->counters.tasks ? exec_now(ex) : 0;
     limit = exec__after(now, deadline_ns < 0 ? 0 : deadline_ns);
-    ex->closing = 1;
+    ex->closing = EXEC__CLOSING;
     if (ex->port) exec__take_inbox(ex, NULL);
     exec__unwind_all(ex, limit);
     exec__kill_all(ex);
