@@ -484,7 +484,7 @@ typedef struct exec_opts {
     exec_pool *pool;            /* a slot of this pool */
     void *storage;              /* or this EXEC_SLOT, zeroed before its first use */
     size_t storage_bytes;
-    exec_handle *handle;        /* receives the handle */
+    exec_handle *handle;        /* receives the handle; need not be zeroed, must not be linked */
     const char *name;           /* kept in the handle; shown by exec_dump */
     exec_cell *cell;            /* storage of the task's waker cell, zeroed before its first use:
                                    EXEC_NO_MALLOC needs it for wakers */
@@ -1991,9 +1991,23 @@ static exec_task *exec__task_init(exec_task *t, exec_store *store, const exec_ty
     return t;
 }
 
+#if EXEC_DEBUG
+/* By its address: what it holds may be anything. */
+static void exec__check_unlinked(const exec *ex, const exec_handle *handle) {
+    for (unsigned list = 0; list < 2; list++)
+        for (const exec_task *t = ex->tasks[list]; t; t = exec__list_next(ex, t, list))
+            for (const exec_handle *h = t->observers; h; h = h->next)
+                EXEC_ASSERT(h != handle, "a handle that is linked was given to another task: "
+                            "exec_handle_detach before, or one handle for each");
+}
+#endif
+
 EXEC_API void *exec__claim(exec *ex, const exec_opts *opts, const exec_type *type) {
     exec_store *store = NULL;
     exec_task *t;
+#if EXEC_DEBUG
+    if (opts && opts->handle) exec__check_unlinked(ex, opts->handle);
+#endif
     if (opts && opts->handle) memset(opts->handle, 0, sizeof *opts->handle);    /* if this fails */
     if (ex->closing) {
         ex->claim_error = -ECANCELED;
