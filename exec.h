@@ -2342,14 +2342,26 @@ static void exec__poison(void) {
 static void (*volatile exec__poison_stack)(void) = exec__poison;
 #endif
 
-static EXEC__COLD void exec__stalled(exec *ex, const exec_type *type, unsigned line, int64_t ns) {
+/* Its coroutine, and the name that its first handle was given. */
+static void exec__put_task(exec__text *text, exec_task *t) {
+    const char *name = NULL;
+    for (const exec_handle *h = t->observers; h; h = h->next) if (h->name) name = h->name;
+    exec__put(text, exec__root_of(t)->type->name);
+    if (!name) return;
+    exec__put(text, " \"");
+    exec__put(text, name);
+    exec__put(text, "\"");
+}
+
+static EXEC__COLD void exec__stalled(exec *ex, exec_task *stalled, int64_t ns) {
+    const exec_future *root = exec__root_of(stalled);
     exec__text t = { 0, "" };
     exec__put(&t, "exec: a poll of ");
-    exec__put(&t, type->name);
+    exec__put_task(&t, stalled);
     exec__put(&t, " took us ");
     exec__put_number(&t, ns / 1000);
     exec__put(&t, ", now at ");
-    exec__put_place(&t, type->file, line);
+    exec__put_place(&t, root->type->file, exec__line_of(root));
     exec_log(ex, t.s);
 }
 
@@ -2379,10 +2391,7 @@ static EXEC__COLD exec_future *exec__poll_rare(exec *ex, exec_task *t) {
     exec__prepare_strand(&ex->cx, &t->strand);
     done = exec__trampoline(&ex->cx, &t->strand);
     took = limit ? exec_now(ex) - start : 0;
-    if (took > limit) {
-        exec_future *root = exec__root_of(t);
-        exec__stalled(ex, root->type, exec__line_of(root), took);
-    }
+    if (took > limit) exec__stalled(ex, t, took);
     return done;
 }
 
@@ -3510,14 +3519,8 @@ static void exec__dump_task(exec *ex, exec_task *t) {
     exec_handle h;
     memset(&h, 0, sizeof h);
     h.task = t;
-    for (const exec_handle *o = t->observers; o; o = o->next) if (o->name) h.name = o->name;
     exec__put(&text, "task ");
-    exec__put(&text, exec__root_of(t)->type->name);
-    if (h.name) {
-        exec__put(&text, " \"");
-        exec__put(&text, h.name);
-        exec__put(&text, "\"");
-    }
+    exec__put_task(&text, t);
     exec__put(&text, " ");
     exec__put(&text, states[exec_handle_state(&h)]);
     exec_log(ex, text.s);
