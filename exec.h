@@ -3126,7 +3126,6 @@ static void exec__forget_task(exec_task *t) {
 static void exec__forget_port(exec *ex) {
     exec_port *port = ex->port;
     if (!port) return;
-    EXEC__STORE(&port->owner, (uintptr_t)0);
     exec__swap_head(port, EXEC__CLOSED);
     EXEC_SYS_CLOSE(port->fd);
     port->fd = -1;

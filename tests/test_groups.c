@@ -143,6 +143,8 @@ static void every_way_out_starts_those_held_back_so_that_they_release(void **sta
         if (way == 4) gate_open(&s.g[0], -EIO);
         if (way != 3) assert_int_equal(exec_run(&s.ex), 0);
         assert_int_equal(s.owned, 0);
+        if (way) assert_true(strstr(trace_text, "start 2") < strstr(trace_text, "start 3")
+                             && strstr(trace_text, "start 3") < strstr(trace_text, "start 4"));
         for (int i = 0; i < WORKERS; i++) {
             char began[32], ended[32];
             snprintf(began, sizeof began, "start %d", i);
