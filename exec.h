@@ -4,8 +4,8 @@
  *
  * A coroutine is a struct (its frame) and a function that the macros turn into a state machine. A
  * task is a coroutine that the executor schedules. One thread runs an executor; other threads wake
- * its tasks. Nothing allocates but a spawn from the heap, the first waker of a task, the first remote
- * and exec_oneshot_create.
+ * its tasks. Nothing allocates but a spawn from the heap or into a growing pool, the first waker of a
+ * task, the first remote and exec_oneshot_create.
  *
  * DO THIS
  *     #define EXEC_IMPLEMENTATION       in ONE .c file, before its first #include
@@ -52,6 +52,10 @@
  *     its cell. (trap_06_*)
  *  7. A local wake, a resume, a select, a join, a timer use no atomic instruction and no heap.
  *     (trap_09_*)
+ *  8. A group runs no more tasks at once than its limit; each that was spawned begins, also when it is
+ *     cancelled, so that it releases what it was given. (five_tasks_with_a_limit_of_two_run_two_two_one,
+ *     every_way_out_starts_those_held_back_so_that_they_release, random_trees)
+ *  9. A child of fork(2) that calls exec_forked takes nothing from its parent's executor. (test_fork.c)
  *
  * OPTIONS (define as 0 or 1 before every include)
  *  EXEC_DEBUG       0  ownership, double awaits, locals across an await; slow    same in all files

@@ -2,10 +2,18 @@
  * fork(2): what a child may do, what it is told when it does more, and that the parent goes on as if
  * there had been no child. */
 #define TEST_HEADER "../exec_net.h"
+#define EXEC_SYS_GETPID counted_getpid
+static int counted_getpid(void);
 #include "test.h"
 #include "leaves.h"
 #include <dirent.h>
 #include <sys/socket.h>
+
+static int getpids;
+static int counted_getpid(void) {
+    getpids++;
+    return (int)getpid();
+}
 
 static exec_fd_slot slots[256];
 static exec_port port_storage;      /* where there is no heap */
@@ -113,7 +121,7 @@ static void runs_anew(exec *ex) {
 
 /* ---------------------------------------------------------------------------------------- the child */
 
-typedef struct { exec ex; exec_net net; exec_handle h; exec_remote remote; exec_waker waker; int pair[2]; } family;
+typedef struct { exec ex; exec_net net; exec_handle h; exec_remote remote; exec_waker waker; int pair[2], own; } family;
 
 static void everything_is_refused(family *f) {
     exec_remote remote;
@@ -159,7 +167,7 @@ static void nothing_is_left_of_the_tasks(family *f) {
 static void child_of_a_waiting_parent(family *f) {
     int before = open_descriptors();
     CHECK(exec_forked(&f->ex) == 0);
-    CHECK(before < 0 || open_descriptors() == before - 2);      /* epoll and eventfd */
+    CHECK(before < 0 || open_descriptors() == before - f->own);
     everything_is_refused(f);
     nothing_is_left_of_the_tasks(f);
     runs_anew(&f->ex);
@@ -173,12 +181,14 @@ static void a_child_is_refused_until_init_and_the_parent_goes_on(void **state) {
     exec_opts opts = opts_with_cell(&f.h);
     uint64_t cross_wakes;
     (void)state;
+    f.own = -open_descriptors() - 2;                /* what the executor opens, without the pair */
     open_net(&f.ex, &f.net);
     assert_int_equal(socketpair(AF_UNIX, SOCK_STREAM | SOCK_NONBLOCK, 0, f.pair), 0);
     assert_int_equal(EXEC_SPAWN(&f.ex, &opts, reader, .fd = f.pair[0], .rounds = 2), 0);
     assert_int_equal(exec_remote_get(&f.ex, &f.remote), 0);
     assert_int_equal(exec_handle_waker(&f.h, &f.waker), 0);
     exec_turn(&f.ex);                               /* it waits, registered with the kernel */
+    f.own += open_descriptors();
     cross_wakes = stats(&f.ex).cross_wakes;
     for (int round = 1; round <= 2; round++) {
         pid_t child = forks();
@@ -416,8 +426,26 @@ static void a_child_that_uses_the_parents_executor_is_told(void **state) {
     close_exec(&shared);
 }
 
+static void only_the_beginning_of_a_run_asks_which_process_it_is(void **state) {
+    exec ex;
+    int ran[20];
+    (void)state;
+    memset(ran, 0, sizeof ran);
+    getpids = 0;
+    open_exec(&ex);
+    assert_int_equal(getpids, 1);
+    ex.config.tasks_per_turn = 1;
+    for (size_t i = 0; i < COUNT(ran); i++) assert_int_equal(EXEC_SPAWN(&ex, test_opts(), adds, .ran = &ran[i]), 0);
+    for (int i = 0; i < 10; i++) assert_int_equal(exec_turn(&ex), 1);
+    if (!EXEC_DEBUG) assert_int_equal(getpids, 1);
+    assert_int_equal(exec_run(&ex), 0);
+    if (!EXEC_DEBUG) assert_int_equal(getpids, 2);
+    close_exec(&ex);
+}
+
 int main(void) {
     const struct CMUnitTest tests[] = {
+        cmocka_unit_test(only_the_beginning_of_a_run_asks_which_process_it_is),
         cmocka_unit_test(a_child_is_refused_until_init_and_the_parent_goes_on),
         cmocka_unit_test(exec_forked_in_the_parent_changes_nothing),
         cmocka_unit_test(each_driver_is_told),
