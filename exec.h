@@ -98,6 +98,9 @@
 #ifndef EXEC_NO_MALLOC
 #define EXEC_NO_MALLOC 0
 #endif
+#ifndef EXEC_POSIX_ONLY
+#define EXEC_POSIX_ONLY 0
+#endif
 #ifndef EXEC_LC_SWITCH
 #if defined __GNUC__ || defined __clang__
 #define EXEC_LC_SWITCH 0
