@@ -307,6 +307,53 @@ EXEC_API EXEC__MUST_USE exec_future *exec_signal(exec_signal_op *op, int signo);
    EXEC_POSIX_ONLY, somebody replaced the handler, which stays. exec_destroy does it for all. */
 EXEC_API int exec_signal_release(exec *ex, int signo);
 
+/* ---------------------------------------------------------------------------------------- children */
+
+/* A child process. The caller's; holds a descriptor from the start (or adoption) until it was waited for
+   or exec_child_detach; must stay where it is while an op waits for it. A zeroed one is none. */
+typedef struct exec_child {
+    int pid;
+    int signal;                 /* that ended it; 0: it exited */
+    int fd;                     /* from here on private: pidfd */
+    int state;
+    int result;
+} exec_child;
+
+/* Zero is the default of each. */
+typedef struct exec_child_opts {
+    const char *const *env;     /* "NAME=value" ..., NULL; default: that of this process */
+    int in, out, err;           /* descriptors that become its 0, 1 and 2, in this order, so err = 1 is where
+                                   its output goes; 0: its own are this process's. They stay yours */
+    int own_group;              /* it leads a process group of its own: no signal of the terminal */
+} exec_child_opts;
+
+#if !EXEC_NO_MALLOC
+/* Starts argv[0] (looked up in PATH when it has no slash) with the arguments up to NULL. The child begins with
+   no signal blocked and each disposition the default; it gets no descriptor that is close-on-exec. 0, or
+   -ENOENT, -EACCES, -ENOEXEC, -E2BIG ... of execve(2); -EAGAIN, -ENOMEM, -EMFILE, -ENFILE, -ENOSPC: no process, no
+   descriptor or no slot for it; -ENOSYS: the kernel has no pidfd (Linux 5.4), or EXEC_POSIX_ONLY. No
+   child is left then: one that ran already was killed. Owner's thread. (Not under EXEC_NO_MALLOC: libc
+   allocates for it; start it by other means and adopt it.) */
+EXEC_API int exec_child_start(exec *ex, exec_child *child, const char *const *argv, const exec_child_opts *opts);
+#endif
+/* Takes over a child that somebody else started. 0, or -ECHILD: not a child of this process; -EMFILE, -ENFILE,
+   -ENOMEM, -ENOSPC, -ENOSYS as above: it runs on then. Owner's thread. */
+EXEC_API int exec_child_adopt(exec *ex, exec_child *child, int pid);
+
+typedef struct exec_child_op { exec_future fut; exec_waiter waiter; exec_child *child; } exec_child_op;
+/* Waits for its end: the exit code 0 to 255, or 128 + signal when child->signal ended it; asked again, the same.
+   -ECHILD: somebody else waited for it (a handler of the host, or SIGCHLD is ignored), or a zeroed child;
+   -ECANCELED: it runs on, and can be waited for again; -EBUSY: another op waits; -EBADF: it was detached
+   meanwhile; -ENOMEM, -ENOSPC, -EMFILE; -ENOSYS. No SIGCHLD is needed, and no other child is waited for. O(1). */
+EXEC_API EXEC__MUST_USE exec_future *exec_child_wait(exec_child_op *op, exec_child *child);
+/* Sends it a signal, never to another process with its number. 0; -ESRCH: it was waited for or detached;
+   -EINVAL: no such signal; -EPERM: it has become another user's; -ENOSYS. Any thread, if none waits for it. */
+EXEC_API int exec_child_kill(exec_child *child, int signo);
+/* Forgets it, which closes the descriptor; the process goes on, and is a zombie when it ends, until somebody
+   waits for it or this process ends. Before exec_destroy, if it was not waited for. 0; -ESRCH: as above;
+   -ENOSYS. Owner's thread. */
+EXEC_API int exec_child_detach(exec *ex, exec_child *child);
+
 /* ------------------------------------------------------------------------ behind the public part */
 
 #define EXEC__NET_LAYOUT EXEC__NET_LAYOUT_(EXEC_VERSION_MAJOR, EXEC_VERSION_MINOR, EXEC_BACKEND)
@@ -335,7 +382,9 @@ EXEC__USED EXEC__MAYBE_UNUSED static const char *const exec__net_layout_used = &
 #include <sys/epoll.h>
 #include <sys/socket.h>
 #if !EXEC_POSIX_ONLY
+#include <spawn.h>
 #include <sys/signalfd.h>
+#include <sys/wait.h>
 #else
 #include <sched.h>
 #endif
@@ -416,6 +465,21 @@ extern "C" {
 #endif
 #ifndef EXEC_SYS_PIPE
 #define EXEC_SYS_PIPE pipe
+#endif
+#ifndef EXEC_SYS_POSIX_SPAWNP
+#define EXEC_SYS_POSIX_SPAWNP posix_spawnp
+#endif
+#ifndef EXEC_SYS_PIDFD_OPEN
+#define EXEC_SYS_PIDFD_OPEN exec__pidfd_open
+#endif
+#ifndef EXEC_SYS_PIDFD_SEND_SIGNAL
+#define EXEC_SYS_PIDFD_SEND_SIGNAL exec__pidfd_send_signal
+#endif
+#ifndef EXEC_SYS_KILL
+#define EXEC_SYS_KILL kill
+#endif
+#ifndef EXEC_SYS_WAITID
+#define EXEC_SYS_WAITID waitid
 #endif
 
 /* As many as a turn polls tasks. */
@@ -1908,6 +1972,222 @@ EXEC_API int exec_signal_release(exec *ex, int signo) {
         if (one < 0) status = one;
     }
     return status;
+}
+
+/* ---------------------------------------------------------------------------------------- children */
+
+enum { EXEC__CHILD_NONE, EXEC__CHILD_LIVES, EXEC__CHILD_OVER };
+
+#if !EXEC_POSIX_ONLY
+#ifndef SYS_pidfd_open
+#define SYS_pidfd_open 434
+#endif
+#ifndef SYS_pidfd_send_signal
+#define SYS_pidfd_send_signal 424
+#endif
+#define EXEC__P_PIDFD ((idtype_t)3)
+
+static EXEC__MAYBE_UNUSED int exec__pidfd_open(int pid) { return (int)syscall(SYS_pidfd_open, pid, 0); }
+static EXEC__MAYBE_UNUSED int exec__pidfd_send_signal(int fd, int signo) {
+    return (int)syscall(SYS_pidfd_send_signal, fd, signo, NULL, 0);
+}
+
+/* 1: it is over, and *info says how; 0: it runs; or a negated errno. */
+static int exec__child_look(int fd, siginfo_t *info, int flags) {
+    int status;
+    memset(info, 0, sizeof *info);
+    while ((status = EXEC_SYS_WAITID(EXEC__P_PIDFD, (id_t)fd, info, flags | WEXITED | WNOHANG)) < 0
+           && errno == EINTR) continue;
+    if (status < 0) return errno == EINVAL ? -ENOSYS : -errno;      /* Linux 5.3 */
+    return info->si_pid != 0;
+}
+
+/* The descriptor of a child of ours, with a slot. */
+static int exec__child_open(exec_net *net, int pid) {
+    siginfo_t info;
+    int fd = EXEC_SYS_PIDFD_OPEN(pid), status;
+    if (fd < 0) return errno == ESRCH || errno == EINVAL ? -ECHILD : errno == EPERM ? -ENOSYS : -errno;
+    status = exec__child_look(fd, &info, WNOWAIT);
+    if (status >= 0) {
+        exec__slot_new(net, fd, EXEC__FD_OTHER);
+        status = exec__slot_get(net, fd);
+    }
+    if (status >= 0) return fd;
+    EXEC_SYS_CLOSE(fd);
+    return status;
+}
+
+static int exec__child_begin(exec *ex, exec_child *child, int pid) {
+    int fd = exec__child_open(exec__net(ex), pid);
+    memset(child, 0, sizeof *child);
+    if (fd < 0) return fd;
+    child->pid = pid;
+    child->fd = fd;
+    child->state = EXEC__CHILD_LIVES;
+    return 0;
+}
+
+EXEC_API int exec_child_adopt(exec *ex, exec_child *child, int pid) { return exec__child_begin(ex, child, pid); }
+
+#if !EXEC_NO_MALLOC
+/* Its descriptors, signals and group: 0 or an errno, as those of posix_spawn(3). */
+static int exec__child_describe(posix_spawn_file_actions_t *files, posix_spawnattr_t *attributes,
+                                const exec_child_opts *opts) {
+    int from[3] = { 0, 0, 0 }, error = 0;
+    short flags = POSIX_SPAWN_SETSIGMASK | POSIX_SPAWN_SETSIGDEF;
+    sigset_t set;
+    if (opts) {
+        from[0] = opts->in;
+        from[1] = opts->out;
+        from[2] = opts->err;
+        if (opts->own_group) flags |= POSIX_SPAWN_SETPGROUP;
+    }
+    for (int to = 0; to < 3 && !error; to++)
+        if (from[to]) error = posix_spawn_file_actions_adddup2(files, from[to], to);
+    sigemptyset(&set);
+    if (!error) error = posix_spawnattr_setsigmask(attributes, &set);
+    sigfillset(&set);
+    if (!error) error = posix_spawnattr_setsigdefault(attributes, &set);
+    if (!error) error = posix_spawnattr_setflags(attributes, flags);
+    return error;
+}
+
+/* The process, or a negated errno. */
+static int exec__child_spawn(const char *const *argv, const exec_child_opts *opts) {
+    char *const *env = opts && opts->env ? (char *const *)(const void *)opts->env : environ;
+    posix_spawn_file_actions_t files;
+    posix_spawnattr_t attributes;
+    pid_t pid = 0;
+    int error = posix_spawn_file_actions_init(&files);
+    if (error) return -error;
+    error = posix_spawnattr_init(&attributes);
+    if (!error) {
+        error = exec__child_describe(&files, &attributes, opts);
+        if (!error)
+            error = EXEC_SYS_POSIX_SPAWNP(&pid, argv[0], &files, &attributes, (char *const *)(const void *)argv, env);
+        posix_spawnattr_destroy(&attributes);
+    }
+    posix_spawn_file_actions_destroy(&files);
+    return error ? -error : (int)pid;
+}
+
+/* Nobody could wait for it. */
+static EXEC__COLD void exec__child_undo(int pid) {
+    siginfo_t info;
+    EXEC_SYS_KILL(pid, SIGKILL);
+    while (EXEC_SYS_WAITID(P_PID, (id_t)pid, &info, WEXITED) < 0 && errno == EINTR) continue;
+}
+
+EXEC_API int exec_child_start(exec *ex, exec_child *child, const char *const *argv, const exec_child_opts *opts) {
+    int status, pid;
+    memset(child, 0, sizeof *child);
+    if (!argv || !argv[0]) return -EINVAL;
+    if ((pid = exec__child_spawn(argv, opts)) < 0) return pid;
+    status = exec__child_begin(ex, child, pid);
+    if (status == -ECHILD) {                    /* it is over, and the host has waited for it */
+        child->pid = pid;
+        child->state = EXEC__CHILD_OVER;
+        child->result = -ECHILD;
+        return 0;
+    }
+    if (status < 0) exec__child_undo(pid);
+    return status;
+}
+#endif
+
+EXEC_API int exec_child_kill(exec_child *child, int signo) {
+    if (child->state != EXEC__CHILD_LIVES) return -ESRCH;
+    return EXEC_SYS_PIDFD_SEND_SIGNAL(child->fd, signo) < 0 ? -errno : 0;
+}
+
+EXEC_API int exec_child_detach(exec *ex, exec_child *child) {
+    if (child->state != EXEC__CHILD_LIVES) return -ESRCH;
+    child->state = EXEC__CHILD_NONE;
+    return exec_close_fd(ex, child->fd);
+}
+
+/* It was waited for, by this op or by somebody else. */
+static int exec__child_over(exec *ex, exec_child *child, int status, const siginfo_t *info) {
+    child->result = status < 0 ? status : info->si_status;
+    if (status > 0 && info->si_code != CLD_EXITED) {
+        child->signal = info->si_status;
+        child->result = 128 + child->signal;
+    }
+    child->state = EXEC__CHILD_OVER;
+    exec_close_fd(ex, child->fd);
+    return child->result;
+}
+
+/* It runs: the op is told when it ends. */
+static int exec__child_link(exec_cx *cx, exec_net *net, exec_child_op *op) {
+    int status = exec__slot_get(net, op->child->fd);
+    op->waiter.ready = 0;
+    if (status < 0 || op->waiter.linked) return status;
+    net->slots[op->child->fd].state &= (uint8_t)~EXEC_READABLE;
+    op->waiter.fd = op->child->fd;
+    op->waiter.interest = EXEC_READABLE;
+    return exec__link(net, &op->waiter, cx->task);
+}
+
+static exec_poll exec__child_poll(exec_cx *cx, exec_future *f) {
+    exec_child_op *op = (exec_child_op *)(void *)f;
+    exec_net *net = exec__net(cx->exec);
+    siginfo_t info;
+    int status;
+    if (exec_canceled(f)) {
+        if (op->waiter.linked) exec__unlink(net, &op->waiter);
+        return exec_ready(f, -ECANCELED);
+    }
+    if (op->child->state == EXEC__CHILD_NONE) return exec_ready(f, op->waiter.fd < 0 ? -EBADF : -ECHILD);
+    if (op->child->state == EXEC__CHILD_OVER) return exec_ready(f, op->child->result);
+    if ((op->waiter.linked && !op->waiter.ready) || !exec_spend(cx)) return exec_pending(cx, f);
+    status = exec__child_look(op->child->fd, &info, 0);
+    if (status == 0 && (status = exec__child_link(cx, net, op)) == 0) return exec_pending(cx, f);
+    if (op->waiter.linked) exec__unlink(net, &op->waiter);
+    if (status > 0 || status == -ECHILD) status = exec__child_over(cx->exec, op->child, status, &info);
+    return exec_ready(f, status);
+}
+
+#else       /* POSIX has no descriptor of a process */
+EXEC_API int exec_child_adopt(exec *ex, exec_child *child, int pid) {
+    (void)ex; (void)child; (void)pid;
+    return -ENOSYS;
+}
+#if !EXEC_NO_MALLOC
+EXEC_API int exec_child_start(exec *ex, exec_child *child, const char *const *argv, const exec_child_opts *opts) {
+    (void)ex; (void)child; (void)argv; (void)opts;
+    return -ENOSYS;
+}
+#endif
+EXEC_API int exec_child_kill(exec_child *child, int signo) {
+    (void)child; (void)signo;
+    return -ENOSYS;
+}
+EXEC_API int exec_child_detach(exec *ex, exec_child *child) {
+    (void)ex; (void)child;
+    return -ENOSYS;
+}
+static exec_poll exec__child_poll(exec_cx *cx, exec_future *f) {
+    (void)cx;
+    return exec_ready(f, -ENOSYS);
+}
+#endif
+
+static void exec__child_describe_wait(const exec_future *f, char *buf, size_t size) {
+    exec__text t = { 0, "" };
+    exec__put(&t, "pid ");
+    exec__put_number(&t, ((const exec_child_op *)(const void *)f)->child->pid);
+    exec__put_into(buf, size, &t);
+}
+
+static const exec_type exec__child_type = {
+    exec__child_poll, exec__child_describe_wait, NULL, "child_wait", __FILE__, 0, 0, 0 };
+
+EXEC_API exec_future *exec_child_wait(exec_child_op *op, exec_child *child) {
+    memset(op, 0, sizeof *op);
+    exec_future_init(&op->fut, &exec__child_type);
+    op->child = child;
+    return &op->fut;
 }
 
 #ifdef __cplusplus
