@@ -1424,6 +1424,10 @@ EXEC_API const char *exec_strerror(intptr_t result) {
         { ENOMEM, "no memory or no free slot" },
         { EACCES, "permission denied" },
         { EBUSY, "already in use by another one" },
+        { ENOENT, "no such file or program" },
+        { ENOEXEC, "not a program" },
+        { E2BIG, "too many arguments" },
+        { ECHILD, "not a child of this process, or somebody else has waited for it" },
         { EEXIST, "exists already" },
         { EINVAL, "invalid argument; an address is numeric, \"127.0.0.1:80\" or \"[::1]:80\": "
                   "resolve names first, with getaddrinfo(3) on another thread" },
