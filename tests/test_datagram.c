@@ -449,7 +449,7 @@ static intptr_t exchange(void) {
     return status < 0 ? status : 0;
 }
 
-static void trap_20_each_system_call_fails(void **state) {
+static void trap_20_each_call_of_datagrams_fails(void **state) {
     static const fault_list list[] = {
         { CALL_SOCKET, { EMFILE, ENOBUFS, EAFNOSUPPORT } }, { CALL_BIND, { EADDRINUSE, EACCES } },
         { CALL_CONNECT, { ENETUNREACH, EACCES } }, { CALL_SETSOCKOPT, { ENOPROTOOPT, ENOMEM } },
@@ -481,7 +481,7 @@ int main(void) {
         cmocka_unit_test(too_long_for_a_datagram),
         cmocka_unit_test(a_full_queue_is_an_error_or_a_wait),
         cmocka_unit_test(what_datagram_refuses),
-        cmocka_unit_test(trap_20_each_system_call_fails),
+        cmocka_unit_test(trap_20_each_call_of_datagrams_fails),
     };
     alarm(120);         /* a hang is a failure */
     return cmocka_run_group_tests(tests, NULL, NULL);
