@@ -1729,7 +1729,9 @@ static intptr_t exec__datagram_try(exec_net *net, exec_io *io) {
     return exec__io_moved(&net->slots[io->waiter.fd], io, io->len, n);
 }
 
-static exec_poll exec__datagram_poll(exec_cx *cx, exec_future *f) { return exec__transfer_by(cx, f, exec__datagram_try); }
+static exec_poll exec__datagram_poll(exec_cx *cx, exec_future *f) {
+    return exec__transfer_by(cx, f, exec__datagram_try);
+}
 
 /* Exactly so long that the kernel makes no descriptor that there is no room for. */
 static intptr_t exec__fds_try(exec_net *net, exec_io *io) {
@@ -1869,7 +1871,9 @@ static intptr_t exec__sendfile_try(exec_net *net, exec_io *io) {
     return exec__io_moved(s, io, len, n);
 }
 
-static exec_poll exec__sendfile_poll(exec_cx *cx, exec_future *f) { return exec__transfer_by(cx, f, exec__sendfile_try); }
+static exec_poll exec__sendfile_poll(exec_cx *cx, exec_future *f) {
+    return exec__transfer_by(cx, f, exec__sendfile_try);
+}
 #endif
 
 /* --------------------------------------------------------------------------------- prepares an op */
@@ -2082,9 +2086,9 @@ static exec_future *exec__vector_init(exec_io *io, const exec_type *type, int fd
     exec__io_init(io, type, fd, interest, flags);
     io->fut.resume = count;
     io->buf.vector = vector;
+    if (count > EXEC__PARTS_MAX && !(flags & EXEC__IO_ALL)) count = -1;
     io->len = exec__vector_bytes(vector, count);
-    if (count < 0 || io->len == SIZE_MAX || (count > EXEC__PARTS_MAX && !(flags & EXEC__IO_ALL)))
-        exec_ready(&io->fut, -EINVAL);
+    if (count < 0 || io->len == SIZE_MAX) exec_ready(&io->fut, -EINVAL);
     else if (flags & EXEC__IO_ALL) exec__all_init(io);
     return &io->fut;
 }
