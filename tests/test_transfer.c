@@ -323,7 +323,7 @@ static void a_file_goes_out_from_anywhere(void **state) {
         assert_int_equal(op.io.done, there);
         assert_int_equal(exec_close_fd(&ex, ends[1]), 0);
         assert_int_equal(join(&h), 0);
-        assert_memory_equal(got, expected + offset, there);
+        if (there) assert_memory_equal(got, &expected[offset], there);
         assert_int_equal(exec_close_fd(&ex, ends[0]), 0);
     }
     assert_int_equal(lseek(file, 0, SEEK_CUR), BYTES);  /* where we left it */
