@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: MIT
  *
- * exec_net.h - sockets and other descriptors for exec.h: read, write, accept, connect, readiness
+ * exec_net.h - sockets and other descriptors for exec.h: streams, datagrams, unix sockets, files, readiness
  *
  * A socket is an int. An op lives in the frame of who awaits it; a function prepares it and returns
  * the future to await; the result is in the op. An op first tries its system call; only when that
@@ -67,6 +67,9 @@
  *     steady state, and no heap call. (spurious_polls_make_no_system_call, echo_makes_three_calls)
  *  8. A foreign descriptor that blocks is never switched to nonblocking silently, and does not stop
  *     the thread. (foreign_blocking_pipe)
+ *  9. A descriptor that comes in a message is close-on-exec, and it is in op->fds or closed: none leaks,
+ *     also when there are too many or the op is cancelled. (surplus_descriptors_do_not_leak,
+ *     cancelled_receive_takes_no_descriptor, in tests/test_unix.c)
  *
  * OPTIONS (define before every include; and those of exec.h)
  *  EXEC_BACKEND  EXEC_BACKEND_EPOLL   what waits; the others are not built yet   same in all files
@@ -74,7 +77,8 @@
  *  EXEC_SYS_*                         each system call, for tests        those of the implementing file
  *
  * COSTS: a descriptor 24 bytes in a table indexed by its number (16 on 32-bit), an op 72 bytes in the
- * frame. A write to what is no socket takes two more system calls, which keep SIGPIPE away.
+ * frame, one for datagrams 192. A write to what is no socket, and a sendfile, takes two more system calls,
+ * which keep SIGPIPE away.
  */
 #ifndef EXEC_NET_H
 #define EXEC_NET_H

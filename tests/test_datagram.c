@@ -2,6 +2,15 @@
  * Addresses, socket options and datagrams, of IPv4, IPv6 and unix sockets. */
 #include "net.h"
 
+static void ops_are_small(void **state) {
+    (void)state;
+    printf("datagram %zu, fds %zu, sendfile %zu, address %zu\n", sizeof(exec_datagram_op), sizeof(exec_fds_op),
+           sizeof(exec_sendfile_op), sizeof(exec_address));
+    assert_true(sizeof(exec_datagram_op) <= 192);
+    assert_true(sizeof(exec_fds_op) <= 96);
+    assert_true(sizeof(exec_sendfile_op) <= 88);
+}
+
 /* -------------------------------------------------------------------------------------- addresses */
 
 static void addresses_and_their_texts_agree(void **state) {
@@ -464,6 +473,7 @@ static void trap_20_each_call_of_datagrams_fails(void **state) {
 
 int main(void) {
     const struct CMUnitTest tests[] = {
+        cmocka_unit_test(ops_are_small),
         cmocka_unit_test(addresses_and_their_texts_agree),
         cmocka_unit_test(texts_that_are_no_addresses),
         cmocka_unit_test(foreign_and_nameless_addresses_as_text),
