@@ -11,7 +11,8 @@
  *     #define EXEC_IMPLEMENTATION       in ONE .c file, before its first #include
  *     #include "exec_net.h"             timers and sockets; or exec_timer.h, or exec.h alone
  * Other files include it without the define. Or define EXEC_STATIC in a file to keep everything
- * private to it. C11 or C++17, gcc, clang or (EXEC_NO_THREADS) tcc; Linux; no library but libc.
+ * private to it. C11 or C++17, gcc, clang or (EXEC_NO_THREADS) tcc; Linux, or with EXEC_POSIX_ONLY
+ * what has POSIX.1-2008; no library but libc.
  *
  * A COMPLETE PROGRAM
  *     #define EXEC_IMPLEMENTATION
@@ -57,6 +58,7 @@
  *  EXEC_DEBUG       0  ownership, double awaits, locals across an await; slow    same in all files
  *  EXEC_NO_THREADS  0  no atomics, no thread-local storage; wakers stay on one thread     the same
  *  EXEC_NO_MALLOC   0  references no allocator; calls that only allocate are not declared the same
+ *  EXEC_POSIX_ONLY  0  no call but POSIX.1-2008: a pipe for the eventfd, waits in ms      the same
  *  EXEC_LC_SWITCH   0  ISO C form of the resume points (no labels as values)     may differ by file
  *  EXEC_ASSERT(c,m)    what a programming error does: prints file, line, advice; aborts  may differ
  *  EXEC_TRACE_*        hooks, see below; empty                      those of the implementing file
@@ -72,14 +74,21 @@
 #define EXEC_VERSION (EXEC_VERSION_MAJOR * 10000 + EXEC_VERSION_MINOR * 100 + EXEC_VERSION_PATCH)
 #define EXEC_VERSION_STRING "0.1.0"
 
-#if !defined __linux__
-#error "exec.h: Linux is the platform"
+#ifndef EXEC_POSIX_ONLY
+#define EXEC_POSIX_ONLY 0
+#endif
+#if !defined __linux__ && !EXEC_POSIX_ONLY
+#error "exec.h: Linux is the platform; elsewhere compile with -DEXEC_POSIX_ONLY=1"
 #endif
 
 /* The implementation calls POSIX and Linux functions; a strict -std=c11 hides them unless this comes
    before the first system header. Where it comes too late, the implementation part says so. */
 #if (defined EXEC_IMPLEMENTATION || defined EXEC_STATIC) && !defined _GNU_SOURCE
+#if !EXEC_POSIX_ONLY
 #define _GNU_SOURCE 1
+#elif !defined _POSIX_C_SOURCE && !defined _XOPEN_SOURCE
+#define _POSIX_C_SOURCE 200809L
+#endif
 #endif
 
 #include <errno.h>
@@ -207,6 +216,7 @@ typedef struct exec_group exec_group;
 typedef struct exec_cell exec_cell;
 typedef struct exec_port exec_port;
 typedef struct exec_driver exec_driver;
+struct pollfd;
 
 /* What a poll function returns: EXEC_PENDING, or ready. A pointer, so that it is no int. */
 typedef struct exec__ready *exec_poll;
@@ -645,11 +655,16 @@ EXEC_API int exec_turn(exec *ex);
 EXEC_API void exec_stop(exec *ex);
 /* For a foreign loop: takes the inbox, arms, and says how long it may wait: 0, ns or EXEC_NEVER; -ENOMEM
    or -EMFILE as exec_poll_fd; -EDEADLK from inside a poll.
-   Then wait for exec_poll_fd to be readable, then exec_turn. Any wake between makes it readable. */
+   Then wait for what exec_poll_fds names, or for exec_poll_fd to be readable, then exec_turn. Any wake
+   between makes one of them ready. */
 EXEC_API int64_t exec_prepare(exec *ex);
-/* The descriptor to watch for reading meanwhile; the executor's, which closes it. -ENOMEM (under
-   EXEC_NO_MALLOC: no exec_config.port), -EMFILE. */
+/* The one descriptor to watch for reading meanwhile; the executor's, which closes it. -ENOMEM (under
+   EXEC_NO_MALLOC: no exec_config.port), -EMFILE; -ENOSYS: EXEC_BACKEND_POLL has none, see below. */
 EXEC_API int exec_poll_fd(exec *ex);
+/* What to watch meanwhile, on any backend: fills fds[0..count), fd and events, for poll(2), and returns how
+   many there are, which may be more. Ask after each exec_prepare. Errors as exec_poll_fd, but -ENOSYS. O(1);
+   EXEC_BACKEND_POLL: O(highest descriptor waited for). */
+EXEC_API int exec_poll_fds(exec *ex, struct pollfd *fds, unsigned count);
 /* The executor's clock, ns. */
 EXEC_API int64_t exec_now(exec *ex);
 /* Moves a virtual clock by ns; what is due by then runs in the next turn. 0; -EINVAL: it is not virtual,
@@ -677,7 +692,9 @@ typedef struct exec_driver_type {
     void (*turn)(exec_driver *d);                       /* wakes what is due */
     int (*park)(exec_driver *d, int64_t timeout_ns);    /* waits (0: looks; EXEC_NEVER) and wakes */
     unsigned (*waiting)(const exec_driver *d);          /* how many wait for the outside */
-    int (*poll_fd)(exec_driver *d);                     /* readable when park would not wait */
+    /* As exec_poll_fds, of what is ready when park would not wait, exec_wake_fd among it. fds NULL: the one
+       descriptor that always stands for all, or -ENOSYS. */
+    int (*poll_fds)(exec_driver *d, struct pollfd *fds, unsigned count);
     void (*forked)(exec_driver *d);                     /* in a child: drop kernel objects */
     void (*dump)(exec_driver *d);                       /* its state, a line or more through exec_log */
     int (*check)(exec_driver *d);                       /* its lists: 0, or -EINVAL */
@@ -715,7 +732,10 @@ struct exec_cell {
 struct exec_port {
     exec_cell *head;            /* the inbox: cells, or one of two sentinels, parked and closed */
     uintptr_t owner;            /* thread */
-    int fd;                     /* eventfd */
+    int fd;                     /* readable once it was signalled: an eventfd, or a pipe's end ... */
+#if EXEC_POSIX_ONLY
+    int write_fd;               /* ... and its other one */
+#endif
     uint32_t references;        /* the executor's, and one of each cell and remote */
     exec_cell stop, dump;
     uint8_t on_heap;
@@ -1130,11 +1150,11 @@ EXEC_API int exec__remote_start(const exec_remote *r, exec_future *root);
 
 /* Files compiled with other options do not link: each refers to a symbol named after its own. */
 #define EXEC__LAYOUT EXEC__LAYOUT_(EXEC_VERSION_MAJOR, EXEC_VERSION_MINOR, EXEC_DEBUG, EXEC_NO_THREADS, \
-                                   EXEC_NO_MALLOC)
-#define EXEC__LAYOUT_(major, minor, debug, no_threads, no_malloc) \
-    EXEC__LAYOUT__(major, minor, debug, no_threads, no_malloc)
-#define EXEC__LAYOUT__(major, minor, debug, no_threads, no_malloc) \
-    exec__layout_v##major##_##minor##_debug##debug##_nothreads##no_threads##_nomalloc##no_malloc
+                                   EXEC_NO_MALLOC, EXEC_POSIX_ONLY)
+#define EXEC__LAYOUT_(major, minor, debug, no_threads, no_malloc, posix) \
+    EXEC__LAYOUT__(major, minor, debug, no_threads, no_malloc, posix)
+#define EXEC__LAYOUT__(major, minor, debug, no_threads, no_malloc, posix) \
+    exec__layout_v##major##_##minor##_debug##debug##_nothreads##no_threads##_nomalloc##no_malloc##_posix##posix
 #ifndef EXEC_STATIC
 extern EXEC_API const char EXEC__LAYOUT;
 EXEC__USED EXEC__MAYBE_UNUSED static const char *const exec__layout_used = &EXEC__LAYOUT;
@@ -1152,12 +1172,18 @@ EXEC__USED EXEC__MAYBE_UNUSED static const char *const exec__layout_used = &EXEC
 #include <limits.h>
 #include <poll.h>
 #include <stdlib.h>
+#if EXEC_POSIX_ONLY
+#include <fcntl.h>
+#else
 #include <sys/eventfd.h>
 #include <sys/syscall.h>
+#endif
 #include <time.h>
 #include <unistd.h>
 
-#if !defined CLOCK_MONOTONIC || (defined __GLIBC__ && !defined __USE_MISC)
+#if EXEC_POSIX_ONLY && (!defined CLOCK_MONOTONIC || (defined __GLIBC__ && !defined __USE_XOPEN2K8))
+#error "exec.h: include it with EXEC_IMPLEMENTATION before any other header, or compile with -D_POSIX_C_SOURCE=200809L"
+#elif !EXEC_POSIX_ONLY && (!defined CLOCK_MONOTONIC || (defined __GLIBC__ && !defined __USE_MISC))
 #error "exec.h: include it with EXEC_IMPLEMENTATION before any other header, or compile with -D_GNU_SOURCE"
 #endif
 
@@ -1168,6 +1194,12 @@ extern "C" {
 /* Each system call has a name that a test may define before. */
 #ifndef EXEC_SYS_EVENTFD
 #define EXEC_SYS_EVENTFD eventfd
+#endif
+#ifndef EXEC_SYS_PIPE
+#define EXEC_SYS_PIPE pipe
+#endif
+#ifndef EXEC_SYS_FCNTL
+#define EXEC_SYS_FCNTL fcntl
 #endif
 #ifndef EXEC_SYS_READ
 #define EXEC_SYS_READ read
@@ -1585,7 +1617,7 @@ static void exec__drop_first(exec *ex, exec_task *first) {
     else ex->last->next = first->next;
 }
 
-/* Between exec_prepare and exec_turn: one write makes exec_poll_fd readable. */
+/* Between exec_prepare and exec_turn: one write makes what exec_poll_fds names ready. */
 static EXEC__COLD void exec__signal_armed(exec *ex) {
     ex->armed = 0;
     exec__signal(ex->port);
@@ -1666,7 +1698,11 @@ static size_t exec__task_align(const exec_type *type) {
 static void *exec__default_allocate(void *user, size_t bytes, size_t align) {
     (void)user;
     if (align <= EXEC__ALIGNOF(exec__max_align)) return malloc(bytes);
+#if EXEC_POSIX_ONLY
+    return posix_memalign(&user, align, bytes) == 0 ? user : NULL;
+#else
     return aligned_alloc(align, (bytes + align - 1) & ~(align - 1));
+#endif
 }
 
 static void exec__default_release(void *user, void *memory, size_t bytes, size_t align) {
@@ -2290,11 +2326,59 @@ static uint8_t exec__swap_queued(exec_cell *cell, uint8_t to) {
 #endif
 }
 
+/* open, close, and the descriptor that is written: an eventfd, or what POSIX has. */
+#if EXEC_POSIX_ONLY
+/* Nonblocking and close-on-exec, as every descriptor of the library's. */
+static int exec__own_fd(int fd) {
+    if (EXEC_SYS_FCNTL(fd, F_SETFL, O_NONBLOCK) < 0 || EXEC_SYS_FCNTL(fd, F_SETFD, FD_CLOEXEC) < 0) return -errno;
+    return 0;
+}
+
+static int exec__pipe(int ends[2]) {
+    int status;
+    if (EXEC_SYS_PIPE(ends) < 0) return -errno;
+    if ((status = exec__own_fd(ends[0])) == 0 && (status = exec__own_fd(ends[1])) == 0) return 0;
+    EXEC_SYS_CLOSE(ends[0]);
+    EXEC_SYS_CLOSE(ends[1]);
+    return status;
+}
+
+static int exec__wake_open(exec_port *port) {
+    int ends[2], status = exec__pipe(ends);
+    if (status < 0) return status;
+    port->fd = ends[0];
+    port->write_fd = ends[1];
+    return 0;
+}
+
+static void exec__wake_close(const exec_port *port) {
+    EXEC_SYS_CLOSE(port->fd);
+    EXEC_SYS_CLOSE(port->write_fd);
+}
+
+static int exec__wake_end(const exec_port *port) { return port->write_fd; }
+#else
+static int exec__wake_open(exec_port *port) {
+    port->fd = EXEC_SYS_EVENTFD(0, EFD_CLOEXEC | EFD_NONBLOCK);
+    return port->fd < 0 ? -errno : 0;
+}
+
+static void exec__wake_close(const exec_port *port) { EXEC_SYS_CLOSE(port->fd); }
+static int exec__wake_end(const exec_port *port) { return port->fd; }
+#endif
+
 static void exec__signal(exec_port *port) {
     uint64_t one = 1;
     int saved = errno;      /* also called in signal handlers */
-    while (EXEC_SYS_WRITE(port->fd, &one, sizeof one) < 0 && errno == EINTR) continue;
+    while (EXEC_SYS_WRITE(exec__wake_end(port), &one, sizeof one) < 0 && errno == EINTR) continue;
     errno = saved;
+}
+
+/* It was found readable. What a full read left in a pipe ends the next wait. */
+static int exec__wake_take(const exec_port *port) {
+    uint64_t writes[8];
+    ssize_t n = EXEC_SYS_READ(port->fd, writes, sizeof writes);
+    return n < 0 && errno != EAGAIN && errno != EINTR ? -errno : 0;
 }
 
 static void exec__port_free(exec_port *port) {
@@ -2306,7 +2390,7 @@ static void exec__port_free(exec_port *port) {
 
 static void exec__port_drop(exec_port *port) {
     if (EXEC__SUB(&port->references, 1) != 1) return;
-    EXEC_SYS_CLOSE(port->fd);
+    exec__wake_close(port);
     exec__port_free(port);
 }
 
@@ -2343,6 +2427,7 @@ static int exec__push(exec_port *port, exec_cell *cell) {
 
 static EXEC__COLD int exec__port_make(exec *ex) {
     exec_port *port = ex->config.port;
+    int status;
 #if !EXEC_NO_MALLOC
     exec_config *config = &ex->config;
     if (!port) port = (exec_port *)config->allocate(config->user, sizeof *port, EXEC__ALIGNOF(exec_port));
@@ -2360,14 +2445,9 @@ static EXEC__COLD int exec__port_make(exec *ex) {
     port->release = ex->config.release;
     port->user = ex->config.user;
 #endif
-    port->fd = EXEC_SYS_EVENTFD(0, EFD_CLOEXEC | EFD_NONBLOCK);
-    if (port->fd < 0) {
-        int error = -errno;
-        exec__port_free(port);
-        return error;
-    }
-    ex->port = port;
-    return 0;
+    if ((status = exec__wake_open(port)) < 0) exec__port_free(port);
+    else ex->port = port;
+    return status;
 }
 
 static int exec__port_get(exec *ex) { return EXEC__LIKELY(ex->port != NULL) ? 0 : exec__port_make(ex); }
@@ -2481,32 +2561,55 @@ EXEC_API int exec_wake_fd(const exec *ex) { return ex->port ? ex->port->fd : -1;
 
 /* ------------------------------------------------------------------------------- default parker */
 
+#if EXEC_POSIX_ONLY
+/* poll(2) knows milliseconds: rounded up. */
 static EXEC__MAYBE_UNUSED int exec__ppoll(struct pollfd *fds, nfds_t count, const struct timespec *timeout) {
-    struct { long seconds, nanoseconds; } copy = { 0, 0 };  /* the kernel's, whatever libc's time_t is */
+    if (!timeout) return poll(fds, count, -1);
+    if (timeout->tv_sec >= INT_MAX / 1000) return poll(fds, count, INT_MAX);
+    return poll(fds, count, (int)timeout->tv_sec * 1000 + (int)((timeout->tv_nsec + 999999) / 1000000));
+}
+#else
+/* What the kernel takes, whatever libc's time_t is. Newer 32-bit systems have the second call alone. */
+#ifdef SYS_ppoll
+#define EXEC__SYS_PPOLL SYS_ppoll
+typedef long exec__kernel_time;
+#else
+#define EXEC__SYS_PPOLL SYS_ppoll_time64
+typedef int64_t exec__kernel_time;
+#endif
+
+static EXEC__MAYBE_UNUSED int exec__ppoll(struct pollfd *fds, nfds_t count, const struct timespec *timeout) {
+    struct { exec__kernel_time seconds, nanoseconds; } copy = { 0, 0 };
     if (timeout) {
-        copy.seconds = timeout->tv_sec > LONG_MAX ? LONG_MAX : (long)timeout->tv_sec;
-        copy.nanoseconds = (long)timeout->tv_nsec;
+        copy.seconds = (exec__kernel_time)timeout->tv_sec;
+        copy.nanoseconds = (exec__kernel_time)timeout->tv_nsec;
     }
-    return (int)syscall(SYS_ppoll, fds, (long)count, timeout ? &copy : NULL, NULL, 0L);
+    return (int)syscall(EXEC__SYS_PPOLL, fds, (long)count, timeout ? &copy : NULL, NULL, 0L);
+}
+#endif
+
+/* Never early; what is longer than a 32-bit time_t is cut. */
+static int exec__poll_ns(struct pollfd *fds, unsigned count, int64_t timeout_ns) {
+    struct timespec timeout;
+    int64_t sec = timeout_ns / 1000000000;
+    timeout.tv_sec = sec > INT32_MAX ? INT32_MAX : (time_t)sec;
+    timeout.tv_nsec = (long)(timeout_ns % 1000000000);
+    return EXEC_SYS_PPOLL(fds, count, timeout_ns == EXEC_NEVER ? NULL : &timeout);
+}
+
+/* The i-th to be watched, if there is room for it. */
+static void exec__poll_put(struct pollfd *fds, unsigned count, unsigned i, int fd, int events) {
+    if (i >= count) return;
+    fds[i].fd = fd;
+    fds[i].events = (short)events;
+    fds[i].revents = 0;
 }
 
 static int exec__park_default(exec *ex, int64_t timeout_ns) {
-    struct timespec timeout;
     struct pollfd fd;
-    fd.fd = exec_wake_fd(ex);
-    fd.events = POLLIN;
-    fd.revents = 0;
-    timeout.tv_sec = timeout_ns / 1000000000 > INT32_MAX ? INT32_MAX : (time_t)(timeout_ns / 1000000000);
-    timeout.tv_nsec = (long)(timeout_ns % 1000000000);
-    if (EXEC_SYS_PPOLL(&fd, fd.fd < 0 ? 0u : 1u, timeout_ns == EXEC_NEVER ? NULL : &timeout) < 0
-        && errno != EINTR)
-        return -errno;
-    if (fd.revents) {
-        uint64_t count;
-        if (EXEC_SYS_READ(fd.fd, &count, sizeof count) < 0 && errno != EAGAIN && errno != EINTR)
-            return -errno;
-    }
-    return 0;
+    exec__poll_put(&fd, 1, 0, exec_wake_fd(ex), POLLIN);
+    if (exec__poll_ns(&fd, fd.fd < 0 ? 0u : 1u, timeout_ns) < 0) return errno == EINTR ? 0 : -errno;
+    return fd.revents ? exec__wake_take(ex->port) : 0;
 }
 
 /* ------------------------------------------------------------------------------------------ turns */
@@ -2676,7 +2779,7 @@ EXEC_API int exec_run(exec *ex) {
 EXEC_API int exec_turn(exec *ex) {
     int status = exec__enter_thread(ex);
     if (status < 0) return status;
-    if (ex->port) {                     /* what made exec_poll_fd readable is consumed */
+    if (ex->port) {                     /* what made it ready is consumed */
         exec__take_inbox(ex, NULL);
         status = exec__wait(ex, 0);
     }
@@ -2756,9 +2859,20 @@ EXEC_API int64_t exec_prepare(exec *ex) {
 }
 
 EXEC_API int exec_poll_fd(exec *ex) {
+    exec_driver *d = ex->parker;
     int status = exec__port_get(ex);
     if (status < 0) return status;
-    return ex->parker && ex->parker->type->poll_fd ? ex->parker->type->poll_fd(ex->parker) : ex->port->fd;
+    return d && d->type->poll_fds ? d->type->poll_fds(d, NULL, 0) : ex->port->fd;
+}
+
+EXEC_API int exec_poll_fds(exec *ex, struct pollfd *fds, unsigned count) {
+    exec_driver *d = ex->parker;
+    struct pollfd none;
+    int status = exec__port_get(ex);
+    if (status < 0) return status;
+    if (d && d->type->poll_fds) return d->type->poll_fds(d, count ? fds : &none, count);
+    exec__poll_put(fds, count, 0, ex->port->fd, POLLIN);
+    return 1;
 }
 
 /* --------------------------------------------------------------------------------- init and destroy */

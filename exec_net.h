@@ -72,7 +72,9 @@
  *     cancelled_receive_takes_no_descriptor, in tests/test_unix.c)
  *
  * OPTIONS (define before every include; and those of exec.h)
- *  EXEC_BACKEND  EXEC_BACKEND_EPOLL   what waits; the others are not built yet   same in all files
+ *  EXEC_BACKEND  EXEC_BACKEND_EPOLL   what waits. EXEC_BACKEND_POLL: poll(2), each wait O(highest
+ *                                     descriptor waited for), 8 bytes more for each; all that
+ *                                     EXEC_POSIX_ONLY has                        same in all files
  *  EXEC_NET_EVENTS  64                taken from the kernel at once      that of the implementing file
  *  EXEC_SYS_*                         each system call, for tests        those of the implementing file
  *
@@ -83,24 +85,24 @@
 #ifndef EXEC_NET_H
 #define EXEC_NET_H
 
+#include "exec_timer.h"
+
 #define EXEC_BACKEND_EPOLL 1
 #define EXEC_BACKEND_POLL 2
 #define EXEC_BACKEND_URING 3
 #ifndef EXEC_BACKEND
+#if EXEC_POSIX_ONLY
+#define EXEC_BACKEND EXEC_BACKEND_POLL
+#else
 #define EXEC_BACKEND EXEC_BACKEND_EPOLL
 #endif
-#if EXEC_BACKEND == EXEC_BACKEND_POLL
-#error "exec_net.h: the poll backend is not built yet: compile with EXEC_BACKEND=EXEC_BACKEND_EPOLL"
-#elif EXEC_BACKEND == EXEC_BACKEND_URING
-#error "exec_net.h: the io_uring backend is not built yet: compile with EXEC_BACKEND=EXEC_BACKEND_EPOLL"
-#elif EXEC_BACKEND != EXEC_BACKEND_EPOLL
-#error "exec_net.h: EXEC_BACKEND names no backend: use EXEC_BACKEND_EPOLL"
 #endif
-
-#include "exec_timer.h"
-
-#ifndef EXEC_POSIX_ONLY
-#define EXEC_POSIX_ONLY 0
+#if EXEC_BACKEND == EXEC_BACKEND_URING
+#error "exec_net.h: the io_uring backend is not built yet: compile with EXEC_BACKEND=EXEC_BACKEND_EPOLL"
+#elif EXEC_BACKEND != EXEC_BACKEND_EPOLL && EXEC_BACKEND != EXEC_BACKEND_POLL
+#error "exec_net.h: EXEC_BACKEND names no backend: use EXEC_BACKEND_EPOLL or EXEC_BACKEND_POLL"
+#elif EXEC_POSIX_ONLY && EXEC_BACKEND != EXEC_BACKEND_POLL
+#error "exec_net.h: POSIX has no epoll: compile EXEC_POSIX_ONLY with EXEC_BACKEND=EXEC_BACKEND_POLL, or without EXEC_BACKEND"
 #endif
 
 #ifdef __cplusplus
@@ -142,6 +144,8 @@ typedef struct exec_net_config {
     exec_fd_slot *slots;        /* the table, for descriptors 0 .. slot_count-1; ops on others give
                                    -EMFILE. Default: grows, by the executor's allocator */
     uint32_t slot_count;
+    struct pollfd *pollfds;     /* EXEC_BACKEND_POLL with `slots`: at least slot_count + 1 of them */
+    uint32_t pollfd_count;
 } exec_net_config;
 
 /* Lives at one place from exec_net_attach until exec_destroy. Members are private. */
@@ -151,22 +155,30 @@ typedef struct exec_net {
     uint32_t slot_count;
     uint32_t waiting;           /* linked waiters */
     uint8_t fixed;              /* the caller's table */
+#if EXEC_BACKEND == EXEC_BACKEND_POLL
+    struct pollfd *pollfds;     /* the caller's; else they lie behind the slots */
+    uint32_t top;               /* who waits has a descriptor below */
+    uint32_t changes;           /* of whom a number is */
+#else
     uint8_t coarse;             /* the kernel knows no timeout finer than milliseconds */
     int epoll;
     int wake;                   /* the executor's eventfd, once it is registered */
+#endif
     struct exec_io *paused;     /* accepts that found no descriptor left */
     int64_t pause_until;
     exec_timers timers;         /* attached with it, unless the executor has some */
 } exec_net;
 
 /* Attaches the reactor, and the timers if `ex` has none. 0; -EBUSY: another driver parks already;
-   -EMFILE, -ENFILE, -ENOMEM: no epoll; -EINVAL: EXEC_NO_MALLOC without slots. config NULL: defaults.
+   -EMFILE, -ENFILE, -ENOMEM: no epoll; -EINVAL: EXEC_NO_MALLOC without slots, EXEC_BACKEND_POLL with slots
+   and without enough pollfds. config NULL: defaults.
    Owner's thread, before or between runs. */
 EXEC_API int exec_net_attach(exec_net *net, exec *ex, const exec_net_config *config);
 
 /* For hand-written leaves. Wakes `task` on each edge of `interest`, from now until deregister, and
    sets the bits in waiter->ready; what is ready already (or may be) is set at once or comes with the
-   next wait. After EAGAIN clear the bit and pend. 0; -EBUSY: another one waits in that direction;
+   next wait. A bit that stays set may keep the next edge away (EXEC_BACKEND_POLL), and one that is cleared
+   too early comes again: after EAGAIN clear the bit and pend. 0; -EBUSY: another one waits in that direction;
    -EBADF; -EINVAL: no interest; -EMFILE, -ENOMEM, -ENOSPC: no slot. Always-ready files get their bits
    at once. A foreign blocking descriptor wakes once per register or reregister. */
 EXEC_API int exec_net_register(exec_net *net, exec_waiter *waiter, int fd, unsigned interest,
@@ -425,14 +437,16 @@ EXEC__USED EXEC__MAYBE_UNUSED static const char *const exec__net_layout_used = &
 #include <netinet/in.h>
 #include <netinet/tcp.h>
 #include <signal.h>
+#if EXEC_BACKEND == EXEC_BACKEND_EPOLL
 #include <sys/epoll.h>
+#endif
+#if !EXEC_POSIX_ONLY
+#include <sys/sendfile.h>
+#endif
 #include <sys/socket.h>
 #include <sys/stat.h>
 #include <sys/uio.h>
 #include <sys/un.h>
-#if !EXEC_POSIX_ONLY
-#include <sys/sendfile.h>
-#endif
 
 #ifdef __cplusplus
 extern "C" {
@@ -460,6 +474,9 @@ extern "C" {
 #ifndef EXEC_SYS_ACCEPT4
 #define EXEC_SYS_ACCEPT4 exec__accept4
 #endif
+#ifndef EXEC_SYS_ACCEPT
+#define EXEC_SYS_ACCEPT accept
+#endif
 #ifndef EXEC_SYS_SOCKET
 #define EXEC_SYS_SOCKET socket
 #endif
@@ -483,9 +500,6 @@ extern "C" {
 #endif
 #ifndef EXEC_SYS_GETPEERNAME
 #define EXEC_SYS_GETPEERNAME getpeername
-#endif
-#ifndef EXEC_SYS_FCNTL
-#define EXEC_SYS_FCNTL fcntl
 #endif
 #ifndef EXEC_SYS_FSTAT
 #define EXEC_SYS_FSTAT fstat
@@ -524,6 +538,13 @@ extern "C" {
 #define EXEC_SYS_UNLINK unlink
 #endif
 
+/* POSIX has none: foreign blocking sockets get one call per readiness there. */
+#if EXEC_POSIX_ONLY
+#define EXEC__DONTWAIT 0
+#else
+#define EXEC__DONTWAIT MSG_DONTWAIT
+#endif
+
 /* As many as a turn polls tasks. */
 #ifndef EXEC_NET_EVENTS
 #define EXEC_NET_EVENTS 64
@@ -548,10 +569,34 @@ enum {
 };
 
 /* waiter->flags */
-enum { EXEC__IO_ALL = 1, EXEC__IO_MSG = 2, EXEC__IO_BEGUN = 8, EXEC__IO_PAUSED = 16, EXEC__IO_COPY = 32 };
+enum { EXEC__IO_ALL = 1, EXEC__IO_MSG = 2, EXEC__IO_BEGUN = 8, EXEC__IO_PAUSED = 16, EXEC__IO_COPY = 32,
+       EXEC__IO_URGENT = 64 };
 
-/* ----------------------------------------------------------------------------------------- backend
-   open, close, watch (what waits for this slot is told of its readiness), unwatch, wait. */
+/* ------------------------------------------------------------------------- readiness reaches a waiter */
+
+/* Of a blocking one: a readiness is of whoever waited for it, since others may use it up meanwhile. */
+static int exec__wants(const exec_fd_slot *s, unsigned direction) {
+    const exec_waiter *w = s->waiters[direction - 1];
+    return w && !(w->ready & direction);
+}
+
+static void exec__ready_to(exec_waiter *w, unsigned direction) {
+    if (!w) return;
+    w->ready = (uint8_t)(w->ready | direction);
+    exec_wake(w->task);
+}
+
+static void exec__came(exec_fd_slot *s, unsigned came) {
+    if (!(s->state & EXEC__FD_BLOCKING)) s->state = (uint8_t)(s->state | came);
+    if (came & EXEC_READABLE) exec__ready_to(s->waiters[0], EXEC_READABLE);
+    if (came & EXEC_WRITABLE) exec__ready_to(s->waiters[1], EXEC_WRITABLE);
+}
+
+/* ----------------------------------------------------------------------------------------- backends
+   open, close; bytes (of memory behind the table); file (what it has to know of one that is no socket);
+   watch (what waits for this slot is told of its readiness), unwatch; wait; fds (for a foreign loop). */
+
+#if EXEC_BACKEND == EXEC_BACKEND_EPOLL
 
 #ifndef SYS_epoll_pwait2
 #define SYS_epoll_pwait2 441
@@ -562,13 +607,16 @@ typedef struct exec__timespec64 { int64_t sec, nsec; } exec__timespec64;
 /* struct epoll_event; glibc has its packing from an attribute that tcc does not get to see. */
 typedef struct exec__event {
     uint32_t events;
+    union {
+        struct { uint32_t fd, generation; } of;
 #if !defined __x86_64__ && !defined __i386__
-    uint32_t padding;
+        uint64_t aligned;
 #endif
-    uint32_t fd, generation;
+    } data;
 } exec__event;
 #ifndef __TINYC__
-typedef char exec__event_is_one[sizeof(exec__event) == sizeof(struct epoll_event) ? 1 : -1];
+typedef char exec__event_is_one[sizeof(exec__event) == sizeof(struct epoll_event)
+                                && EXEC__ALIGNOF(exec__event) >= EXEC__ALIGNOF(struct epoll_event) ? 1 : -1];
 #endif
 
 static struct epoll_event *exec__events(exec__event *events) { return (struct epoll_event *)(void *)events; }
@@ -578,7 +626,8 @@ static EXEC__MAYBE_UNUSED int exec__epoll_pwait2(int epoll, struct epoll_event *
     return (int)syscall(SYS_epoll_pwait2, epoll, events, count, timeout, NULL, 0L);
 }
 
-static int exec__backend_open(exec_net *net) {
+static int exec__backend_open(exec_net *net, const exec_net_config *config) {
+    (void)config;
     net->wake = -1;
     net->epoll = EXEC_SYS_EPOLL_CREATE1(EPOLL_CLOEXEC);
     return net->epoll < 0 ? -errno : 0;
@@ -586,13 +635,29 @@ static int exec__backend_open(exec_net *net) {
 
 static void exec__backend_close(exec_net *net) { EXEC_SYS_CLOSE(net->epoll); }
 
+static EXEC__MAYBE_UNUSED size_t exec__backend_bytes(uint32_t count) {
+    (void)count;
+    return 0;
+}
+
+/* Ordinary pipes: a short read ends readiness. */
+static void exec__backend_file(exec_fd_slot *s, int fd, int flags) {
+#ifdef O_DIRECT
+    if (flags & O_DIRECT) return;               /* a pipe of packets */
+#endif
+    (void)flags;
+#ifdef F_GETPIPE_SZ
+    if (EXEC_SYS_FCNTL(fd, F_GETPIPE_SZ) > 0) s->kind = EXEC__FD_PIPE;
+#endif
+}
+
 /* 0 or a negated errno. What the kernel knows of a number may be older than what the slot does. */
 static int exec__epoll_set(const exec_net *net, int op, int fd, uint32_t events, uint32_t generation) {
     exec__event event;
     memset(&event, 0, sizeof event);
     event.events = events;
-    event.fd = (uint32_t)fd;
-    event.generation = generation;
+    event.data.of.fd = (uint32_t)fd;
+    event.data.of.generation = generation;
     if (EXEC_SYS_EPOLL_CTL(net->epoll, op, fd, exec__events(&event)) == 0) return 0;
     if (errno == EEXIST && op == EPOLL_CTL_ADD) op = EPOLL_CTL_MOD;
     else if (errno == ENOENT && op == EPOLL_CTL_MOD) op = EPOLL_CTL_ADD;
@@ -600,14 +665,8 @@ static int exec__epoll_set(const exec_net *net, int op, int fd, uint32_t events,
     return EXEC_SYS_EPOLL_CTL(net->epoll, op, fd, exec__events(&event)) == 0 ? 0 : -errno;
 }
 
-/* Of a blocking one: a readiness is of whoever waited for it, since others may use it up meanwhile. */
-static int exec__wants(const exec_fd_slot *s, unsigned direction) {
-    const exec_waiter *w = s->waiters[direction - 1];
-    return w && !(w->ready & direction);
-}
-
 /* Edges, once per life of the descriptor; or if it is a blocking one, one event for who waits now. */
-static EXEC__COLD int exec__backend_watch(const exec_net *net, int fd, exec_fd_slot *s) {
+static EXEC__COLD int exec__backend_watch(exec_net *net, int fd, exec_fd_slot *s) {
     int op = s->state & EXEC__FD_REGISTERED ? EPOLL_CTL_MOD : EPOLL_CTL_ADD, status;
     uint32_t events = EPOLLIN | EPOLLOUT | EPOLLRDHUP | EPOLLPRI | EPOLLET;
     if (s->state & EXEC__FD_BLOCKING)
@@ -625,31 +684,23 @@ static EXEC__COLD int exec__backend_watch(const exec_net *net, int fd, exec_fd_s
     return 0;
 }
 
-static void exec__backend_unwatch(const exec_net *net, int fd, const exec_fd_slot *s) {
+static void exec__backend_unwatch(exec_net *net, int fd, const exec_fd_slot *s) {
     if ((s->state & (EXEC__FD_REGISTERED | EXEC__FD_ALWAYS)) == EXEC__FD_REGISTERED)
         EXEC_SYS_EPOLL_CTL(net->epoll, EPOLL_CTL_DEL, fd, NULL);
 }
 
-static void exec__ready_to(exec_waiter *w, unsigned direction) {
-    if (!w) return;
-    w->ready = (uint8_t)(w->ready | direction);
-    exec_wake(w->task);
-}
-
-static void exec__backend_event(exec_net *net, const exec__event *event) {
-    uint32_t fd = event->fd, events = event->events;
+static void exec__epoll_event(exec_net *net, const exec__event *event) {
+    uint32_t fd = event->data.of.fd, events = event->events;
     unsigned came = 0;
     exec_fd_slot *s;
     if (fd >= net->slot_count) return;          /* the eventfd, which is only to end the wait */
     s = &net->slots[fd];
-    if (s->generation != event->generation || s->kind == EXEC__FD_CANCELLED) return;
+    if (s->generation != event->data.of.generation || s->kind == EXEC__FD_CANCELLED) return;
     if (events & (EPOLLIN | EPOLLRDHUP | EPOLLHUP | EPOLLERR | EPOLLPRI)) came |= EXEC_READABLE;
     if (events & (EPOLLOUT | EPOLLHUP | EPOLLERR)) came |= EXEC_WRITABLE;
     /* Behind these there may be no further edge: from now on only EAGAIN ends readiness. */
     if (events & (EPOLLRDHUP | EPOLLHUP | EPOLLERR | EPOLLPRI)) s->state &= (uint8_t)~EXEC__FD_SHORT;
-    if (!(s->state & EXEC__FD_BLOCKING)) s->state = (uint8_t)(s->state | came);
-    if (came & EXEC_READABLE) exec__ready_to(s->waiters[0], EXEC_READABLE);
-    if (came & EXEC_WRITABLE) exec__ready_to(s->waiters[1], EXEC_WRITABLE);
+    exec__came(s, came);
     if (EXEC__UNLIKELY(s->state & EXEC__FD_BLOCKING)
         && (exec__wants(s, EXEC_READABLE) || exec__wants(s, EXEC_WRITABLE)))
         exec__backend_watch(net, (int)fd, s);
@@ -675,7 +726,7 @@ static int exec__epoll_timed(exec_net *net, exec__event *events, int64_t timeout
 }
 
 /* The eventfd of the executor appears with its first waker. It is never read: each write is an edge. */
-static EXEC__COLD int exec__backend_wake_fd(exec_net *net) {
+static EXEC__COLD int exec__epoll_wake_fd(exec_net *net) {
     int fd = exec_wake_fd(net->driver.exec);
     int status = exec__epoll_set(net, EPOLL_CTL_ADD, fd, EPOLLIN | EPOLLET, UINT32_MAX);
     if (status == 0) net->wake = fd;
@@ -686,18 +737,134 @@ static int exec__backend_wait(exec_net *net, int64_t timeout_ns) {
     exec__event events[EXEC_NET_EVENTS];
     int count, status;
     if (EXEC__UNLIKELY(net->wake != exec_wake_fd(net->driver.exec))
-        && (status = exec__backend_wake_fd(net)) < 0)
+        && (status = exec__epoll_wake_fd(net)) < 0)
         return status;
     if (timeout_ns <= 0 || timeout_ns == EXEC_NEVER)
         count = exec__epoll_ms(net, events, timeout_ns > 0 ? -1 : 0);
     else
         count = exec__epoll_timed(net, events, timeout_ns);
     if (count < 0) return errno == EINTR ? 0 : -errno;
-    for (int i = 0; i < count; i++) exec__backend_event(net, &events[i]);
+    for (int i = 0; i < count; i++) exec__epoll_event(net, &events[i]);
     return count;
 }
 
+/* The epoll is readable as soon as anything in it is ready. */
+static int exec__backend_fds(exec_net *net, struct pollfd *fds, unsigned count) {
+    int status = net->wake == exec_wake_fd(net->driver.exec) ? 0 : exec__epoll_wake_fd(net);
+    if (status < 0) return status;
+    if (!fds) return net->epoll;
+    exec__poll_put(fds, count, 0, net->epoll, POLLIN);
+    return 1;
+}
+
+#else /* EXEC_BACKEND_POLL: what is waited for is gathered anew for each wait, so a link costs nothing */
+
+static void exec__slot_reset(exec_net *net, exec_fd_slot *s, unsigned kind);
+
+static int exec__backend_open(exec_net *net, const exec_net_config *config) {
+    if (!net->fixed) return 0;
+    if (!config->pollfds || config->pollfd_count <= net->slot_count) return -EINVAL;
+    net->pollfds = config->pollfds;
+    return 0;
+}
+
+static void exec__backend_close(exec_net *net) { (void)net; }      /* the kernel holds nothing */
+
+/* One for each slot, one for the executor's. */
+static EXEC__MAYBE_UNUSED size_t exec__backend_bytes(uint32_t count) {
+    return (count + (size_t)1) * sizeof(struct pollfd);
+}
+
+/* poll(2) finds these always ready: no op has to wait for that. */
+static void exec__backend_file(exec_fd_slot *s, int fd, int flags) {
+    struct stat st;
+    (void)flags;
+    memset(&st, 0, sizeof st);
+    if (EXEC_SYS_FSTAT(fd, &st) == 0 && (S_ISREG(st.st_mode) || S_ISDIR(st.st_mode) || S_ISBLK(st.st_mode)))
+        s->state = EXEC__FD_ALWAYS | EXEC_READABLE | EXEC_WRITABLE;
+}
+
+/* Levels: what is left after a short read ends the next wait. A wait that a foreign loop has begun does not
+   know of this one. */
+static EXEC__COLD int exec__backend_watch(exec_net *net, int fd, exec_fd_slot *s) {
+    if (net->top <= (uint32_t)fd) net->top = (uint32_t)fd + 1;
+    if (!(s->state & (EXEC__FD_BLOCKING | EXEC__FD_ALWAYS))) s->state |= EXEC__FD_SHORT;
+    if (net->driver.exec->armed) exec__signal_armed(net->driver.exec);
+    return 0;
+}
+
+static void exec__backend_unwatch(exec_net *net, int fd, const exec_fd_slot *s) {
+    (void)fd; (void)s;
+    net->changes++;
+}
+
+/* What a slot lacks: 0 if nobody waits, or who does was told. */
+static int exec__poll_events(const exec_fd_slot *s) {
+    int events = 0;
+    if (exec__wants(s, EXEC_READABLE)) events |= s->waiters[0]->flags & EXEC__IO_URGENT ? POLLIN | POLLPRI : POLLIN;
+    if (exec__wants(s, EXEC_WRITABLE)) events |= POLLOUT;
+    return events;
+}
+
+/* The executor's own is the first. */
+static int exec__poll_gather(exec_net *net, struct pollfd *fds, unsigned count) {
+    int wake = exec_wake_fd(net->driver.exec);
+    uint32_t top = 0;
+    unsigned n = 0;
+    if (wake >= 0) exec__poll_put(fds, count, n++, wake, POLLIN);
+    for (uint32_t fd = 0; fd < net->top; fd++) {
+        const exec_fd_slot *s = &net->slots[fd];
+        int events = exec__poll_events(s);
+        if (s->waiters[0] || s->waiters[1]) top = fd + 1;
+        if (events) exec__poll_put(fds, count, n++, (int)fd, events);
+    }
+    net->top = top;
+    return (int)n;
+}
+
+static void exec__poll_event(exec_net *net, const struct pollfd *p) {
+    exec_fd_slot *s = &net->slots[p->fd];
+    unsigned came = 0;
+    if (s->kind == EXEC__FD_CANCELLED) return;
+    if (p->revents & POLLNVAL) {                /* closed behind our back: whoever waits gets -EBADF */
+        exec__slot_reset(net, s, EXEC__FD_UNKNOWN);
+        return;
+    }
+    if (p->revents & (POLLIN | POLLHUP | POLLERR | POLLPRI)) came |= EXEC_READABLE;
+    if (p->revents & (POLLOUT | POLLHUP | POLLERR)) came |= EXEC_WRITABLE;
+    exec__came(s, came);
+}
+
+static struct pollfd *exec__pollfds(const exec_net *net) {
+    return net->fixed ? net->pollfds : (struct pollfd *)(void *)(net->slots + net->slot_count);
+}
+
+static int exec__backend_wait(exec_net *net, int64_t timeout_ns) {
+    struct pollfd one, *fds = net->slots ? exec__pollfds(net) : &one;
+    const exec *ex = net->driver.exec;
+    unsigned n = (unsigned)exec__poll_gather(net, fds, net->slot_count + 1), i = ex->port != NULL;
+    uint32_t changes = net->changes;
+    int count = exec__poll_ns(fds, n, timeout_ns > 0 ? timeout_ns : 0), status;
+    if (count < 0) return errno == EINTR ? 0 : -errno;
+    if (count > 0 && i && fds[0].revents && (status = exec__wake_take(ex->port)) < 0) return status;
+    if (net->changes != changes) return count;  /* a number changed hands meanwhile: the next wait says it again */
+    for (; i < n; i++)
+        if (fds[i].revents) exec__poll_event(net, &fds[i]);
+    return count;
+}
+
+static int exec__backend_fds(exec_net *net, struct pollfd *fds, unsigned count) {
+    return fds ? exec__poll_gather(net, fds, count) : -ENOSYS;
+}
+
+#endif
+
 /* ------------------------------------------------------------------------------------------- slots */
+
+/* A table of so many, and what the backend has behind it. */
+static EXEC__MAYBE_UNUSED size_t exec__slots_bytes(uint32_t count) {
+    return count * sizeof(exec_fd_slot) + exec__backend_bytes(count);
+}
 
 /* The table up to fd. */
 static EXEC__COLD int exec__slots_grow(exec_net *net, uint32_t fd) {
@@ -711,12 +878,12 @@ static EXEC__COLD int exec__slots_grow(exec_net *net, uint32_t fd) {
     if (net->fixed) return -EMFILE;
     if (EXEC_SYS_FCNTL((int)fd, F_GETFD) < 0) return -errno;    /* no gigabytes for what is no descriptor */
     if (count < 64) count = 64;
-    slots = (exec_fd_slot *)config->allocate(config->user, count * sizeof *slots, sizeof(void *));
+    slots = (exec_fd_slot *)config->allocate(config->user, exec__slots_bytes(count), sizeof(void *));
     if (!slots) return -ENOMEM;
     memset(slots, 0, count * sizeof *slots);
     if (net->slots) {
         memcpy(slots, net->slots, net->slot_count * sizeof *slots);
-        config->release(config->user, net->slots, net->slot_count * sizeof *slots, sizeof(void *));
+        config->release(config->user, net->slots, exec__slots_bytes(net->slot_count), sizeof(void *));
     }
     net->slots = slots;
     net->slot_count = count;
@@ -811,30 +978,50 @@ static int exec__socket_option(int fd, int option) {
     return EXEC_SYS_GETSOCKOPT(fd, SOL_SOCKET, option, &value, &size) < 0 ? -errno : value;
 }
 
+#if EXEC_POSIX_ONLY
+/* The family of a socket, or -ENOTSOCK, or another error. */
+static int exec__socket_family(int fd) {
+    struct sockaddr_storage any;
+    socklen_t size = sizeof any;
+    memset(&any, 0, sizeof any);
+    return EXEC_SYS_GETSOCKNAME(fd, (struct sockaddr *)(void *)&any, &size) < 0 ? -errno : any.ss_family;
+}
+
+static int exec__socket_is_tcp(int fd) { return exec__socket_option(fd, SO_TYPE) == SOCK_STREAM; }
+
+/* Nothing can be asked not to wait. */
+static int exec__socket_waits(int fd) {
+    (void)fd;
+    return 1;
+}
+#else
+static int exec__socket_family(int fd) { return exec__socket_option(fd, SO_DOMAIN); }
+
+/* A stream of SCTP has messages. */
+static int exec__socket_is_tcp(int fd) { return exec__socket_option(fd, SO_PROTOCOL) == IPPROTO_TCP; }
+
+/* accept(2) knows no MSG_DONTWAIT. */
+static int exec__socket_waits(int fd) { return exec__socket_option(fd, SO_ACCEPTCONN) > 0; }
+#endif
+
 /* What a foreign descriptor is. */
 static int exec__slot_detect(exec_fd_slot *s, int fd) {
-    int domain = exec__socket_option(fd, SO_DOMAIN), flags;
+    int family = exec__socket_family(fd), flags;
     s->state = EXEC_READABLE | EXEC_WRITABLE;
-    if (domain >= 0) {
-        int tcp = (domain == AF_INET || domain == AF_INET6)     /* a stream of SCTP has messages */
-            && exec__socket_option(fd, SO_PROTOCOL) == IPPROTO_TCP;
+    if (family >= 0) {
+        int tcp = (family == AF_INET || family == AF_INET6) && exec__socket_is_tcp(fd);
         s->kind = tcp ? EXEC__FD_TCP : EXEC__FD_SOCKET;
-        if (exec__socket_option(fd, SO_ACCEPTCONN) <= 0) return 0;
-        flags = EXEC_SYS_FCNTL(fd, F_GETFL);    /* accept(2) knows no MSG_DONTWAIT */
+        if (!exec__socket_waits(fd)) return 0;
+        flags = EXEC_SYS_FCNTL(fd, F_GETFL);
         if (flags >= 0 && !(flags & O_NONBLOCK)) s->state = EXEC__FD_BLOCKING;
         return 0;
     }
-    if (domain != -ENOTSOCK) return domain;
+    if (family != -ENOTSOCK) return family;
     flags = EXEC_SYS_FCNTL(fd, F_GETFL);
     if (flags < 0) return -errno;
     s->kind = EXEC__FD_OTHER;
     if (!(flags & O_NONBLOCK)) s->state = EXEC__FD_BLOCKING;
-#ifdef O_DIRECT
-    if (flags & O_DIRECT) return 0;             /* a pipe of packets */
-#endif
-#ifdef F_GETPIPE_SZ
-    if (EXEC_SYS_FCNTL(fd, F_GETPIPE_SZ) > 0) s->kind = EXEC__FD_PIPE;
-#endif
+    exec__backend_file(s, fd, flags);
     return 0;
 }
 
@@ -913,10 +1100,8 @@ static unsigned exec__net_waiting(const exec_driver *d) {
     return ((const exec_net *)(const void *)d)->waiting;
 }
 
-static int exec__net_poll_fd(exec_driver *d) {
-    exec_net *net = exec__net_of(d);
-    int status = net->wake == exec_wake_fd(d->exec) ? 0 : exec__backend_wake_fd(net);
-    return status < 0 ? status : net->epoll;
+static int exec__net_poll_fds(exec_driver *d, struct pollfd *fds, unsigned count) {
+    return exec__backend_fds(exec__net_of(d), fds, count);
 }
 
 static void exec__net_forked(exec_driver *d) { exec__backend_close(exec__net_of(d)); }
@@ -950,7 +1135,7 @@ static void exec__net_detach(exec_driver *d) {
     exec__backend_close(net);
 #if !EXEC_NO_MALLOC
     if (net->slots && !net->fixed)
-        d->exec->config.release(d->exec->config.user, net->slots, net->slot_count * sizeof *net->slots,
+        d->exec->config.release(d->exec->config.user, net->slots, exec__slots_bytes(net->slot_count),
                                 sizeof(void *));
 #endif
     net->slots = NULL;
@@ -958,7 +1143,7 @@ static void exec__net_detach(exec_driver *d) {
 }
 
 static const exec_driver_type exec__net_type = {
-    "net", exec__net_deadline, exec__net_turn, exec__net_park, exec__net_waiting, exec__net_poll_fd,
+    "net", exec__net_deadline, exec__net_turn, exec__net_park, exec__net_waiting, exec__net_poll_fds,
     exec__net_forked, exec__net_dump, exec__net_check, exec__net_detach };
 
 /* The reactor of an executor is its parker. */
@@ -979,7 +1164,7 @@ EXEC_API int exec_net_attach(exec_net *net, exec *ex, const exec_net_config *con
         memset(net->slots, 0, net->slot_count * sizeof *net->slots);
     }
     if (EXEC_NO_MALLOC && !net->fixed) return -EINVAL;
-    if ((status = exec__backend_open(net)) < 0) return status;
+    if ((status = exec__backend_open(net, config)) < 0) return status;
     if ((status = exec_timers_attach(&net->timers, ex)) < 0 && status != -EBUSY) {
         exec__backend_close(net);
         return status;
@@ -1134,8 +1319,19 @@ static EXEC__COLD ssize_t exec__file_call(const exec_fd_slot *s, exec_io *io, ch
     return exec__write_quietly(fd, at, blocking && len > 4096 ? 4096 : len);
 }
 
+#if EXEC_POSIX_ONLY
+/* So it is with a blocking stream socket; a message goes whole. */
+static size_t exec__send_most(const exec_fd_slot *s, const exec_io *io, size_t len) {
+    if (!(s->state & EXEC__FD_BLOCKING) || len <= 4096 || io->waiter.interest == EXEC_READABLE) return len;
+    return exec__socket_option(io->waiter.fd, SO_TYPE) == SOCK_STREAM ? 4096 : len;
+}
+#endif
+
 static ssize_t exec__io_call(exec_fd_slot *s, exec_io *io, size_t len) {
     char *at = (char *)io->buf.to + io->done;
+#if EXEC_POSIX_ONLY
+    len = exec__send_most(s, io, len);
+#endif
     if (EXEC__UNLIKELY(s->kind > EXEC__FD_SOCKET) && !(io->waiter.flags & EXEC__IO_MSG))
         return exec__file_call(s, io, at, len);
     if (io->waiter.interest == EXEC_READABLE) return EXEC_SYS_RECV(io->waiter.fd, at, len, io->fut.resume);
@@ -1197,6 +1393,7 @@ static exec_poll exec__readiness_poll(exec_cx *cx, exec_future *f) {
     none.tv_sec = 0;
     none.tv_nsec = 0;
     p.events = io->waiter.interest == EXEC_READABLE ? POLLIN : POLLOUT;
+    p.revents = 0;
     for (;;) {
         int status = exec__io_go(cx, net, io);
         if (status == 0) return exec_pending(cx, f);
@@ -1399,6 +1596,23 @@ EXEC_API int exec_peer_address(int fd, char *text, size_t size) {
 
 static const exec_socket_opts exec__socket_defaults = { 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0 };
 
+/* What a system does not name is no option of its sockets: -ENOPROTOOPT. */
+#ifdef SO_REUSEPORT
+#define EXEC__REUSEPORT SO_REUSEPORT
+#else
+#define EXEC__REUSEPORT (-1)
+#endif
+#ifdef TCP_KEEPIDLE
+#define EXEC__KEEPALIVE(name) TCP_KEEP##name
+#else
+#define EXEC__KEEPALIVE(name) (-1)
+#endif
+#ifdef IP_TTL
+#define EXEC__IP(v4, v6) (ip == IPPROTO_IPV6 ? v6 : v4)
+#else
+#define EXEC__IP(v4, v6) (-1)
+#endif
+
 static int exec__option(int fd, int level, int option, int value) {
     return EXEC_SYS_SETSOCKOPT(fd, level, option, &value, sizeof value) < 0 ? -errno : 0;
 }
@@ -1417,17 +1631,17 @@ static EXEC__COLD int exec__socket_apply(int fd, int family, int type, const exe
     int ip = v6 ? IPPROTO_IPV6 : IPPROTO_IP;
     const struct { int set, level, option, value; } list[] = {
         { tcp, IPPROTO_TCP, TCP_NODELAY, !o->nagle },
-        { o->reuse_port, SOL_SOCKET, SO_REUSEPORT, 1 },
+        { o->reuse_port, SOL_SOCKET, EXEC__REUSEPORT, 1 },
         { o->keepalive_s, SOL_SOCKET, SO_KEEPALIVE, 1 },
-        { o->keepalive_s, IPPROTO_TCP, TCP_KEEPIDLE, o->keepalive_s },
-        { o->keepalive_s, IPPROTO_TCP, TCP_KEEPINTVL, o->keepalive_s < 8 ? 1 : o->keepalive_s / 4 },
-        { o->keepalive_s, IPPROTO_TCP, TCP_KEEPCNT, 4 },
+        { o->keepalive_s, IPPROTO_TCP, EXEC__KEEPALIVE(IDLE), o->keepalive_s },
+        { o->keepalive_s, IPPROTO_TCP, EXEC__KEEPALIVE(INTVL), o->keepalive_s < 8 ? 1 : o->keepalive_s / 4 },
+        { o->keepalive_s, IPPROTO_TCP, EXEC__KEEPALIVE(CNT), 4 },
         { o->receive_bytes, SOL_SOCKET, SO_RCVBUF, o->receive_bytes },
         { o->send_bytes, SOL_SOCKET, SO_SNDBUF, o->send_bytes },
         { o->v6_only, IPPROTO_IPV6, IPV6_V6ONLY, o->v6_only > 0 },
         { o->broadcast, SOL_SOCKET, SO_BROADCAST, 1 },
-        { o->ttl, ip, v6 ? IPV6_UNICAST_HOPS : IP_TTL, o->ttl },
-        { o->tos, ip, v6 ? IPV6_TCLASS : IP_TOS, o->tos } };
+        { o->ttl, ip, EXEC__IP(IP_TTL, IPV6_UNICAST_HOPS), o->ttl },
+        { o->tos, ip, EXEC__IP(IP_TOS, IPV6_TCLASS), o->tos } };
     for (size_t i = 0; i < sizeof list / sizeof *list && status == 0; i++)
         if (list[i].set) status = exec__option(fd, list[i].level, list[i].option, list[i].value);
     return status == 0 && o->reset_on_close ? exec__linger(fd) : status;
@@ -1442,9 +1656,39 @@ EXEC_API int exec_socket_set(int fd, const exec_socket_opts *opts) {
 
 /* ------------------------------------------------------------------------------------- connections */
 
+/* Nonblocking and close-on-exec. The descriptor, or -1 and errno. */
+#if EXEC_POSIX_ONLY
+static int exec__own_or_close(int fd) {
+    int status = fd < 0 ? 0 : exec__own_fd(fd);
+    if (status == 0) return fd;
+    EXEC_SYS_CLOSE(fd);
+    errno = -status;
+    return -1;
+}
+
+static int exec__socket(int family, int type) { return exec__own_or_close(EXEC_SYS_SOCKET(family, type, 0)); }
+static int exec__accept(int listener) { return exec__own_or_close(EXEC_SYS_ACCEPT(listener, NULL, NULL)); }
+#else
+static EXEC__MAYBE_UNUSED int exec__accept4(int fd, struct sockaddr *address, socklen_t *size, int flags) {
+#ifdef SYS_accept4
+    return (int)syscall(SYS_accept4, fd, address, size, flags);
+#else
+    return accept4(fd, address, size, flags);   /* where it is reached through socketcall(2) only */
+#endif
+}
+
+static int exec__socket(int family, int type) {
+    return EXEC_SYS_SOCKET(family, type | SOCK_NONBLOCK | SOCK_CLOEXEC, 0);
+}
+
+static int exec__accept(int listener) {
+    return EXEC_SYS_ACCEPT4(listener, NULL, NULL, SOCK_NONBLOCK | SOCK_CLOEXEC);
+}
+#endif
+
 /* A socket for this address. */
 static int exec__socket_make(exec_net *net, const exec__address *a, int type) {
-    int fd = EXEC_SYS_SOCKET(a->any.sa_family, type | SOCK_NONBLOCK | SOCK_CLOEXEC, 0);
+    int fd = exec__socket(a->any.sa_family, type);
     if (fd < 0) return -errno;
     exec__slot_new(net, fd, type == SOCK_STREAM && a->any.sa_family != AF_UNIX ? EXEC__FD_TCP : EXEC__FD_SOCKET);
     return fd;
@@ -1456,7 +1700,7 @@ static int exec__path_is_stale(const exec__address *a, int type) {
     int fd, stale;
     if (a->any.sa_family != AF_UNIX || !a->local.sun_path[0]) return 0;
     if (EXEC_SYS_LSTAT(a->local.sun_path, &st) < 0 || !S_ISSOCK(st.st_mode)) return 0;
-    fd = EXEC_SYS_SOCKET(AF_UNIX, type | SOCK_NONBLOCK | SOCK_CLOEXEC, 0);
+    fd = exec__socket(AF_UNIX, type);
     if (fd < 0) return 0;
     stale = EXEC_SYS_CONNECT(fd, &a->any, a->size) < 0 && errno == ECONNREFUSED;
     EXEC_SYS_CLOSE(fd);
@@ -1495,24 +1739,42 @@ EXEC_API int exec_listen(exec *ex, const char *address, const exec_socket_opts *
 
 EXEC_API int exec_shutdown_write(int fd) { return EXEC_SYS_SHUTDOWN(fd, SHUT_WR) < 0 ? -errno : 0; }
 
+#if EXEC_POSIX_ONLY
+static int exec__socket_pair(int type, int made[2]) {
+    int status = EXEC_SYS_SOCKETPAIR(AF_UNIX, type, 0, made) < 0 ? -errno : 0;
+    if (status < 0 || ((status = exec__own_fd(made[0])) == 0 && (status = exec__own_fd(made[1])) == 0)) return status;
+    EXEC_SYS_CLOSE(made[0]);
+    EXEC_SYS_CLOSE(made[1]);
+    return status;
+}
+#else
+static int exec__socket_pair(int type, int made[2]) {
+    return EXEC_SYS_SOCKETPAIR(AF_UNIX, type | SOCK_NONBLOCK | SOCK_CLOEXEC, 0, made) < 0 ? -errno : 0;
+}
+static int exec__pipe(int made[2]) { return EXEC_SYS_PIPE2(made, O_NONBLOCK | O_CLOEXEC) < 0 ? -errno : 0; }
+#endif
+
+static int exec__pair_new(exec *ex, int status, const int made[2], int ends[2], unsigned kind) {
+    for (int i = 0; i < 2 && status == 0; i++) {
+        ends[i] = made[i];
+        exec__slot_new(exec__net(ex), ends[i], kind);
+    }
+    return status;
+}
+
 EXEC_API int exec_socket_pair(exec *ex, int ends[2], int datagrams) {
-    int type = datagrams ? SOCK_DGRAM : SOCK_STREAM;
-    if (EXEC_SYS_SOCKETPAIR(AF_UNIX, type | SOCK_NONBLOCK | SOCK_CLOEXEC, 0, ends) < 0) return -errno;
-    exec__slot_new(exec__net(ex), ends[0], EXEC__FD_SOCKET);
-    exec__slot_new(exec__net(ex), ends[1], EXEC__FD_SOCKET);
-    return 0;
+    int made[2] = { -1, -1 }, status = exec__socket_pair(datagrams ? SOCK_DGRAM : SOCK_STREAM, made);
+    return exec__pair_new(ex, status, made, ends, EXEC__FD_SOCKET);
 }
 
 EXEC_API int exec_pipe(exec *ex, int ends[2]) {
-    if (EXEC_SYS_PIPE2(ends, O_NONBLOCK | O_CLOEXEC) < 0) return -errno;
-    exec__slot_new(exec__net(ex), ends[0], EXEC__FD_PIPE);
-    exec__slot_new(exec__net(ex), ends[1], EXEC__FD_PIPE);
-    return 0;
+    int made[2] = { -1, -1 }, status = exec__pipe(made);
+    return exec__pair_new(ex, status, made, ends, EXEC__FD_PIPE);
 }
 
 static void exec__nodelay(int fd) { (void)exec__option(fd, IPPROTO_TCP, TCP_NODELAY, 1); }
 
-/* accept4 failed. 0: of one connection, try again; 1: nothing is left, pause; or the error. What may
+/* accept failed. 0: of one connection, try again; 1: nothing is left, pause; or the error. What may
    come from a connection that is gone: accept(2). */
 static EXEC__COLD int exec__accept_error(const exec_fd_slot *s, int error) {
     switch (error) {
@@ -1542,14 +1804,6 @@ static EXEC__COLD void exec__accept_unpause(exec_net *net, exec_io *io) {
     io->waiter.flags &= (uint8_t)~EXEC__IO_PAUSED;
 }
 
-static EXEC__MAYBE_UNUSED int exec__accept4(int fd, struct sockaddr *address, socklen_t *size, int flags) {
-#ifdef SYS_accept4
-    return (int)syscall(SYS_accept4, fd, address, size, flags);
-#else
-    return accept4(fd, address, size, flags);   /* where it is reached through socketcall(2) only */
-#endif
-}
-
 /* An accepted descriptor is what its listener is. */
 static void exec__accepted(exec_net *net, const exec_fd_slot *listener, int fd) {
     unsigned kind = listener->kind;
@@ -1570,7 +1824,7 @@ static exec_poll exec__accept_poll(exec_cx *cx, exec_future *f) {
         if (status == 0) return exec_pending(cx, f);
         if (status < 0) return exec_ready(f, status);
         s = &net->slots[io->waiter.fd];
-        fd = EXEC_SYS_ACCEPT4(io->waiter.fd, NULL, NULL, SOCK_NONBLOCK | SOCK_CLOEXEC);
+        fd = exec__accept(io->waiter.fd);
         if (fd >= 0) {
             exec__accepted(net, s, fd);
             return exec_ready(f, fd);
@@ -1661,10 +1915,14 @@ static ssize_t exec__message_call(const exec_io *io, struct msghdr *message, int
 }
 
 /* The data of an op as a message. */
-static void exec__message_init(struct msghdr *message, struct iovec *part, const exec_io *io) {
+static void exec__message_init(struct msghdr *message, struct iovec *part, const exec_fd_slot *s, const exec_io *io) {
+    (void)s;
     memset(message, 0, sizeof *message);
     part->iov_base = io->buf.to;
     part->iov_len = io->len;
+#if EXEC_POSIX_ONLY
+    part->iov_len = exec__send_most(s, io, io->len);
+#endif
     message->msg_iov = part;
     message->msg_iovlen = 1;
 }
@@ -1716,12 +1974,12 @@ static intptr_t exec__datagram_try(exec_net *net, exec_io *io) {
     struct iovec part;
     sa_family_t family = AF_UNSPEC;
     ssize_t n;
-    exec__message_init(&message, &part, io);
+    exec__message_init(&message, &part, &net->slots[io->waiter.fd], io);
     if (receives || op->address.size) {
         message.msg_name = op->address.bytes;
         message.msg_namelen = receives ? (socklen_t)sizeof op->address.bytes : op->address.size;
     }
-    n = exec__message_call(io, &message, MSG_DONTWAIT | MSG_NOSIGNAL);
+    n = exec__message_call(io, &message, EXEC__DONTWAIT | MSG_NOSIGNAL);
     if (receives && n >= 0) {
         op->address.size = message.msg_namelen;
         op->truncated = (message.msg_flags & MSG_TRUNC) != 0;
@@ -1745,7 +2003,7 @@ static intptr_t exec__fds_try(exec_net *net, exec_io *io) {
     struct msghdr message;
     struct iovec part;
     ssize_t n;
-    exec__message_init(&message, &part, io);
+    exec__message_init(&message, &part, &net->slots[io->waiter.fd], io);
     memset(&control, 0, sizeof control);
     if (op->room) {
         message.msg_control = &control;
@@ -1757,7 +2015,7 @@ static intptr_t exec__fds_try(exec_net *net, exec_io *io) {
         control.first.cmsg_len = (uint16_t)CMSG_LEN(op->room * sizeof(int));
         memcpy(CMSG_DATA(&control.first), op->fds.from, op->room * sizeof(int));
     }
-    n = exec__message_call(io, &message, MSG_DONTWAIT | MSG_NOSIGNAL | (receives ? EXEC__CMSG_CLOEXEC : 0));
+    n = exec__message_call(io, &message, EXEC__DONTWAIT | MSG_NOSIGNAL | (receives ? EXEC__CMSG_CLOEXEC : 0));
     if (receives && n >= 0) {
         exec__message_fds(net, &message, op);
         op->truncated = (message.msg_flags & (MSG_CTRUNC | MSG_TRUNC)) != 0;
@@ -1804,20 +2062,24 @@ static EXEC__COLD ssize_t exec__vector_file(const exec_io *io, const struct iove
    exec__file_call. */
 static intptr_t exec__vector_try(exec_net *net, exec_io *io) {
     exec_fd_slot *s = &net->slots[io->waiter.fd];
-    int pages = (s->state & EXEC__FD_BLOCKING) && io->waiter.interest == EXEC_WRITABLE;
     struct iovec rest[EXEC__PARTS];
     struct msghdr message;
-    size_t len = io->len;
+    size_t len = io->len, most = SIZE_MAX;
+    if (s->kind > EXEC__FD_SOCKET && (s->state & EXEC__FD_BLOCKING) && io->waiter.interest == EXEC_WRITABLE)
+        most = 4096;
+#if EXEC_POSIX_ONLY
+    if (s->kind <= EXEC__FD_SOCKET) most = exec__send_most(s, io, most);
+#endif
     memset(&message, 0, sizeof message);
     message.msg_iov = (struct iovec *)io->buf.to;
     message.msg_iovlen = (uint16_t)io->fut.resume;
-    if (pages || (io->waiter.flags & EXEC__IO_ALL)) {
+    if (most < SIZE_MAX || (io->waiter.flags & EXEC__IO_ALL)) {
         message.msg_iov = rest;
-        message.msg_iovlen = exec__vector_rest(io, rest, pages ? 4096 : SIZE_MAX, &len);
+        message.msg_iovlen = exec__vector_rest(io, rest, most, &len);
     }
     if (s->kind > EXEC__FD_SOCKET)
         return exec__io_moved(s, io, len, exec__vector_file(io, message.msg_iov, (int)message.msg_iovlen, len));
-    return exec__io_moved(s, io, len, exec__message_call(io, &message, MSG_DONTWAIT | MSG_NOSIGNAL));
+    return exec__io_moved(s, io, len, exec__message_call(io, &message, EXEC__DONTWAIT | MSG_NOSIGNAL));
 }
 
 static exec_poll exec__vector_poll(exec_cx *cx, exec_future *f) { return exec__transfer_by(cx, f, exec__vector_try); }
@@ -1846,7 +2108,7 @@ static EXEC__MAYBE_UNUSED ssize_t exec__pread(int fd, void *buf, size_t len, int
 static EXEC__COLD ssize_t exec__sendfile_copy(const exec_sendfile_op *op, int64_t at, size_t len) {
     char buf[4096];
     ssize_t n = EXEC_SYS_PREAD(op->in, buf, len < sizeof buf ? len : sizeof buf, at);
-    return n <= 0 ? n : EXEC_SYS_SEND(op->io.waiter.fd, buf, (size_t)n, MSG_DONTWAIT | MSG_NOSIGNAL);
+    return n <= 0 ? n : EXEC_SYS_SEND(op->io.waiter.fd, buf, (size_t)n, EXEC__DONTWAIT | MSG_NOSIGNAL);
 }
 
 static ssize_t exec__sendfile_call(const exec_fd_slot *s, exec_sendfile_op *op, size_t len) {
@@ -1925,7 +2187,7 @@ static exec_future *exec__io_init(exec_io *io, const exec_type *type, int fd, un
 
 static exec_future *exec__read_init(exec_io *io, int fd, void *buf, size_t len, unsigned flags, int msg) {
     exec__io_init(io, &exec__read_type, fd, EXEC_READABLE, flags);
-    io->fut.resume = msg | MSG_DONTWAIT;
+    io->fut.resume = msg | EXEC__DONTWAIT;
     io->buf.to = buf;
     io->len = len;
     return &io->fut;
@@ -1934,7 +2196,7 @@ static exec_future *exec__read_init(exec_io *io, int fd, void *buf, size_t len, 
 static exec_future *exec__write_init(exec_io *io, int fd, const void *buf, size_t len, unsigned flags,
                                      int msg) {
     exec__io_init(io, &exec__write_type, fd, EXEC_WRITABLE, flags);
-    io->fut.resume = msg | MSG_DONTWAIT | MSG_NOSIGNAL;
+    io->fut.resume = msg | EXEC__DONTWAIT | MSG_NOSIGNAL;
     io->buf.from = buf;
     io->len = len;
     return &io->fut;
@@ -1965,7 +2227,8 @@ EXEC_API exec_future *exec_write_all(exec_io *io, int fd, const void *buf, size_
 }
 
 EXEC_API exec_future *exec_recv(exec_io *io, int fd, void *buf, size_t len, int flags) {
-    return exec__read_init(io, fd, buf, len, flags ? EXEC__IO_MSG : EXEC__IO_MSG | EXEC__FD_SHORT, flags);
+    unsigned how = flags ? EXEC__IO_MSG : EXEC__IO_MSG | EXEC__FD_SHORT;
+    return exec__read_init(io, fd, buf, len, flags & MSG_OOB ? how | EXEC__IO_URGENT : how, flags);
 }
 
 EXEC_API exec_future *exec_send(exec_io *io, int fd, const void *buf, size_t len, int flags) {
@@ -2019,14 +2282,14 @@ static const exec_type exec__writev_type = {
 
 EXEC_API exec_future *exec_recvmsg(exec_io *io, int fd, struct msghdr *message, int flags) {
     exec__io_init(io, &exec__recvmsg_type, fd, EXEC_READABLE, 0);
-    io->fut.resume = flags | MSG_DONTWAIT | EXEC__CMSG_CLOEXEC;
+    io->fut.resume = flags | EXEC__DONTWAIT | EXEC__CMSG_CLOEXEC;
     io->buf.to = message;
     return &io->fut;
 }
 
 EXEC_API exec_future *exec_sendmsg(exec_io *io, int fd, const struct msghdr *message, int flags) {
     exec__io_init(io, &exec__sendmsg_type, fd, EXEC_WRITABLE, 0);
-    io->fut.resume = flags | MSG_DONTWAIT | MSG_NOSIGNAL;
+    io->fut.resume = flags | EXEC__DONTWAIT | MSG_NOSIGNAL;
     io->buf.from = message;
     return &io->fut;
 }

@@ -1,9 +1,10 @@
-/* cc -O2 -o ticker examples/ticker.c
+/* SPDX-License-Identifier: MIT
+ * cc -O2 -o ticker examples/ticker.c
  *
  * Timers: a tick every half second that does not drift, a limit around work that is too slow, and
  * whichever of two comes first. Ends by itself after about three seconds. */
 #define EXEC_IMPLEMENTATION
-#include "../exec_timer.h"
+#include "../exec_net.h"
 #include <stdio.h>
 
 typedef struct { EXEC_FRAME; exec_sleep_op nap; int64_t next; int ticks; } ticker;

@@ -79,6 +79,7 @@ static int sys_close(int fd) {
 #define EXEC_SYS_SENDFILE(...) (faulty(CALL_SENDFILE) ? -1 : exec__sendfile(__VA_ARGS__))
 #define EXEC_SYS_PREAD(...) (faulty(CALL_PREAD) ? -1 : exec__pread(__VA_ARGS__))
 #define EXEC_SYS_PIPE2(...) (faulty(CALL_PIPE2) ? -1 : pipe2(__VA_ARGS__))
+#define EXEC_SYS_PIPE(...) (faulty(CALL_PIPE2) ? -1 : pipe(__VA_ARGS__))
 #define EXEC_SYS_SOCKETPAIR(...) (faulty(CALL_SOCKETPAIR) ? -1 : socketpair(__VA_ARGS__))
 #define EXEC_SYS_SHUTDOWN(...) (faulty(CALL_SHUTDOWN) ? -1 : shutdown(__VA_ARGS__))
 #define EXEC_SYS_LSTAT(...) (faulty(CALL_LSTAT) ? -1 : lstat(__VA_ARGS__))

@@ -651,8 +651,13 @@ static int parker_park(exec_driver *d, int64_t timeout_ns) {
     return 0;
 }
 static unsigned parker_waiting(const exec_driver *d) { return ((const parker *)(const void *)d)->waiting; }
-static int parker_fd(exec_driver *d) { return ((parker *)(void *)d)->parks + 7000; }
-static const exec_driver_type parker_type = { "parker", NULL, NULL, parker_park, parker_waiting, parker_fd, NULL, NULL,
+static int parker_fds(exec_driver *d, struct pollfd *fds, unsigned count) {
+    (void)d;
+    if (!fds) return -ENOSYS;                   /* no one descriptor stands for all three */
+    for (unsigned i = 0; i < count && i < 3; i++) fds[i].fd = 7000 + (int)i;
+    return 3;
+}
+static const exec_driver_type parker_type = { "parker", NULL, NULL, parker_park, parker_waiting, parker_fds, NULL, NULL,
                                               NULL, NULL };
 static void one_driver_parks_and_the_rest_take_turns(void **state) {
     exec ex;
@@ -702,6 +707,31 @@ static void one_driver_parks_and_the_rest_take_turns(void **state) {
     assert_int_equal(exec_check(&ex), -EINVAL);
     d.detached = 0;
     trace_reset();
+    close_exec(&ex);
+}
+
+/* An embedder gets what the parker names: as many as there is room for; and how many there are. */
+static void the_parker_says_what_to_watch(void **state) {
+    exec_config config = quiet_config();
+    struct pollfd fds[2] = { { -1, 0, 0 }, { -1, 0, 0 } };
+    exec_port port;
+    exec ex;
+    parker p;
+    (void)state;
+    memset(&p, 0, sizeof p);
+    config.port = &port;
+    assert_int_equal(exec_init(&ex, &config), 0);
+    assert_int_equal(exec_poll_fds(&ex, fds, 2), 1);            /* the default parker */
+    assert_int_equal(fds[0].fd, exec_poll_fd(&ex));
+    assert_int_equal(fds[0].events, POLLIN);
+    assert_int_equal(fds[1].fd, -1);
+    assert_int_equal(exec_poll_fds(&ex, NULL, 0), 1);
+    assert_int_equal(exec_attach(&ex, &p.driver, &parker_type), 0);
+    assert_int_equal(exec_poll_fds(&ex, fds, 2), 3);
+    assert_int_equal(fds[0].fd, 7000);
+    assert_int_equal(fds[1].fd, 7001);
+    assert_int_equal(exec_poll_fds(&ex, NULL, 0), 3);
+    assert_int_equal(exec_poll_fd(&ex), -ENOSYS);
     close_exec(&ex);
 }
 
@@ -1183,6 +1213,7 @@ int main(void) {
         cmocka_unit_test(destroy_lets_cleanups_end_until_its_deadline),
         cmocka_unit_test(destroy_has_its_deadline_when_a_remote_is_out_and_the_clock_is_virtual),
         cmocka_unit_test(one_driver_parks_and_the_rest_take_turns),
+        cmocka_unit_test(the_parker_says_what_to_watch),
         cmocka_unit_test(drivers_are_detached_last_first),
         cmocka_unit_test(spin_looks_so_long_before_it_parks),
         cmocka_unit_test(a_virtual_clock_does_not_spin),

@@ -4,6 +4,7 @@
 static struct { int spawned, woken, polled, ended, parked, clocks, no_descriptors; long long last_result; } seen;
 #define EXEC_SYS_CLOCK_GETTIME(clock, now) (seen.clocks++, clock_gettime((clock), (now)))
 #define EXEC_SYS_EVENTFD(count, flags) (seen.no_descriptors ? (errno = EMFILE, -1) : eventfd((count), (flags)))
+#define EXEC_SYS_PIPE(ends) (seen.no_descriptors ? (errno = EMFILE, -1) : pipe(ends))
 #define EXEC_TRACE_SPAWN(task) (seen.spawned += (task) != NULL)
 #define EXEC_TRACE_WAKE(task) (seen.woken += (task) != NULL)
 #define EXEC_TRACE_POLL(task) (seen.polled += (task) != NULL)

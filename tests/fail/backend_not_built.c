@@ -1,6 +1,5 @@
 /* SPDX-License-Identifier: MIT
- * expect: error.*exec_net.h: the (poll|io_uring) backend is not built yet
- * with: gcc -std=c11 -DEXEC_BACKEND=EXEC_BACKEND_POLL
+ * expect: error.*exec_net.h: the io_uring backend is not built yet
  * with: gcc -std=c11 -DEXEC_BACKEND=EXEC_BACKEND_URING
  * with: clang -std=c11 -DEXEC_BACKEND=EXEC_BACKEND_URING
  * A backend that does not exist is an error that says so, and what to choose. */

@@ -8,6 +8,9 @@ valgrind            memcheck: no error, no leak
 tsan                clang, ThreadSanitizer
 asan                gcc, AddressSanitizer and UndefinedBehaviorSanitizer
 clang-asan          clang, AddressSanitizer and UndefinedBehaviorSanitizer
+amalgamated         the suite, the examples and every form on the one header of tools/amalgamate
+asan-poll           gcc, the same with EXEC_BACKEND_POLL
+tsan-posix          clang, ThreadSanitizer with EXEC_POSIX_ONLY=1: a pipe wakes, poll waits
 gcc                 gcc, C11, -O2: labels as values, epoll, threads, heap
 clang               clang, C11, -O2: the same
 gcc-O0              gcc, C11, not optimised; EXEC_API= (functions visible to other files)
@@ -18,6 +21,8 @@ gcc-debug           gcc, EXEC_DEBUG=1
 clang-debug         clang, EXEC_DEBUG=1
 gcc-nomalloc        gcc, EXEC_NO_MALLOC=1
 gcc-nothreads       gcc, EXEC_NO_THREADS=1
+gcc-poll            gcc, EXEC_BACKEND_POLL
+gcc-posix           gcc, EXEC_POSIX_ONLY=1
 tcc-nothreads       tcc, EXEC_NO_THREADS=1
 musl-static         musl-gcc -static, cmocka compiled from its Debian source
 gcc-m32             gcc -m32, cmocka compiled from its Debian source
@@ -28,10 +33,14 @@ compile-fail        what must not compile does not, and says why; what must abor
 symbols             every public function and macro is used by a test
 coverage            every public function was entered by a test (gcov)
 nomalloc-symbols    EXEC_NO_MALLOC: undefined symbols from tests/allowed-symbols.txt only
+posix-symbols       EXEC_POSIX_ONLY: undefined symbols from tests/allowed-symbols-posix.txt only
 examples            each example by its one command, and a smoke test; what README.md and the headers show
-steady-state        echo: no heap call, no epoll_ctl, no read into EAGAIN; an idle executor is silent
+steady-state        echo on each backend: no heap call, only waits, reads and writes; an idle executor is silent
 counts              instructions per resume (callgrind); no atomic instruction in a local wake
-meson               as a subproject, installed with pkg-config, and built for itself
+spin                the wake protocol as a Spin model: no lost wake, and each fault put in is found
+meson               as a subproject, by packaging/exec.wrap, installed with pkg-config, and built for itself
+cmake               by add_subdirectory, by FetchContent, installed with find_package
+versions            exec.h, meson.build, CMakeLists.txt, CHANGELOG.md and README.md name the same
 '
 
 config_names() { echo "$CONFIGS" | awk 'NF { print $1 }'; }
@@ -57,6 +66,9 @@ config_gcc_debug() { suite gcc $C11 -O2 -g -pthread -DEXEC_DEBUG=1; }
 config_clang_debug() { needs clang; suite clang $C11 -O2 -g -pthread -DEXEC_DEBUG=1; }
 config_gcc_nomalloc() { suite gcc $C11 -O2 -g -pthread -DEXEC_NO_MALLOC=1; }
 config_gcc_nothreads() { suite gcc $C11 -O2 -g -DEXEC_NO_THREADS=1; }
+POLL=-DEXEC_BACKEND=EXEC_BACKEND_POLL
+config_gcc_poll() { suite gcc $C11 -O2 -g -pthread $POLL; }
+config_gcc_posix() { suite gcc $C11 -O2 -g -pthread -DEXEC_POSIX_ONLY=1; }
 
 # tcc knows few warnings; those it has are errors.
 config_tcc_nothreads() {
@@ -73,6 +85,10 @@ config_asan() {
     asan_options
     suite gcc $C11 $SANITIZE -pthread -fsanitize=address,undefined
 }
+config_asan_poll() {
+    asan_options
+    suite gcc $C11 $SANITIZE -pthread -fsanitize=address,undefined $POLL
+}
 config_clang_asan() {
     needs clang
     can_clang_sanitize || skip 'no runtime for the sanitizers of clang'
@@ -81,13 +97,15 @@ config_clang_asan() {
 }
 # Some kernels place a program where the runtime of an older TSan does not expect it: without
 # randomising its addresses it works on each.
-config_tsan() {
+tsan_suite() {
     needs clang
     can_clang_sanitize || skip 'no runtime for the sanitizers of clang'
     export TSAN_OPTIONS=halt_on_error=0:exitcode=66:second_deadlock_stack=1
     have setarch && setarch -R true 2>/dev/null && RUNNER=(setarch -R)
-    suite clang $C11 -O1 -g -pthread -fsanitize=thread
+    suite clang $C11 -O1 -g -pthread -fsanitize=thread "$@"
 }
+config_tsan() { tsan_suite; }
+config_tsan_posix() { tsan_suite -DEXEC_POSIX_ONLY=1; }
 config_valgrind() {
     needs valgrind
     TEST_SECONDS=$((3 * TEST_SECONDS))

@@ -52,7 +52,8 @@ link_pair() {
 # Options that change a layout, each against its default; and options that do not.
 config_layout() {
     local option n=0 header
-    for option in EXEC_DEBUG=1 EXEC_NO_THREADS=1 EXEC_NO_MALLOC=1 $(layout_options); do
+    for option in EXEC_DEBUG=1 EXEC_NO_THREADS=1 EXEC_NO_MALLOC=1 EXEC_POSIX_ONLY=1 \
+        EXEC_BACKEND=EXEC_BACKEND_POLL $(layout_options); do
         link_pair same "-D$option" "-D$option" || { cat "$BUILD/layout/same.log"; fail "same $option"; }
         "$BUILD/layout/same" || fail "the program with $option"
         link_pair differ "-D$option" '' && fail "files with and without $option were linked"

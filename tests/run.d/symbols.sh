@@ -34,6 +34,10 @@ config_nomalloc_symbols() {
             only_allowed "$dir/all.o" "$header EXEC_NO_THREADS=$threads" || bad=1
             n=$((n + 1))
         done
+        # shellcheck disable=SC2086
+        gcc $C11 -O2 $WARN_C -DEXEC_NO_MALLOC=1 $POLL -c "$dir/all.c" -o "$dir/all.o" || exit 1
+        only_allowed "$dir/all.o" "$header $POLL" || bad=1
+        n=$((n + 1))
     done
     if [ -e examples/static.c ]; then
         gcc $C11 -O2 -DEXEC_NO_MALLOC=1 -c examples/static.c -o "$dir/static.o" || exit 1
@@ -44,9 +48,27 @@ config_nomalloc_symbols() {
     [ $bad -eq 0 ]
 }
 
-only_allowed() { # OBJECT NAME [MORE ALLOWED]
+# What EXEC_POSIX_ONLY refers to is in POSIX.1-2008; and nothing that it does not declare is used, since
+# the compiler sees that alone.
+config_posix_symbols() {
+    needs nm
+    local dir=$BUILD/posix options bad=0 n=0
+    mkdir -p "$dir"
+    printf '#define EXEC_IMPLEMENTATION\n#include "%s"\n' "$ROOT/exec_net.h" >"$dir/all.c"
+    for options in '' -D_POSIX_C_SOURCE=200809L -D_XOPEN_SOURCE=700 -DEXEC_DEBUG=1 -DEXEC_NO_MALLOC=1 \
+        -DEXEC_NO_THREADS=1; do
+        # shellcheck disable=SC2086
+        gcc $C11 -O2 $WARN_C -DEXEC_POSIX_ONLY=1 $options -c "$dir/all.c" -o "$dir/all.o" || exit 1
+        only_allowed "$dir/all.o" "exec_net.h EXEC_POSIX_ONLY=1 $options" '' tests/allowed-symbols-posix.txt || bad=1
+        n=$((n + 1))
+    done
+    counted $n
+    [ $bad -eq 0 ]
+}
+
+only_allowed() { # OBJECT NAME [MORE ALLOWED] [THE LIST]
     local strange allowed
-    allowed=$(sed 's/#.*//; /^[[:space:]]*$/d' tests/allowed-symbols.txt ${3:+"$3"} | sort -u)
+    allowed=$(sed 's/#.*//; /^[[:space:]]*$/d' "${4:-tests/allowed-symbols.txt}" ${3:+"$3"} | sort -u)
     strange=$(undefined_symbols "$1" | grep -vxF -e "$allowed")
     echo "$2: $(undefined_symbols "$1" | tr '\n' ' ')"
     [ -z "$strange" ] && return

@@ -1,0 +1,255 @@
+/* SPDX-License-Identifier: MIT
+ * EXEC_POSIX_ONLY: what stands in for the calls of Linux. The other test programs run with it in the
+ * configuration gcc-posix; which names it may refer to is checked by posix-symbols. */
+static struct { int pipes, fcntls, fail_pipe, fail_fcntl; } sys;  /* fail_*: the n-th from now, from 1 */
+static int sys_fails(int *count, int *nth);
+#define EXEC_SYS_PIPE(ends) (sys_fails(&sys.pipes, &sys.fail_pipe) ? -1 : pipe(ends))
+#define EXEC_SYS_FCNTL(...) (sys_fails(&sys.fcntls, &sys.fail_fcntl) ? -1 : fcntl(__VA_ARGS__))
+
+#ifndef EXEC_POSIX_ONLY
+#define EXEC_POSIX_ONLY 1
+#endif
+#define TEST_HEADER "../exec_net.h"
+#include "test.h"
+#include "leaves.h"
+
+static int sys_fails(int *count, int *nth) {
+    ++*count;
+    if (!*nth || --*nth) return 0;
+    errno = EMFILE;
+    return 1;
+}
+
+static exec ex;
+static exec_net net;
+static exec_port port;
+static exec_fd_slot table[512];
+static struct pollfd pollfds[COUNT(table) + 1];
+static int fds_before;
+
+static int count_fds(void) {
+    int n = 0;
+    for (int fd = 0; fd < 512; fd++) n += fcntl(fd, F_GETFD) >= 0;
+    return n;
+}
+
+static void begin(void) {
+    exec_net_config net_config = { table, COUNT(table), pollfds, COUNT(pollfds) };
+    exec_config config = quiet_config();
+    config.port = &port;
+    memset(&sys, 0, sizeof sys);
+    fds_before = count_fds();
+    assert_int_equal(exec_init(&ex, &config), 0);
+    assert_int_equal(exec_net_attach(&net, &ex, EXEC_NO_MALLOC ? &net_config : NULL), 0);
+}
+
+static void end(void) {
+    memset(&sys, 0, sizeof sys);
+    close_exec(&ex);
+    assert_int_equal(net.waiting, 0);
+    assert_int_equal(count_fds(), fds_before);
+}
+
+static intptr_t run(exec_future *f) {
+    assert_int_equal(exec_run_until(&ex, f), 0);
+    return f->result;
+}
+
+typedef struct { EXEC_FRAME; exec_future *op; } awaits;
+EXEC_ASYNC(awaits) {
+    EXEC_BEGIN;
+    EXEC_TRY(self->op);
+    EXEC_RETURN(self->op->result);
+    EXEC_END;
+}
+static void start(exec_handle *h, exec_future *op) {
+    exec_opts opts = test_opts_handle(h);
+    memset(h, 0, sizeof *h);
+    assert_int_equal(EXEC_SPAWN(&ex, &opts, awaits, .op = op), 0);
+}
+static exec_handle_op joining;
+static intptr_t join(exec_handle *h) { return run(exec_handle_join(&joining, h)); }
+
+static void close_pair(const int pair[2]) {
+    assert_int_equal(exec_close_fd(&ex, pair[0]), 0);
+    assert_int_equal(exec_close_fd(&ex, pair[1]), 0);
+}
+
+static void is_ours(int fd) {
+    assert_true(fcntl(fd, F_GETFL) & O_NONBLOCK);
+    assert_true(fcntl(fd, F_GETFD) & FD_CLOEXEC);
+}
+
+static void the_backend_is_poll(void **state) {
+    (void)state;
+    assert_int_equal(EXEC_BACKEND, EXEC_BACKEND_POLL);
+}
+
+static void a_pipe_wakes_the_executor(void **state) {
+    exec_remote remote;
+    (void)state;
+    begin();
+    assert_int_equal(exec_remote_get(&ex, &remote), 0);
+    assert_int_equal(sys.pipes, 1);
+    is_ours(port.fd);
+    is_ours(port.write_fd);
+    assert_int_equal(exec_wake_fd(&ex), port.fd);
+    for (int i = 0; i < 3; i++) {
+        struct pollfd fd = { port.fd, POLLIN, 0 };
+        assert_true(exec_prepare(&ex) != 0);
+        assert_int_equal(exec_remote_dump(&remote), 0);
+        assert_int_equal(poll(&fd, 1, 0), 1);
+        assert_true(exec_turn(&ex) >= 0);
+        assert_int_equal(poll(&fd, 1, 0), 0);
+    }
+    exec_remote_drop(&remote);
+    end();
+}
+
+/* Writes that pile up, more than one read takes, are taken by as many waits; a full pipe takes no more and
+   stays readable. */
+static void a_full_pipe_of_wakes_is_read_empty(void **state) {
+    exec_remote remote;
+    int waits = 0;
+    (void)state;
+    begin();
+    assert_int_equal(exec_remote_get(&ex, &remote), 0);
+    for (int i = 0; i < 20000; i++) exec__signal(&port);
+    while (exec_net_poll(&net, 0) > 0) waits++;
+    assert_in_range(waits, 2, 20000 / 8);
+    exec_remote_drop(&remote);
+    end();
+}
+
+static void without_descriptors_there_is_no_port_and_no_leak(void **state) {
+    exec_remote remote;
+    (void)state;
+    begin();
+    sys.fail_pipe = 1;
+    assert_int_equal(exec_remote_get(&ex, &remote), -EMFILE);
+    for (int nth = 1; nth <= 4; nth++) {
+        sys.fail_fcntl = nth;
+        assert_int_equal(exec_remote_get(&ex, &remote), -EMFILE);
+        assert_int_equal(count_fds(), fds_before);
+    }
+    assert_int_equal(exec_remote_get(&ex, &remote), 0);
+    exec_remote_drop(&remote);
+    end();
+}
+
+static void made_and_accepted_sockets_are_nonblocking(void **state) {
+    char address[EXEC_ADDRESS_BYTES];
+    exec_io accepts, connects;
+    exec_handle h;
+    int listener;
+    (void)state;
+    begin();
+    for (int nth = 1; nth <= 2; nth++) {
+        sys.fail_fcntl = nth;
+        assert_int_equal(exec_listen(&ex, "127.0.0.1:0", NULL), -EMFILE);
+        assert_int_equal(count_fds(), fds_before);
+    }
+    listener = exec_listen(&ex, "127.0.0.1:0", NULL);
+    is_ours(listener);
+    assert_int_equal(exec_local_address(listener, address, sizeof address), 0);
+    start(&h, exec_accept(&accepts, listener));
+    assert_true(run(exec_connect(&connects, address, NULL)) >= 0);
+    assert_true(join(&h) >= 0);
+    is_ours((int)EXEC_RESULT(&connects));
+    is_ours((int)EXEC_RESULT(&accepts));
+    assert_int_equal(exec_close_fd(&ex, (int)EXEC_RESULT(&connects)), 0);
+    assert_int_equal(exec_close_fd(&ex, (int)EXEC_RESULT(&accepts)), 0);
+    assert_int_equal(exec_close_fd(&ex, listener), 0);
+    end();
+}
+
+/* Without MSG_DONTWAIT: a call per readiness, and no more than surely fits. The thread never stops. */
+static void a_foreign_blocking_socket_does_not_stop_the_thread(void **state) {
+    enum { BYTES = 1 << 20 };
+    static unsigned char out[BYTES], in[BYTES];
+    exec_timeout_op limit;
+    exec_handle h;
+    exec_io r, w;
+    int pair[2];
+    (void)state;
+    begin();
+    assert_int_equal(socketpair(AF_UNIX, SOCK_STREAM, 0, pair), 0);
+    alarm(60);
+    for (size_t i = 0; i < BYTES; i++) out[i] = (unsigned char)(i * 13 + (i >> 9));
+    assert_int_equal(run(exec_timeout(&limit, exec_read(&r, pair[0], in, 1), EXEC_MS(1))), -ETIMEDOUT);
+    start(&h, exec_write_all(&w, pair[1], out, BYTES));
+    assert_int_equal(run(exec_timeout(&limit, exec_readable(&r, pair[1]), EXEC_MS(2))), -ETIMEDOUT);
+    assert_int_equal(exec_handle_state(&h), EXEC_STATE_IDLE);           /* it waits, we do not */
+    assert_int_equal(run(exec_read_exact(&r, pair[0], in, BYTES)), BYTES);
+    assert_int_equal(join(&h), BYTES);
+    assert_memory_equal(in, out, BYTES);
+    assert_false(fcntl(pair[0], F_GETFL) & O_NONBLOCK);
+    close_pair(pair);
+    alarm(120);
+    end();
+}
+
+static void a_message_to_a_blocking_socket_goes_whole(void **state) {
+    static char out[9000], in[sizeof out + 1];
+    exec_io io;
+    int pair[2];
+    (void)state;
+    begin();
+    assert_int_equal(socketpair(AF_UNIX, SOCK_DGRAM, 0, pair), 0);
+    memset(out, 'm', sizeof out);
+    assert_int_equal(run(exec_write(&io, pair[1], out, sizeof out)), sizeof out);
+    assert_int_equal(run(exec_read(&io, pair[0], in, sizeof in)), sizeof out);
+    assert_memory_equal(in, out, sizeof out);
+    close_pair(pair);
+    end();
+}
+
+static void waits_are_rounded_up_to_milliseconds(void **state) {
+    static const int64_t spans[] = { 1, EXEC_US(1), EXEC_US(999), EXEC_US(1001), EXEC_MS(2) - 1 };
+    struct timespec zero = { 0, 0 }, longest = { INT32_MAX, 999999999 };
+    struct pollfd fd = { port.fd, POLLIN, 0 };
+    (void)state;
+    begin();
+    for (size_t i = 0; i < COUNT(spans); i++) {
+        int64_t before = exec_now(&ex);
+        assert_int_equal(exec_net_poll(&net, spans[i]), 0);
+        assert_true(exec_now(&ex) - before >= spans[i]);
+    }
+    assert_int_equal(exec__ppoll(&fd, 0, &zero), 0);
+    assert_int_equal(exec_prepare(&ex), EXEC_NEVER);
+    fd.fd = port.fd;
+    exec__signal(&port);
+    assert_int_equal(exec__ppoll(&fd, 1, &longest), 1);         /* no overflow */
+    assert_int_equal(exec__ppoll(&fd, 1, NULL), 1);
+    end();
+}
+
+#if !EXEC_NO_MALLOC
+static void the_allocator_of_posix_aligns(void **state) {
+    (void)state;
+    for (size_t align = sizeof(void *); align <= 4096; align *= 2) {
+        void *memory = exec__default_allocate(NULL, 100, align);
+        assert_non_null(memory);
+        assert_int_equal((uintptr_t)memory % align, 0);
+        exec__default_release(NULL, memory, 100, align);
+    }
+}
+#endif
+
+int main(void) {
+    const struct CMUnitTest tests[] = {
+        cmocka_unit_test(the_backend_is_poll),
+        cmocka_unit_test(a_pipe_wakes_the_executor),
+        cmocka_unit_test(a_full_pipe_of_wakes_is_read_empty),
+        cmocka_unit_test(without_descriptors_there_is_no_port_and_no_leak),
+        cmocka_unit_test(made_and_accepted_sockets_are_nonblocking),
+        cmocka_unit_test(a_foreign_blocking_socket_does_not_stop_the_thread),
+        cmocka_unit_test(a_message_to_a_blocking_socket_goes_whole),
+        cmocka_unit_test(waits_are_rounded_up_to_milliseconds),
+#if !EXEC_NO_MALLOC
+        cmocka_unit_test(the_allocator_of_posix_aligns),
+#endif
+    };
+    alarm(120);         /* a hang is a failure */
+    return cmocka_run_group_tests(tests, NULL, NULL);
+}
