@@ -72,6 +72,19 @@ smoke_static() {
     return $bad
 }
 
+# The answer comes, also to an empty question; where nobody answers the client says so.
+smoke_udp() {
+    local bad=0
+    serve "$DIR/tree/udp" || return 1
+    [ "$(timeout 20 "$DIR/tree/udp" -c "127.0.0.1:$PORT" 'hello there')" = 'hello there' ] || bad=1
+    [ "$(timeout 20 "$DIR/tree/udp" -c "127.0.0.1:$PORT" '')" = '' ] || bad=1
+    stop "$SERVER"
+    timeout 20 "$DIR/tree/udp" -c "127.0.0.1:$PORT" x 2>&1 | grep -q 'nobody listens there' || bad=1
+    "$DIR/tree/udp" --help | grep -q '^usage: udp' || bad=1
+    [ $bad -eq 0 ] || echo 'udp: no answer, or a wrong one'
+    return $bad
+}
+
 # It ends by itself, or goes on for ever: either way it has printed something after a while.
 smoke_other() {
     timeout --foreground 5 "$1" >"$DIR/other.log" 2>&1 &
@@ -130,7 +143,7 @@ config_examples() {
         name=$(basename "$source" .c)
         if ! build_example "$source" "$name"; then bad=1; continue; fi
         case $name in
-        echo | static) "smoke_$name" ;;
+        echo | static | udp) "smoke_$name" ;;
         *) smoke_other "$DIR/tree/$name" ;;
         esac || { echo "FAIL: $name"; bad=1; }
         n=$((n + 1))
