@@ -75,9 +75,10 @@ def align_up(n, to):
 
 
 def option_symbols():
-    """The options that the program was compiled with, as the names of its symbols say them."""
-    text = gdb.execute('info variables ^exec__(timer_)?layout_', to_string=True)
-    names = ' '.join(re.findall(r'exec__(?:timer_)?layout_\w+', text))
+    """The options that the program was compiled with, as names of its symbols say them. (gdb takes __ for
+    Ada's dot.)"""
+    text = gdb.execute('info variables layout_', to_string=True)
+    names = ' '.join(re.findall(r'\bexec(?:__|\.)(?:timer_)?layout_\w+', text))
     return {key: int(value) for key, value in re.findall(r'_(nomalloc|levels|bits|tick)(\d+)', names)}
 
 
@@ -86,7 +87,7 @@ class Layout:
 
     def __init__(self, use_debug_info=True):
         options = option_symbols()
-        architecture = gdb.selected_frame().architecture().name()
+        architecture = gdb.selected_inferior().architecture().name()
         self.pointer = gdb.lookup_type('void').pointer().sizeof
         # the one ABI where they are aligned to 4
         self.align_8 = 4 if self.pointer == 4 and architecture == 'i386' else 8
@@ -640,8 +641,9 @@ class Finder:
         selected.switch()
 
     def executors(self):
+        """Without debug information gdb finds one exec__current, and there may be more."""
         self.each_thread(self.run_by_this_thread)
-        if not self.found:
+        if not self.found or not gdb.lookup_static_symbols('exec__current'):
             self.each_thread(self.scan_thread)
             self.scan_data()
         return self.found
@@ -704,10 +706,13 @@ Prints each member that stands elsewhere; nothing if all is well."""
             if not known.debug_type(struct):
                 gdb.write('%s: the program has no debug information for it\n' % struct)
                 continue
-            for name in table.table(struct):
-                if name and known.member(struct, name)[:2] != table.member(struct, name)[:2]:
-                    gdb.write('%s.%s: offset and size are %s, the table says %s\n'
-                              % (struct, name, known.member(struct, name)[:2], table.member(struct, name)[:2]))
+            for name in filter(None, table.table(struct)):
+                offset, size, kind = known.member(struct, name)
+                assumed = table.member(struct, name)
+                # of a structure the table need not have the last members
+                if offset != assumed[0] or (size != assumed[1] and kind not in STRUCTS):
+                    gdb.write('%s.%s: offset %d and size %d, the table has %d and %d\n'
+                              % (struct, name, offset, size, assumed[0], assumed[1]))
 
 
 ExecDump()
