@@ -31,6 +31,7 @@ nomalloc-symbols    EXEC_NO_MALLOC: undefined symbols from tests/allowed-symbols
 examples            each example by its one command, and a smoke test; what README.md and the headers show
 steady-state        echo: no heap call, no epoll_ctl, no read into EAGAIN; an idle executor is silent
 counts              instructions per resume (callgrind); no atomic instruction in a local wake
+gdb                 tools/exec-gdb.py prints what exec_dump prints: live, from cores, with and without -g
 meson               as a subproject, installed with pkg-config, and built for itself
 '
 
