@@ -145,8 +145,8 @@ class Layout:
             size, align = self.element(kind)
             offset = align_up(offset, align)
             members[name] = (offset, kind)
-            count = {'': 1, 'levels': self.levels + 1, 'slots': (self.levels << self.bits) + 1}.get(count, count)
-            offset += size * int(count)
+            known = {'': 1, 'levels': self.levels + 1, 'slots': (self.levels << self.bits) + 1}
+            offset += size * int(known.get(count, count))
             widest = max(widest, align)
         members[''] = (align_up(offset, widest), widest)
         self.cache[struct] = members
@@ -293,14 +293,13 @@ def timers_line(dump, driver):
 def wheel_opens(dump, wheel):
     """exec_timers_next: when the wheel must be looked at."""
     get, layout = dump.memory.get, dump.memory.layout
-    lowest = lambda bits: (bits & -bits).bit_length() - 1
     if not get(wheel, 'exec_timers', 'levels'):
         return NEVER
-    level = lowest(get(wheel, 'exec_timers', 'levels'))
+    level = lowest_bit(get(wheel, 'exec_timers', 'levels'))
     if level >= layout.levels:
         return due(layout, get(wheel, 'exec_timers', 'far_first'))
     shift, slots = level * layout.bits, 1 << layout.bits
-    slot = lowest(get(wheel, 'exec_timers', 'occupied', level))
+    slot = lowest_bit(get(wheel, 'exec_timers', 'occupied', level))
     now = get(wheel, 'exec_timers', 'now')
     link = (dump.memory.at(wheel, 'exec_timers', 'slots')
             + ((level << layout.bits) + slot) * layout.size('exec_timer_link'))
@@ -308,6 +307,10 @@ def wheel_opens(dump, wheel):
     if first == get(link, 'exec_timer_link', 'prev'):
         return due(layout, -(-get(first, 'exec_timer', 'deadline') // layout.tick))
     return due(layout, ((now >> shift) & ~(slots - 1) | slot) << shift)
+
+
+def lowest_bit(bits):
+    return (bits & -bits).bit_length() - 1
 
 
 def due(layout, tick):
@@ -464,7 +467,8 @@ class Dump:
             function = self.memory.get(kind, 'exec_type', 'branches')
             first, count = self.caller.branches(function, future)
         else:
-            self.line(b'  ' * depth + b'  (branches that exec-gdb.py does not know; in a live process: exec-dump /c)')
+            self.line(b'  ' * depth + b'  (branches that exec-gdb.py does not know;'
+                      b' in a live process: exec-dump /c)')
             return
         size = self.memory.layout.size('exec_strand')
         if count > MOST:
@@ -673,12 +677,19 @@ In a core file "until +12 ms" counts from the last time that the executor looked
             raise gdb.GdbError('exec-dump: there is no process: give gdb a core file, or -p PID')
         if calls and not is_live():
             raise gdb.GdbError('exec-dump: /c calls functions, which needs a live process')
+        try:
+            self.dump(expression, calls)
+        except (Broken, gdb.error) as problem:
+            raise gdb.GdbError('exec-dump: %s' % problem)
+
+    def dump(self, expression, calls):
         memory = Memory(Layout())
-        executors = [self.address_of(expression)] if expression else Finder(memory).executors()
+        finder = Finder(memory)
+        executors = [self.address_of(expression)] if expression else finder.executors()
         if not executors:
             raise gdb.GdbError('exec-dump: no executor was found: give its address, exec-dump EXPRESSION')
         for executor in executors:
-            if not Finder(memory).is_executor(executor):
+            if not finder.is_executor(executor):
                 raise gdb.GdbError('exec-dump: there is no executor at 0x%x: it was not initialised, or is '
                                    'broken, or is of another version of exec.h' % executor)
             if len(executors) > 1:
