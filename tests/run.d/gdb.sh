@@ -75,6 +75,29 @@ table_is_true() {
     return 1
 }
 
+# What the headers describe, branch and dump: TABLE NAME.
+described_by_headers() {
+    sed -n 's/.*exec__[a-z0-9_]*_poll, \([a-zA-Z_]*\), \([a-zA-Z_]*\), "\([a-z0-9_]*\)", __FILE__.*/\1 \2 \3/p' exec*.h |
+        awk '$1 != "NULL" { print "WAITS_FOR", $3 } $2 != "NULL" { print "BRANCHES", $3 }'
+    sed -n 's/^static void exec__\([a-z0-9_]*\)_dump(exec_driver .*{$/DRIVERS \1/p' exec*.h
+}
+
+# Each of them has its line in the script.
+ops_are_known() {
+    local table name n=0 bad=0
+    run_gdb -ex 'python
+for table in "WAITS_FOR", "BRANCHES", "DRIVERS":
+    for name in globals()[table]: print(table, name)' >"$DIR/known"
+    while read -r table name; do
+        n=$((n + 1))
+        grep -qx "$table $name" "$DIR/known" && continue
+        echo "FAIL: tools/exec-gdb.py: $table has no '$name'"
+        bad=1
+    done < <(described_by_headers)
+    COMPARED=$((COMPARED + n))
+    [ $n -gt 10 ] && [ $bad -eq 0 ]
+}
+
 # Times are another moment's.
 without_times() { sed 's/until [+-][0-9]* [a-z]*/until then/' "$1"; }
 
@@ -177,6 +200,7 @@ config_gdb() {
     run_gdb -ex run --args "$(command -v true)" | grep -q 'exited normally' || skip 'gdb may not trace here'
     hash_sources
     gdb_tables || bad=1
+    ops_are_known || bad=1
     gdb_variants || bad=1
     if can_attach; then
         gdb_servers || bad=1
