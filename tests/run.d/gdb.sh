@@ -115,7 +115,7 @@ disconnect_clients() { exec 5>&- 6>&- 7>&- 8>&-; }
 
 # serve_and_compare EXAMPLE FLAGS...: a server that runs, and its core.
 serve_and_compare() {
-    local name=$1 program=$DIR/$1 bad=0
+    local name=$1 program=$DIR/$1 where bad=0
     shift
     compile "$program" gcc "$@" "examples/$name.c" && serve "$program" || return 1
     connect_clients || { echo "FAIL: $name: no reply"; bad=1; }
