@@ -17,8 +17,9 @@ import gdb
 
 # ------------------------------------------------------------------------------------------- layout
 
-# The members up to the last one that is needed. p: a pointer or size; u, i: with or without sign, and
-# bytes; a structure of this table; [n]: an array. +: absent under EXEC_NO_MALLOC.
+# The members up to the last one that is needed. p: a pointer or size; u, i: without or with sign, and
+# bytes; a structure of this table; [n]: an array. ?option: only there where the program has that option,
+# as the names of its layout symbols spell it (exec__layout_..._nomalloc0).
 STRUCTS = {
     'exec_type': 'p poll, p describe, p branches, p name, p file',
     'exec_future': 'p type, p parent, p result, i4 resume, u2 line, u1 line_high, u1 flags',
@@ -29,8 +30,8 @@ STRUCTS = {
     'exec__quota': 'u4 budget, i4 woken',
     'exec_cx': 'p exec, p task, p child, p strand, exec__quota quota, i4 entry',
     'exec_config': 'p user, p log, p failed, p clock, i4 virtual_clock, u4 tasks_per_turn,'
-                   ' u4 ops_per_poll, i8 spin_ns, i8 cleanup_ns, i8 stall_ns, +p allocate, +p release,'
-                   ' p port',
+                   ' u4 ops_per_poll, i8 spin_ns, i8 cleanup_ns, i8 stall_ns, p allocate ?nomalloc0,'
+                   ' p release ?nomalloc0, p port',
     'exec_counters': 'u8 polls, u8 wakes, u8 cross_wakes, u8 parks, u8 expiries, u8 io_events,'
                      ' u8 spawned, u8 completed, u8 turns, i8 longest_turn_ns, u4 tasks',
     'exec': 'exec_cx cx, p last, u1 turning, u1 closing, u1 stopping, u1 armed, u1 looked, u1 generation,'
@@ -74,28 +75,40 @@ def align_up(n, to):
     return (n + to - 1) // to * to
 
 
-def option_symbols():
-    """The options that the program was compiled with, as names of its symbols say them. (gdb takes __ for
-    Ada's dot.)"""
+def options_of_program():
+    """{option: number} that the program was compiled with, as names of its symbols say them; what they do
+    not say has its default. (gdb takes __ for Ada's dot.)"""
+    options = {'nomalloc': 0, 'levels': 7, 'bits': 5, 'tick': 65536, 'backend': 1}
     text = gdb.execute('info variables layout_', to_string=True)
-    names = ' '.join(re.findall(r'\bexec(?:__|\.)(?:timer_)?layout_\w+', text))
-    return {key: int(value) for key, value in re.findall(r'_(nomalloc|levels|bits|tick)(\d+)', names)}
+    names = ' '.join(re.findall(r'\bexec(?:__|\.)(?:[a-z]+_)?layout_\w+', text))
+    options.update((key, int(value)) for key, value in re.findall(r'_([a-z]+)(\d+)', names))
+    return options
+
+
+def find_member(kind, name):
+    """Its offset and type, also in a member without a name; or None."""
+    for member in kind.fields():
+        if member.name == name:
+            return member.bitpos // 8, member.type.strip_typedefs()
+        inner = find_member(member.type.strip_typedefs(), name) if not member.name else None
+        if inner:
+            return member.bitpos // 8 + inner[0], inner[1]
+    return None
 
 
 class Layout:
     """Where members stand: by debug information (of C or C++), or by the table alone."""
 
     def __init__(self, use_debug_info=True):
-        options = option_symbols()
+        self.options = options_of_program()
         architecture = gdb.selected_inferior().architecture().name()
         self.pointer = gdb.lookup_type('void').pointer().sizeof
         # the one ABI where they are aligned to 4
         self.align_8 = 4 if self.pointer == 4 and architecture == 'i386' else 8
         self.use_debug_info = use_debug_info
-        self.no_malloc = options.get('nomalloc', 0)
-        self.levels = options.get('levels', 7)
-        self.bits = options.get('bits', 5)
-        self.tick = options.get('tick', 65536)
+        self.levels = self.options['levels']
+        self.bits = self.options['bits']
+        self.tick = self.options['tick']
         self.cache = {}
         self.wheel_of_debug_info()
 
@@ -132,16 +145,20 @@ class Layout:
             return size, self.align_8 if size == 8 else size
         return self.table(kind)['']
 
+    def holds(self, condition):
+        option, number = re.fullmatch(r'\?([a-z]+)(\d+)', condition).groups()
+        return self.options[option] == int(number)
+
     def table(self, struct):
         """{member: (offset, kind)} of the table, and '': (size, alignment)."""
         if struct in self.cache:
             return self.cache[struct]
         members, offset, widest = {}, 0, 1
         for declaration in STRUCTS[struct].split(', '):
-            kind, name = declaration.strip().split()
-            if kind[0] == '+' and self.no_malloc:
+            kind, name, *condition = declaration.split()
+            if condition and not self.holds(condition[0]):
                 continue
-            kind, _, count = kind.lstrip('+').rstrip(']').partition('[')
+            kind, _, count = kind.rstrip(']').partition('[')
             size, align = self.element(kind)
             offset = align_up(offset, align)
             members[name] = (offset, kind)
@@ -163,14 +180,14 @@ class Layout:
         size = self.element(kind)[0]
         found = self.debug_type(struct)
         if found:
-            at = [f for f in found.fields() if f.name == name]
+            at = find_member(found, name)
             if not at:
                 raise gdb.GdbError('exec-gdb: the program\'s %s has no member %s: take the tools/exec-gdb.py '
                                    'of the same version as its exec.h' % (struct, name))
-            element = at[0].type.strip_typedefs()
+            offset, element = at
             if element.code == gdb.TYPE_CODE_ARRAY:
                 element = element.target()
-            offset, size = at[0].bitpos // 8, element.sizeof
+            size = element.sizeof
         self.cache[struct, name] = (offset, size, kind)
         return offset, size, kind
 
@@ -718,12 +735,17 @@ Prints each member that stands elsewhere; nothing if all is well."""
                 gdb.write('%s: the program has no debug information for it\n' % struct)
                 continue
             for name in filter(None, table.table(struct)):
-                offset, size, kind = known.member(struct, name)
-                assumed = table.member(struct, name)
-                # of a structure the table need not have the last members
-                if offset != assumed[0] or (size != assumed[1] and kind not in STRUCTS):
-                    gdb.write('%s.%s: offset %d and size %d, the table has %d and %d\n'
-                              % (struct, name, offset, size, assumed[0], assumed[1]))
+                try:
+                    self.compare(struct, name, known.member(struct, name), table.member(struct, name))
+                except gdb.GdbError as problem:
+                    gdb.write('%s\n' % problem)
+
+    @staticmethod
+    def compare(struct, name, found, assumed):
+        """Of a structure inside, the table need not have the last members."""
+        if found[0] != assumed[0] or (found[1] != assumed[1] and found[2] not in STRUCTS):
+            gdb.write('%s.%s: offset %d and size %d, the table has %d and %d\n'
+                      % (struct, name, found[0], found[1], assumed[0], assumed[1]))
 
 
 ExecDump()
