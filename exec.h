@@ -784,7 +784,8 @@ EXEC_API exec *exec_current(void);
 /* exec_config.user. */
 static inline void *exec_user(const exec *ex) { return ex->config.user; }
 
-/* Prints each live task with its await chain through the log hook. O(tasks). */
+/* Prints each live task with its await chain through the log hook. O(tasks). tools/exec-gdb.py prints the
+   same in gdb. */
 EXEC_API void exec_dump(exec *ex);
 /* Copies the counters. */
 EXEC_API void exec_stats(const exec *ex, exec_counters *out);
