@@ -11,6 +11,7 @@ WAITS_FOR, BRANCHES and DRIVERS, to which a new op or driver adds a line.
 """
 import os
 import re
+import signal
 import time
 
 import gdb
@@ -30,13 +31,13 @@ STRUCTS = {
     'exec__quota': 'u4 budget, i4 woken',
     'exec_cx': 'p exec, p task, p child, p strand, exec__quota quota, i4 entry',
     'exec_config': 'p user, p log, p failed, p clock, i4 virtual_clock, u4 tasks_per_turn,'
-                   ' u4 ops_per_poll, i8 spin_ns, i8 cleanup_ns, i8 stall_ns, p allocate ?nomalloc0,'
-                   ' p release ?nomalloc0, p port',
+                   ' u4 ops_per_poll, i8 spin_ns, i8 cleanup_ns, i8 stall_ns, i8 preempt_ns,'
+                   ' p allocate ?nomalloc0, p release ?nomalloc0, p port',
     'exec_counters': 'u8 polls, u8 wakes, u8 cross_wakes, u8 parks, u8 expiries, u8 io_events,'
                      ' u8 spawned, u8 completed, u8 turns, i8 longest_turn_ns, u4 tasks',
-    'exec': 'exec_cx cx, p last, u1 turning, u1 closing, u1 stopping, u1 armed, u1 looked, u1 generation,'
-            ' i4 claim_error, u4 claimed, u4 gone, p[2] tasks, p drivers, p parker, p timers, p port,'
-            ' p outer, p owner, i8 virtual_now, i8 sweep_at, exec_store heap, exec_store fixed,'
+    'exec': 'exec_cx cx, p last, i4 process, u1 turning, u1 closing, u1 stopping, u1 armed, u1 looked,'
+            ' u1 generation, i4 claim_error, u4 claimed, u4 gone, p[2] tasks, p drivers, p parker, p timers, p port,'
+            ' p outer, p owner, i8 virtual_now, i8 sweep_at, i8 preempt_at, exec_store heap, exec_store fixed,'
             ' exec_config config, exec_counters counters',
     'exec_driver': 'p type, p exec, p next',
     'exec_driver_type': 'p name, p next_deadline, p turn, p park, p waiting, p poll_fd, p forked, p dump',
@@ -49,15 +50,17 @@ STRUCTS = {
                    ' exec_timer_link[slots] slots',
     'exec_sleep_op': 'exec_future fut, exec_timer timer',
     'exec_timeout_op': 'exec_future fut, exec_timer timer, exec_strand strand',
+    'exec_interval': 'exec_future fut, exec_timer timer',
     # exec_net.h
     'exec_waiter': 'p task, i4 fd, u1 interest, u1 ready, u1 linked, u1 flags',
     'exec_io': 'exec_future fut, exec_waiter waiter, p buf, p len, p done',
+    'exec_signal_op': 'exec_future fut, i4 signo',
     'exec_net': 'exec_driver driver, p slots, u4 slot_count, u4 waiting, u1 fixed, u1 coarse, i4 epoll,'
                 ' i4 wake, p paused',
 }
 
 F_CLEANUP = 4
-S_FRESH, S_DONE, T_QUEUED = 1, 4, 16
+S_FRESH, S_DONE, T_QUEUED, T_HELD = 1, 4, 16, 1024
 IO_ALL, IO_PAUSED = 1, 16
 NEVER = 2**63 - 1
 
@@ -270,6 +273,10 @@ def timeout_text(dump, future):
     return timer_text(dump, dump.memory.at(future, 'exec_timeout_op', 'timer'))
 
 
+def interval_text(dump, future):
+    return timer_text(dump, dump.memory.at(future, 'exec_interval', 'timer'))
+
+
 def handle_text(dump, future):
     name = dump.memory.get(future, 'exec_handle_op', 'copy.name')
     return dump.memory.text(name) if name else b''
@@ -284,6 +291,13 @@ def io_text(dump, future):
     if flags & IO_PAUSED:
         text += ', paused: no descriptors left'
     return text.encode()
+
+
+def signal_text(dump, future):
+    number = dump.memory.get(future, 'exec_signal_op', 'signo')
+    known = 'HUP INT QUIT ABRT USR1 USR2 PIPE ALRM TERM CHLD CONT TSTP TTIN TTOU KILL'.split()
+    name = signal.Signals(number).name if number in set(signal.Signals) else ''
+    return (name if name[3:] in known else str(number)).encode()
 
 
 def branches_of_op(dump, future):
@@ -349,15 +363,30 @@ WAITS_FOR = {
     'connect': io_text,
     'readable': io_text,
     'writable': io_text,
+    'recv_from': io_text,
+    'send_to': io_text,
+    'recvmsg': io_text,
+    'sendmsg': io_text,
+    'recv_fds': io_text,
+    'send_fds': io_text,
+    'readv': io_text,
+    'writev': io_text,
+    'sendfile': io_text,
+    'signal': signal_text,
     'sleep': sleep_text,
     'timeout': timeout_text,
+    'after': timeout_text,
+    'interval': interval_text,
     'handle_join': handle_text,
 }
 # The address of the first strand, and how many.
 BRANCHES = {
     'select': branches_of_op,
+    'select_fair': branches_of_op,
+    'race': branches_of_op,
     'join': branches_of_op,
     'timeout': branch_of_timeout,
+    'after': branch_of_timeout,
 }
 # By the driver's name: its line.
 DRIVERS = {
@@ -509,7 +538,10 @@ class Dump:
             return b'running'
         if get(task, 'exec_task', 'strand.level'):
             return b'cancelling'
-        return b'scheduled' if get(task, 'exec_task', 'strand.flags') & T_QUEUED else b'idle'
+        flags = get(task, 'exec_task', 'strand.flags')
+        if flags & T_HELD:
+            return b'waiting'
+        return b'scheduled' if flags & T_QUEUED else b'idle'
 
     def task(self, task):
         get, memory = self.memory.get, self.memory
