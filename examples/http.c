@@ -43,8 +43,9 @@ typedef struct peer {
 /* What parses gives the status of a refusal, or NULL. */
 static const char *parse_number(const char *s, long long *number) {
     size_t digits = strspn(s, "0123456789");
+    if (!digits || s[digits]) return BAD;
     *number = digits < 19 ? atoll(s) : LLONG_MAX;
-    return digits && !s[digits] ? NULL : BAD;
+    return NULL;
 }
 
 static int is_token(const char *s) {
@@ -93,7 +94,6 @@ static const char *parse_end(request *r) {
     if (r->minor && !r->hosts) return BAD;
     if (r->length > option.body) return BODY;
     r->whole = 1;
-    r->echo = echo && post;
     r->allow = echo ? "Allow: POST\r\n" : "Allow: GET, HEAD\r\n";
     return !echo && strcmp(r->path, "/") ? MISSING : (echo ? post : get) ? OK : METHOD;
 }
@@ -139,13 +139,15 @@ static int arrived(request *r, peer *p) {
 
 /* Puts the reply, but for the body of an echo. */
 static void reply(request *r, peer *p) {
-    const char *text = r->status == OK ? "Hello from exec.h" : r->status;
     time_t now = time(NULL);
-    char date[32];
+    char date[32], text[64];
+    int n = sprintf(text, "%s\n", r->status == OK ? "Hello from exec.h" : r->status);
     strftime(date, sizeof date, "%a, %d %b %Y %H:%M:%S GMT", gmtime(&now));
+    if (!r->whole) r->length = 0;                   /* what follows a refusal is no body, and no request */
+    r->echo = r->status == OK && r->path[1];
     p->keep = r->whole && !r->close && (r->minor || r->keep) && (!stopping || more(p, r->at + (size_t)r->length));
     p->used += (size_t)sprintf(p->out + p->used, "HTTP/1.1 %s\r\nDate: %s\r\nContent-Type: text/plain\r\n"
-        "Content-Length: %lld\r\n%s%s\r\n%s", r->status, date, r->echo ? r->length : (long long)strlen(text),
+        "Content-Length: %lld\r\n%s%s\r\n%s", r->status, date, r->echo ? r->length : n,
         r->status == METHOD ? r->allow : "", !p->keep ? "Connection: close\r\n" : r->minor ? "" : "Connection: keep-alive\r\n",
         r->echo || (r->method && strcmp(r->method, "HEAD") == 0) ? "" : text);
 }
@@ -175,7 +177,7 @@ EXEC_ASYNC(exchange) {
     }
     reply(r, p);
     memmove(p->in, p->in + r->at, p->have -= r->at);
-    for (pass(r, p); r->length > 0 && r->whole; pass(r, p)) {
+    for (pass(r, p); r->length > 0; pass(r, p)) {
         EXEC_TRY(flush(p));
         p->have = r->length < IN_BYTES ? (size_t)r->length : IN_BYTES;
         EXEC_TRY(exec_timeout(&p->limit, exec_read_exact(&p->io, p->fd, p->in, p->have), EXEC_SEC(option.idle)));
@@ -250,7 +252,7 @@ int main(int argc, char **argv) {
     for (int i = 1; i < argc; i++) {
         long long *value = !strcmp(argv[i], "--idle") ? &option.idle : !strcmp(argv[i], "--grace") ? &option.grace
             : !strcmp(argv[i], "--limit") ? &option.limit : !strcmp(argv[i], "--body") ? &option.body : NULL;
-        if (value && i + 1 < argc && !parse_number(argv[i + 1], value)) i++;
+        if (value && i + 1 < argc && !parse_number(argv[i + 1], value) && *value < 1LL << 33) i++;
         else if (*argv[i] != '-' && i + 1 == argc) address = argv[i];
         else return usage(argc == 2 && (!strcmp(argv[1], "--help") || !strcmp(argv[1], "-h")));
     }
@@ -259,7 +261,8 @@ int main(int argc, char **argv) {
     if ((status = exec_init(&ex, &config)) == 0 && (status = exec_net_attach(&net, &ex, NULL)) == 0
         && (status = fd = exec_listen(&ex, address, NULL)) >= 0 && (status = exec_local_address(fd, text, sizeof text)) == 0
         && (status = EXEC_SPAWN(&ex, &opts, server, .listener = fd, .crew.limit = (unsigned)option.limit, .crew.collect = 1)) == 0
-        && (status = EXEC_SPAWN(&ex, NULL, stop, .server = &handle)) == 0) {
+        && (status = EXEC_SPAWN(&ex, NULL, stop, .server = &handle)) == 0
+        && (status = exec_turn(&ex)) >= 0) {            /* from here on signals stop it */
         printf("listening on %s\n", text);
         fflush(stdout);
         status = exec_run(&ex);
