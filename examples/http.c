@@ -1,31 +1,25 @@
 /* SPDX-License-Identifier: MIT */
 /* cc -O2 -o http examples/http.c && ./http [OPTIONS] [ADDRESS]
- * An HTTP/1.1 server: GET / is a line of text, POST /echo gives the body back while it arrives.
- * A request is parsed in place, line by line; replies gather in `out` until nothing more can be answered
- * without waiting. What is not plainly right by RFC 9112 is refused and its connection closed, so that no
- * proxy before it sees other requests than it does: 400, 408 (too slow), 413 (body), 414 (line: the RFC
- * demands it), 431 (head), 501 (chunked). SIGINT and SIGTERM cancel the connections: one that waits for a
- * request ends, one at work is shielded and ends behind its last answer; after --grace, or at a second
- * signal, all end. Beyond --limit connections the others wait in the kernel's queue. */
+ * An HTTP/1.1 server: GET / is a line of text, POST /echo gives the body back while it arrives. A request is parsed
+ * in place, line by line; replies gather in `out` until nothing more can be answered without waiting. What is not
+ * plainly right by RFC 9112 is refused and its connection closed, so that no proxy before it sees other requests than
+ * it does: 400, 408 (too slow), 413 (body), 414 (line: the RFC demands it), 431 (head), 501 (chunked). SIGINT and
+ * SIGTERM cancel: a connection that waits for a request ends, one at work is shielded and ends behind its last answer;
+ * after --grace, or at a second signal, all end. Beyond --limit connections the others wait in the kernel's queue. */
 #define EXEC_IMPLEMENTATION
 #include "../exec_net.h"
-#include <signal.h>
 #include <stdio.h>
-#include <stdlib.h>
 #include <sys/resource.h>
-#include <sys/socket.h>
-#include <time.h>
 
-enum { LINE_BYTES = 4096, HEAD_BYTES = 8192, IN_BYTES = 16384, BATCH_BYTES = 4096, OUT_BYTES = IN_BYTES + 2 * BATCH_BYTES };
+enum { LINE_BYTES = 4096, HEAD_BYTES = 8192, IN_BYTES = 16384, BATCH_BYTES = 4096, OUT_BYTES = 24576 };
 static struct { long long idle, grace, limit, body; } option = { 60, 10, 0, 1 << 20 };
 static int stopping;
-
 static const char OK[] = "200 OK", BAD[] = "400 Bad Request", MISSING[] = "404 Not Found",
     METHOD[] = "405 Method Not Allowed", SLOW[] = "408 Request Timeout", BODY[] = "413 Content Too Large",
     LINE[] = "414 URI Too Long", HEAD[] = "431 Request Header Fields Too Large", CODING[] = "501 Not Implemented";
 
 typedef struct request {
-    const char *method, *path, *allow;
+    const char *method, *path;
     const char *status;         /* why it is refused, or of a whole one; NULL: more of its head must come */
     long long length;           /* of the body, as far as it was not passed on */
     size_t at;                  /* parsed so far */
@@ -43,22 +37,12 @@ typedef struct peer {
 /* What parses gives the status of a refusal, or NULL. */
 static const char *parse_number(const char *s, long long *number) {
     size_t digits = strspn(s, "0123456789");
-    if (!digits || s[digits]) return BAD;
-    *number = digits < 19 ? atoll(s) : LLONG_MAX;
-    return NULL;
+    *number = !digits || s[digits] ? -1 : digits < 19 ? atoll(s) : LLONG_MAX;
+    return *number < 0 ? BAD : NULL;
 }
 
 static int is_token(const char *s) {
     return *s && !s[strspn(s, "!#$%&'*+-.^_`|~0123456789abcdefghijklmnopqrstuvwxyzABCDEFGHIJKLMNOPQRSTUVWXYZ")];
-}
-
-/* Is the word in a list such as "close, TE"? */
-static int lists(const char *list, const char *word) {
-    for (size_t n; *(list += strspn(list, ", \t")); list += n) {
-        n = strcspn(list, ", \t");
-        if (n == strlen(word) && strncasecmp(list, word, n) == 0) return 1;
-    }
-    return 0;
 }
 
 static const char *parse_first(request *r, char *line) {
@@ -68,8 +52,7 @@ static const char *parse_first(request *r, char *line) {
     *target++ = *version = 0;
     target[strcspn(target, "?")] = 0;
     r->method = line;
-    if (strncasecmp(target, "http://", 7) == 0 && !*(target += 7 + strcspn(target + 7, "/"))) r->path = "/";
-    else r->path = target;
+    r->path = strncasecmp(target, "http://", 7) ? target : *(target += 7 + strcspn(target + 7, "/")) ? target : "/";
     return is_token(line) && *r->path == '/' ? NULL : BAD;
 }
 
@@ -82,20 +65,21 @@ static const char *parse_field(request *r, char *line) {
     if (strcasecmp(line, "Host") == 0) return r->hosts++ || value[strcspn(value, " \t,/")] ? BAD : NULL;
     if (strcasecmp(line, "Content-Length") == 0) return r->lengths++ ? BAD : parse_number(value, &r->length);
     if (strcasecmp(line, "Transfer-Encoding") == 0) return CODING;
-    if (strcasecmp(line, "Expect") == 0) r->expects = lists(value, "100-continue");
-    if (strcasecmp(line, "Connection") == 0) r->close |= lists(value, "close"), r->keep |= lists(value, "keep-alive");
+    if (strcasecmp(line, "Expect") == 0) r->expects = strcasecmp(value, "100-continue") == 0;
+    if (strcasecmp(line, "Connection") == 0)
+        for (char *left, *word = strtok_r(value, ", \t", &left); word; word = strtok_r(NULL, ", \t", &left))
+            r->close |= strcasecmp(word, "close") == 0, r->keep |= strcasecmp(word, "keep-alive") == 0;
     return NULL;
 }
 
-/* Behind the last line. */
-static const char *parse_end(request *r) {
-    int post = strcmp(r->method, "POST") == 0, get = strcmp(r->method, "GET") == 0 || strcmp(r->method, "HEAD") == 0;
-    int echo = strcmp(r->path, "/echo") == 0;
+static const char *parse_last(request *r) {
+    int echo = strcmp(r->path, "/echo") == 0, get = strcmp(r->method, "GET") == 0 || strcmp(r->method, "HEAD") == 0;
     if (r->minor && !r->hosts) return BAD;
     if (r->length > option.body) return BODY;
     r->whole = 1;
-    r->allow = echo ? "Allow: POST\r\n" : "Allow: GET, HEAD\r\n";
-    return !echo && strcmp(r->path, "/") ? MISSING : (echo ? post : get) ? OK : METHOD;
+    r->expects &= r->minor && r->length;
+    if (!echo && strcmp(r->path, "/")) return MISSING;
+    return (echo ? strcmp(r->method, "POST") == 0 : get) ? OK : METHOD;
 }
 
 /* Takes the lines that are there, up to the empty one. */
@@ -111,7 +95,7 @@ static const char *parse_head(request *r, char *in, size_t have) {
         *c = 0;
         r->at = upto + 1;
         if (*line) r->status = r->method ? parse_field(r, line) : parse_first(r, line);
-        else if (r->method) r->status = parse_end(r);       /* an empty line before a request is nothing */
+        else if (r->method) r->status = parse_last(r);      /* an empty line before a request is nothing */
     }
     return r->status;
 }
@@ -124,53 +108,48 @@ static exec_future *flush(peer *p) {
 
 /* Is anything here behind the first `end` bytes? */
 static int more(const peer *p, size_t end) {
-    char next;
-    return p->have > end || (p->have == end && recv(p->fd, &next, 1, MSG_PEEK | MSG_DONTWAIT) == 1);
+    return p->have > end || (p->have == end && recv(p->fd, &(char){ 0 }, 1, MSG_PEEK | MSG_DONTWAIT) == 1);
 }
 
 /* Has the request come, and as much of its body as there is room for? Or is it refused? */
 static int arrived(request *r, peer *p) {
     if (!r->status && !(r->status = parse_head(r, p->in, p->have))) return 0;
-    if (r->whole && r->expects && r->minor && r->length)
-        p->used += (size_t)sprintf(p->out + p->used, "HTTP/1.1 100 Continue\r\n\r\n");
+    if (r->whole && r->expects) p->used += (size_t)sprintf(p->out + p->used, "HTTP/1.1 100 Continue\r\n\r\n");
     r->expects = 0;
     return !r->whole || p->have == IN_BYTES || (long long)(p->have - r->at) >= r->length;
 }
 
 /* Puts the reply, but for the body of an echo. */
 static void reply(request *r, peer *p) {
-    time_t now = time(NULL);
     char date[32], text[64];
     int n = sprintf(text, "%s\n", r->status == OK ? "Hello from exec.h" : r->status);
-    strftime(date, sizeof date, "%a, %d %b %Y %H:%M:%S GMT", gmtime(&now));
+    strftime(date, sizeof date, "%a, %d %b %Y %H:%M:%S GMT", gmtime(&(time_t){ time(NULL) }));
     if (!r->whole) r->length = 0;                   /* what follows a refusal is no body, and no request */
     r->echo = r->status == OK && r->path[1];
     p->keep = r->whole && !r->close && (r->minor || r->keep) && (!stopping || more(p, r->at + (size_t)r->length));
     p->used += (size_t)sprintf(p->out + p->used, "HTTP/1.1 %s\r\nDate: %s\r\nContent-Type: text/plain\r\n"
         "Content-Length: %lld\r\n%s%s\r\n%s", r->status, date, r->echo ? r->length : n,
-        r->status == METHOD ? r->allow : "", !p->keep ? "Connection: close\r\n" : r->minor ? "" : "Connection: keep-alive\r\n",
+        r->status != METHOD ? "" : r->path[1] ? "Allow: POST\r\n" : "Allow: GET, HEAD\r\n",
+        !p->keep ? "Connection: close\r\n" : r->minor ? "" : "Connection: keep-alive\r\n",
         r->echo || (r->method && strcmp(r->method, "HEAD") == 0) ? "" : text);
 }
 
 /* Passes the body on, as far as it has come: an echo gives it back, anything else forgets it. */
 static void pass(request *r, peer *p) {
     size_t n = r->length < (long long)p->have ? (size_t)r->length : p->have;
-    memcpy(p->out + p->used, p->in, n);
-    if (r->echo) p->used += n;
+    if (r->echo) memcpy(p->out + p->used, p->in, n), p->used += n;
     memmove(p->in, p->in + n, p->have -= n);
     r->length -= (long long)n;
 }
 
-/* Takes one request and answers it. */
-typedef struct { EXEC_FRAME; peer *p; request r; int64_t deadline; } exchange;
+typedef struct { EXEC_FRAME; peer *p; request r; int64_t end; } exchange;
 EXEC_ASYNC(exchange) {
-    peer *const p = self->p;
-    request *const r = &self->r;
+    peer *const p = self->p; request *const r = &self->r;
     EXEC_BEGIN;
-    self->deadline = exec_deadline(cx->exec, EXEC_SEC(option.idle));
+    self->end = exec_deadline(cx->exec, EXEC_SEC(option.idle));
     while (!arrived(r, p)) {
         EXEC_TRY(flush(p));                         /* it may wait for our answer before it sends on */
-        EXEC_AWAIT(exec_timeout_at(&p->limit, exec_read(&p->io, p->fd, p->in + p->have, IN_BYTES - p->have), self->deadline));
+        EXEC_AWAIT(exec_timeout_at(&p->limit, exec_read(&p->io, p->fd, p->in + p->have, IN_BYTES - p->have), self->end));
         if (p->limit.expired) r->status = SLOW, r->whole = 0;
         else if (EXEC_RESULT(&p->limit) > 0) p->have += (size_t)EXEC_RESULT(&p->limit);
         else EXEC_RETURN(-ENODATA);                 /* it left */
@@ -210,6 +189,7 @@ EXEC_ASYNC(connection, p.in) {
 typedef struct { EXEC_FRAME; int listener, fd; exec_group crew; exec_io io; } server;
 EXEC_ASYNC(server) {
     EXEC_BEGIN;
+    self->crew.collect = 1;                         /* one that fails is no reason to end the others */
     for (;;) {
         EXEC_TRY(exec_group_room(&self->crew));
         EXEC_TRY(exec_accept(&self->io, self->listener));
@@ -217,20 +197,19 @@ EXEC_ASYNC(server) {
             exec_close_fd(cx->exec, (int)EXEC_RESULT(&self->io));       /* no memory: refuse this one */
     }
     EXEC_FINALLY;                                   /* the stop: who has connected by now is still served */
-    stopping = 1;
-    while ((self->fd = accept4(self->listener, NULL, NULL, SOCK_CLOEXEC | SOCK_NONBLOCK)) >= 0)
+    for (stopping = 1; (self->fd = accept4(self->listener, NULL, NULL, SOCK_CLOEXEC | SOCK_NONBLOCK)) >= 0; )
         if (EXEC_GROUP_SPAWN(&self->crew, connection, .p.fd = self->fd) < 0) exec_close_fd(cx->exec, self->fd);
     exec_close_fd(cx->exec, self->listener);
     EXEC_END;                                       /* cancels the crew and waits for it */
 }
 
-typedef struct { EXEC_FRAME; exec_handle *server; exec_handle_op over; exec_signal_op signals[2]; exec_select_op first; } stop;
+typedef struct { EXEC_FRAME; exec_handle *server; exec_handle_op over; exec_signal_op sig[2]; exec_select_op op; } stop;
 EXEC_ASYNC(stop) {
     EXEC_BEGIN;
     for (;;) {
-        EXEC_TRY(exec_select(&self->first, exec_handle_join(&self->over, self->server),
-                             exec_signal(&self->signals[0], SIGINT), exec_signal(&self->signals[1], SIGTERM)));
-        if (EXEC_RESULT(&self->first) == 0) break;
+        EXEC_TRY(exec_select(&self->op, exec_handle_join(&self->over, self->server),
+                             exec_signal(&self->sig[0], SIGINT), exec_signal(&self->sig[1], SIGTERM)));
+        if (EXEC_RESULT(&self->op) == 0) break;
         if (exec_handle_abort(self->server) < 0) exec_handle_kill(self->server);   /* the second signal */
     }
     EXEC_END;
@@ -243,12 +222,9 @@ static int usage(int asked) {
 }
 
 int main(int argc, char **argv) {
-    const char *address = "127.0.0.1:8080";
-    char text[EXEC_ADDRESS_BYTES];
-    struct rlimit files;
-    exec_handle handle;
-    exec_opts opts = { .handle = &handle };
-    exec ex; exec_net net; int fd, status;
+    const char *address = "127.0.0.1:8080"; char text[EXEC_ADDRESS_BYTES];
+    exec ex; exec_net net; exec_handle handle; exec_opts opts = { .handle = &handle };
+    struct rlimit files; int fd, status;
     for (int i = 1; i < argc; i++) {
         long long *value = !strcmp(argv[i], "--idle") ? &option.idle : !strcmp(argv[i], "--grace") ? &option.grace
             : !strcmp(argv[i], "--limit") ? &option.limit : !strcmp(argv[i], "--body") ? &option.body : NULL;
@@ -257,15 +233,16 @@ int main(int argc, char **argv) {
         else return usage(argc == 2 && (!strcmp(argv[1], "--help") || !strcmp(argv[1], "-h")));
     }
     if (getrlimit(RLIMIT_NOFILE, &files) == 0) files.rlim_cur = files.rlim_max, (void)setrlimit(RLIMIT_NOFILE, &files);
-    exec_config config = { .cleanup_ns = EXEC_SEC(option.grace) / 2 };     /* who is cancelled is killed after 1 to 2 of it */
+    exec_config config = { .cleanup_ns = EXEC_SEC(option.grace) / 2 };   /* kills what is cancelled, after 1 to 2 */
     if ((status = exec_init(&ex, &config)) == 0 && (status = exec_net_attach(&net, &ex, NULL)) == 0
-        && (status = fd = exec_listen(&ex, address, NULL)) >= 0 && (status = exec_local_address(fd, text, sizeof text)) == 0
-        && (status = EXEC_SPAWN(&ex, &opts, server, .listener = fd, .crew.limit = (unsigned)option.limit, .crew.collect = 1)) == 0
+        && (status = fd = exec_listen(&ex, address, NULL)) >= 0
+        && (status = exec_local_address(fd, text, sizeof text)) == 0
+        && (status = EXEC_SPAWN(&ex, &opts, server, .listener = fd, .crew.limit = (unsigned)option.limit)) == 0
         && (status = EXEC_SPAWN(&ex, NULL, stop, .server = &handle)) == 0
-        && (status = exec_turn(&ex)) >= 0) {            /* from here on signals stop it */
+        && (status = exec_turn(&ex)) >= 0) {                    /* from here on signals stop it */
         printf("listening on %s\n", text);
         fflush(stdout);
-        status = exec_run(&ex);
+        if ((status = exec_run(&ex)) == 0 && handle.state != EXEC_STATE_CANCELLED) status = (int)handle.result;
         exec_destroy(&ex, EXEC_SEC(1));
     }
     if (status < 0) fprintf(stderr, "http: %s: %s\n", address, exec_strerror(status));
