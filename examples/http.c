@@ -142,14 +142,14 @@ static void pass(request *r, peer *p) {
     r->length -= (long long)n;
 }
 
-typedef struct { EXEC_FRAME; peer *p; request r; int64_t end; } exchange;
+typedef struct { EXEC_FRAME; peer *p; request r; int64_t by; } exchange;
 EXEC_ASYNC(exchange) {
     peer *const p = self->p; request *const r = &self->r;
     EXEC_BEGIN;
-    self->end = exec_deadline(cx->exec, EXEC_SEC(option.idle));
+    self->by = exec_deadline(cx->exec, EXEC_SEC(option.idle));
     while (!arrived(r, p)) {
         EXEC_TRY(flush(p));                         /* it may wait for our answer before it sends on */
-        EXEC_AWAIT(exec_timeout_at(&p->limit, exec_read(&p->io, p->fd, p->in + p->have, IN_BYTES - p->have), self->end));
+        EXEC_AWAIT(exec_timeout_at(&p->limit, exec_read(&p->io, p->fd, p->in + p->have, IN_BYTES - p->have), self->by));
         if (p->limit.expired) r->status = SLOW, r->whole = 0;
         else if (EXEC_RESULT(&p->limit) > 0) p->have += (size_t)EXEC_RESULT(&p->limit);
         else EXEC_RETURN(-ENODATA);                 /* it left */

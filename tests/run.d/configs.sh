@@ -29,6 +29,7 @@ symbols             every public function and macro is used by a test
 coverage            every public function was entered by a test (gcov)
 nomalloc-symbols    EXEC_NO_MALLOC: undefined symbols from tests/allowed-symbols.txt only
 examples            each example by its one command, and a smoke test; what README.md and the headers show
+acceptance-http     http.c against sockets, ab, wrk and curl: byte for byte, under load, stopped, mutated
 steady-state        echo: no heap call, no epoll_ctl, no read into EAGAIN; an idle executor is silent
 counts              instructions per resume (callgrind); no atomic instruction in a local wake
 meson               as a subproject, installed with pkg-config, and built for itself
