@@ -466,7 +466,7 @@ static void exec__backend_file(exec_fd_slot *s, int fd, int flags) {
 #ifdef O_DIRECT
     if (flags & O_DIRECT) return;               /* a pipe of packets */
 #endif
-    (void)flags;
+    (void)s; (void)fd; (void)flags;
 #ifdef F_GETPIPE_SZ
     if (EXEC_SYS_FCNTL(fd, F_GETPIPE_SZ) > 0) s->kind = EXEC__FD_PIPE;
 #endif
