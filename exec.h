@@ -4,8 +4,8 @@
  *
  * A coroutine is a struct (its frame) and a function that the macros turn into a state machine. A
  * task is a coroutine that the executor schedules. One thread runs an executor; other threads wake
- * its tasks. Nothing allocates but a spawn from the heap, the first waker of a task, the first remote
- * and exec_oneshot_create.
+ * its tasks. Nothing allocates but a spawn from the heap or into a growing pool, the first waker of a
+ * task, the first remote and exec_oneshot_create.
  *
  * DO THIS
  *     #define EXEC_IMPLEMENTATION       in ONE .c file, before its first #include
@@ -53,6 +53,10 @@
  *     its cell. (trap_06_*)
  *  7. A local wake, a resume, a select, a join, a timer use no atomic instruction and no heap.
  *     (trap_09_*)
+ *  8. A group runs no more tasks at once than its limit; each that was spawned begins, also when it is
+ *     cancelled, so that it releases what it was given. (five_tasks_with_a_limit_of_two_run_two_two_one,
+ *     every_way_out_starts_those_held_back_so_that_they_release, random_trees)
+ *  9. A child of fork(2) that calls exec_forked takes nothing from its parent's executor. (test_fork.c)
  *
  * OPTIONS (define as 0 or 1 before every include)
  *  EXEC_DEBUG       0  ownership, double awaits, locals across an await; slow    same in all files
@@ -173,10 +177,12 @@
 #ifdef __cplusplus
 #define EXEC__EXTERN extern "C"
 #define EXEC__ALIGNOF(T) alignof(T)
+#define EXEC__STATIC_ASSERT static_assert
 extern "C" {
 #else
 #define EXEC__EXTERN extern
 #define EXEC__ALIGNOF(T) _Alignof(T)
+#define EXEC__STATIC_ASSERT _Static_assert
 #endif
 
 /* What a programming error does. `what` says what was done wrong and what to do instead. */
@@ -213,6 +219,7 @@ typedef struct exec_handle exec_handle;
 typedef struct exec_pool exec_pool;
 typedef struct exec_store exec_store;
 typedef struct exec_group exec_group;
+typedef struct exec_local exec_local;
 typedef struct exec_cell exec_cell;
 typedef struct exec_port exec_port;
 typedef struct exec_driver exec_driver;
@@ -278,7 +285,8 @@ enum {
     EXEC__T_STARTED = 64,
     EXEC__T_CANCELLING = 128,       /* in the list of the cancelling */
     EXEC__T_GENERATION = 256,       /* parity of the sweep that met it first */
-    EXEC__T_GONE = 512      /* over, but still linked in the ready queue */
+    EXEC__T_GONE = 512,     /* over, but still linked in the ready queue */
+    EXEC__T_HELD = 1024     /* by its group's limit: QUEUED there, not in the ready queue */
 };
 
 /* What a poll has left. One store begins it. */
@@ -350,6 +358,10 @@ static inline exec_poll exec_poll_child(exec_cx *cx, exec_future *f, exec_future
    returns exec_pending. For leaves that can be ready at once for ever. */
 static inline int exec_spend(exec_cx *cx);
 
+/* Nonzero when preempt_ns (exec_config) have gone by since it was first called in this turn, by whichever
+   task: io and timers wait, so yield. Reads the clock. Owner's thread. */
+EXEC_API int exec_yield_if_needed(exec_cx *cx);
+
 /* Schedules a task for another poll. O(1), no atomic; while it runs: once more; twice: polls once.
    Owner's thread; the task must not be over (a leaf that ends or is cancelled forgets it). */
 EXEC_API void exec_wake(exec_task *task);
@@ -412,6 +424,9 @@ static inline int exec_strand_started(const exec_strand *s) {
 /* Lets the other ready tasks run. */
 #define EXEC_YIELD EXEC__POINT(exec__yield(cx, exec__f), EXEC__UID, )
 
+/* The same if preempt_ns of this turn are used up, as exec_yield_if_needed says: for loops that compute. */
+#define EXEC_YIELD_IF_NEEDED EXEC__POINT(exec_yield_if_needed(cx) && exec__yield(cx, exec__f), EXEC__UID, )
+
 /* Waits until the condition holds; it is evaluated on each wake of the task. Never spins. */
 #define EXEC_WAIT_UNTIL(condition) EXEC__WAIT(condition, EXEC__UID)
 
@@ -429,7 +444,7 @@ static inline int exec_strand_started(const exec_strand *s) {
 /* Lives in its store from claim to completion. */
 struct exec_task {
     exec_strand strand;         /* the root's chain of frames */
-    exec_task *next;            /* in the ready queue */
+    exec_task *next;            /* in the ready queue, or among those that its group holds back */
     exec_store *store;          /* where it goes when it is over; knows the executor */
     exec_task *list_next;       /* of the executor's tasks; a group's stand side by side */
     exec_task *list_prev;
@@ -448,27 +463,42 @@ struct exec_store {
    static EXEC_SLOT(echo) slot;  ... zeroed before its first use. */
 #define EXEC_SLOT(T) struct { exec_task task; T frame; }
 
-/* Fixed slots in the caller's memory; claim and release are O(1), and a slot is free at once when its
-   task is over. Lives longer than its tasks; serves one executor at a time. */
+/* Slots of one size, in the caller's memory or in chunks that grow; claim and release are O(1), and a slot is
+   free at once when its task is over. Lives longer than its tasks; serves one executor at a time. */
 struct exec_pool {
     exec_store store;
-    unsigned char *memory;
+    unsigned char *memory;      /* the newest chunk; all of a fixed pool */
     size_t slot_bytes;
-    size_t slots, fresh;        /* in all; never used yet: the last so many */
+    size_t slots, fresh;        /* there; never used yet: the last so many */
     size_t live;
     void *free_list;
+#if !EXEC_NO_MALLOC
+    struct exec__chunk *chunks;
+    size_t slots_per_chunk;     /* 0: a fixed pool */
+    size_t slots_max, growth;   /* in all; so many of them have no chunk yet */
+#endif
 };
 /* `memory` is aligned as its slots are; bytes / slot_bytes slots. 0; -EINVAL: NULL, too small for one
    slot, or not aligned. Any thread. O(1).
        static EXEC_SLOT(echo) slots[1000];
        exec_pool_init(&pool, slots, sizeof slots, sizeof *slots); */
 EXEC_API int exec_pool_init(exec_pool *pool, void *memory, size_t bytes, size_t slot_bytes);
+#if !EXEC_NO_MALLOC
+/* Up to slots_max slots (0: no limit). A claim that finds none free takes slots_per_chunk more from the
+   allocator of its executor, aligned as an EXEC_SLOT of slot_bytes may need it; they stay until
+   exec_pool_free. 0; -EINVAL: a slot too small or not aligned, no slots in a chunk, or too many. Any thread.
+       exec_pool_init_growing(&pool, sizeof(EXEC_SLOT(echo)), 64, 0); */
+EXEC_API int exec_pool_init_growing(exec_pool *pool, size_t slot_bytes, size_t slots_per_chunk, size_t slots_max);
+/* Gives the chunks back, also after exec_destroy; the pool is as new. 0; -EBUSY: a task lives in it;
+   -EINVAL: a fixed pool. Owner's thread. O(chunks; and the ready queue, where tasks that are over wait). */
+EXEC_API int exec_pool_free(exec_pool *pool);
+#endif
 
 typedef struct exec_opts {
     exec_pool *pool;            /* a slot of this pool */
     void *storage;              /* or this EXEC_SLOT, zeroed before its first use */
     size_t storage_bytes;
-    exec_handle *handle;        /* receives the handle */
+    exec_handle *handle;        /* receives the handle; need not be zeroed, must not be linked */
     const char *name;           /* kept in the handle; shown by exec_dump */
     exec_cell *cell;            /* storage of the task's waker cell, zeroed before its first use:
                                    EXEC_NO_MALLOC needs it for wakers */
@@ -495,7 +525,8 @@ EXEC_API int exec_claim_error(const exec *ex);
    for ever. A zeroed handle is one of no task. */
 typedef enum exec_state {
     EXEC_STATE_NONE, EXEC_STATE_IDLE, EXEC_STATE_SCHEDULED, EXEC_STATE_RUNNING,
-    EXEC_STATE_CANCELLING, EXEC_STATE_COMPLETED, EXEC_STATE_CANCELLED, EXEC_STATE_DETACHED
+    EXEC_STATE_CANCELLING, EXEC_STATE_COMPLETED, EXEC_STATE_CANCELLED, EXEC_STATE_DETACHED,
+    EXEC_STATE_WAITING          /* its group's limit holds it back */
 } exec_state;
 
 struct exec_handle {
@@ -513,7 +544,8 @@ EXEC_API intptr_t exec_handle_result(const exec_handle *h);
 /* Asks for EXEC_CANCEL. 0, or -EALREADY (was asked before, or the root is in its cleanup, or it is
    over, or no task), or -EINVAL (claimed, not started): nothing changes then. From a poll: the target
    unwinds when the queue reaches it; from outside: before this returns, as far as no cleanup awaits. O(1)
-   besides; a task in exec_opts.storage that was queued and is over leaves the queue in O(its length). */
+   besides; a task in exec_opts.storage that was queued and is over leaves the queue in O(its length), and
+   one that its group holds back begins, so that what was spawned in is released, in O(those held). */
 EXEC_API int exec_handle_abort(exec_handle *h);
 /* Asks for EXEC_KILL, also in a cleanup: its awaits end with -ECANCELED. Else as exec_handle_abort;
    -EALREADY: was asked for EXEC_KILL before, or it is over. */
@@ -534,54 +566,115 @@ typedef struct exec_failure { const char *name; const char *file; intptr_t resul
 
 /* ------------------------------------------------------------------------------------- combinators */
 
-/* Up to 4 branches have their strands inline; more: exec_select_n, exec_join_n with strands of yours,
-   which live as long as the op. */
+/* Up to 4 branches have their strands inline; more: the _n calls with strands of yours, which live as
+   long as the op. Their futures array is read by the call only. A branch is polled whenever the op is,
+   in the order of the arguments; the values are in the branches' own ops. */
 typedef struct exec_branches_op {
     exec_future fut;
     exec_strand *strands;
     unsigned count;
-    int winner;                 /* of a select, or -1 */
+    int winner;                 /* of a select or race, or -1 */
+    unsigned begin;             /* the branch that is polled first: of exec_select_fair */
+    unsigned kind;              /* EXEC__SELECT ... */
     exec_strand inline_strands[4];
 } exec_branches_op;
 typedef exec_branches_op exec_select_op;
+typedef exec_branches_op exec_race_op;
 typedef exec_branches_op exec_join_op;
+enum { EXEC__SELECT, EXEC__FAIR, EXEC__RACE, EXEC__JOIN };
 
 /* exec_select(op, a, b, ...): the first that is ready, biased to the first argument; the others are
    unwound before it is ready. Result: its index; its value is in its op. -EINVAL: of none. */
-#define exec_select(op, ...) EXEC__BRANCHES(exec__select_, op, __VA_ARGS__)
+#define exec_select(op, ...) EXEC__BRANCHES(EXEC__SELECT, "exec_select", op, __VA_ARGS__)
 EXEC_API EXEC__MUST_USE exec_future *exec_select_n(exec_select_op *op, exec_strand *strands,
                                     exec_future *const *futures, unsigned count);
-/* exec_join(op, a, b, ...): all. Result: 0, or the first error that came; the others run on. The
-   futures array of the _n calls is read by the call only. */
-#define exec_join(op, ...) EXEC__BRANCHES(exec__join_, op, __VA_ARGS__)
+/* exec_select_fair(op, a, b, ...): the same without the bias: each await of the op begins to poll one
+   behind its last winner, so of n branches that are always ready each wins every n-th await. The op is
+   zeroed before its first use, and keeps the place from one await to the next. */
+#define exec_select_fair(op, ...) EXEC__BRANCHES(EXEC__FAIR, "exec_select_fair", op, __VA_ARGS__)
+EXEC_API EXEC__MUST_USE exec_future *exec_select_fair_n(exec_select_op *op, exec_strand *strands,
+                                    exec_future *const *futures, unsigned count);
+/* exec_race(op, a, b, ...): the first that succeeds, with a result >= 0; the others are unwound before it
+   is ready. Result: its index, or when all have failed the last error that came. -EINVAL: of none. */
+#define exec_race(op, ...) EXEC__BRANCHES(EXEC__RACE, "exec_race", op, __VA_ARGS__)
+EXEC_API EXEC__MUST_USE exec_future *exec_race_n(exec_race_op *op, exec_strand *strands,
+                                  exec_future *const *futures, unsigned count);
+/* exec_join(op, a, b, ...): all. Result: 0, or the first error that came; the others run on. */
+#define exec_join(op, ...) EXEC__BRANCHES(EXEC__JOIN, "exec_join", op, __VA_ARGS__)
 EXEC_API EXEC__MUST_USE exec_future *exec_join_n(exec_join_op *op, exec_strand *strands,
                                   exec_future *const *futures, unsigned count);
 
 /* GROUPS: children that cannot outlive the frame. A zeroed member of a coroutine's frame; the first
    EXEC_GROUP_SPAWN makes that frame a scope: on each way out it cancels and drains its groups before
-   it is ready. The first child that fails cancels its siblings and is the join's result. */
+   it is ready. The first child that fails cancels its siblings and is the join's result; with `collect`
+   the siblings run on. A group that is never joined is cancelled at EXEC_END, perhaps before its
+   children begin (then they run to their first suspension, and unwind there).
+
+   With a `limit`, a spawn beyond it makes the child at once (its arguments are moved in, and -ENOMEM comes
+   now) but starts it when another one ends, first come first served. A cancel starts those held back, so that
+   each releases in its EXEC_FINALLY what it was given. Who would rather wait than claim asks for room:
+
+       typedef struct { EXEC_FRAME; int id; exec_group crew; } crawl;     // 1000 pages, 8 at a time
+       EXEC_ASYNC(crawl) {
+           EXEC_BEGIN;
+           self->crew.limit = 8;
+           self->crew.collect = 1;
+           for (; self->id < 1000; self->id++) {
+               EXEC_TRY(exec_group_room(&self->crew));
+               EXEC_GROUP_SPAWN(&self->crew, fetch, .id = self->id);
+           }
+           EXEC_AWAIT(exec_group_join(&self->crew));
+           printf("%u of 1000 failed\n", self->crew.failed);
+           EXEC_END;
+       } */
 struct exec_group {
-    exec_future fut;            /* of exec_group_join */
+    exec_future fut;            /* of exec_group_join or exec_group_room */
+    const exec_local *context;  /* yours, before the first spawn: see exec_local_set */
+    unsigned limit;             /* yours, before the first spawn: so many run at once; 0: all */
+    uint8_t collect;            /* yours, before the first spawn: an error does not cancel the siblings */
+    uint8_t level;
+    uint8_t in_scope;
+    uint8_t room_waits;
+    unsigned failed;            /* children that have, and failed spawns; counts on until you set it */
+    unsigned live, running;     /* children that are not over; those of them not held back */
+    exec_task *held;            /* the last of those held back, a ring through task->next */
     exec_group *next;           /* of the scope */
     exec_task *owner;
     exec_task *first[2];        /* its tasks: in the executor's list, and in that of the cancelling */
-    void *context;              /* yours; nothing here reads it */
     intptr_t error;             /* of the first child that failed */
     intptr_t saved;             /* the scope's pending result (first group only) */
-    unsigned live;
-    uint8_t level;
-    uint8_t in_scope;
 };
 /* EXEC_GROUP_SPAWN(group, T, .field = value, ...): in a coroutine; the result (as EXEC_SPAWN's) may be
    ignored: a failed spawn counts as a failed child. With opts: EXEC_GROUP_SPAWN_OPTS. */
 #define EXEC_GROUP_SPAWN(group, ...) EXEC_GROUP_SPAWN_OPTS(group, NULL, __VA_ARGS__)
 #define EXEC_GROUP_SPAWN_OPTS(...) EXEC__GROUP_SPAWN(__VA_ARGS__, )
 /* All of them: 0, or the first error; -ECANCELED if it was cancelled: then it cancels them and waits.
-   Ready, it leaves the group as new. Awaited by the task that spawned. */
+   Ready, it leaves the group as new, but for `failed` and what you set. Awaited by the task that spawned. */
 EXEC_API EXEC__MUST_USE exec_future *exec_group_join(exec_group *group);
+/* Until fewer than `limit` run: 0 (at once without a limit); the first error if a failure cancelled the
+   group, else -ECANCELED if it was cancelled. Awaited by the task that spawns, not while it joins. */
+EXEC_API EXEC__MUST_USE exec_future *exec_group_room(exec_group *group);
 /* Cancels them, with EXEC_CANCEL or EXEC_KILL; join waits for their cleanups, and until it is ready
    spawns into the group are -ECANCELED. Owner's thread. O(its tasks). */
 EXEC_API void exec_group_cancel(exec_group *group, unsigned level);
+
+/* TASK-LOCAL VALUES: a group's tasks, and the groups inside them, see what was put on the group; the task
+   that holds it does not. A detached task inherits nothing. A key is the address of any object of yours:
+       static char request_id;
+       exec_local_set(&self->crew, &self->local, &request_id, &self->id);     // before the spawn
+       int *id = (int *)exec_local_get(cx, &request_id);                      // in a task below it
+   The node lives beside the group, as long as its tasks. */
+struct exec_local {
+    const exec_local *outer;    /* of the same group, set before */
+    const void *key;
+    void *value;                /* may be changed at any time */
+};
+/* Puts a value on the group, before those of the same key that its tasks would see without it. Owner's
+   thread. O(values of the group). */
+EXEC_API void exec_local_set(exec_group *group, exec_local *node, const void *key, void *value);
+/* The value for the polled task, or NULL: of the innermost group that has one. Owner's thread. O(values
+   set on the groups that it is inside of, and these groups). */
+EXEC_API void *exec_local_get(const exec_cx *cx, const void *key);
 
 /* ---------------------------------------------------------------------------------------- executor */
 
@@ -606,6 +699,7 @@ typedef struct exec_config {
     int64_t spin_ns;                        /* look so long before parking; 0 */
     int64_t cleanup_ns;                     /* EXEC_CANCEL becomes EXEC_KILL after 1 to 2 of it; 0: never */
     int64_t stall_ns;                       /* log a poll that takes longer; 0: never (EXEC_DEBUG: 10 ms) */
+    int64_t preempt_ns;                     /* what exec_yield_if_needed leaves to a turn; 10 ms */
 #if !EXEC_NO_MALLOC
     /* Both or neither. Thread-safe if wakers leave the thread. */
     void *(*allocate)(void *user, size_t bytes, size_t align);
@@ -618,6 +712,7 @@ typedef struct exec_config {
 struct exec {
     exec_cx cx;
     exec_task *last;            /* of the ready queue, a ring */
+    int32_t process;            /* that made it */
     uint8_t turning, closing, stopping, armed, looked;
     uint8_t generation;
     int claim_error;
@@ -630,6 +725,7 @@ struct exec {
     uintptr_t owner;            /* thread */
     int64_t virtual_now;
     int64_t sweep_at;
+    int64_t preempt_at;         /* EXEC_NEVER until exec_yield_if_needed is called in this turn */
     exec_store heap, fixed;
     exec_config config;
     exec_counters counters;
@@ -643,6 +739,19 @@ EXEC_API int exec_init(exec *ex, const exec_config *config);
    After deadline_ns (EXEC_NEVER: no limit) with EXEC_KILL. 0; -ETIMEDOUT: something still owns a
    frame (nothing was freed; call again); -EDEADLK: called from inside a poll. */
 EXEC_API int exec_destroy(exec *ex, int64_t deadline_ns);
+/* What the child calls after fork(2), before anything else with an executor of the parent's: gives back what
+   the kernel would share with the parent (the eventfd, what the drivers hold) and forgets the tasks, without
+   their cleanups. Their memory stays, handles show EXEC_STATE_DETACHED, wakers, remotes and oneshots do
+   nothing. Every further call that starts, attaches or runs something is -ECANCELED, exec_destroy too, until
+   exec_init makes the executor new; so must be its pools, and storage is zeroed again. Descriptors
+   of its tasks are closed with close(2). After a fork inside a poll the child never returns from that
+   poll: it ends in exec(3), _exit, or a run of a new executor and _exit.
+   0; -EINVAL: this is the process that made it. The thread that forks is the owner's; not after vfork.
+
+   A child that uses the executor without it is an assertion in exec_run, exec_run_until and exec_destroy:
+   one getpid each. exec_turn, exec_prepare and each wait would pay it again and again: there only in
+   EXEC_DEBUG. O(tasks). */
+EXEC_API int exec_forked(exec *ex);
 /* Runs until no task is left: 0; exec_stop: 1; -EDEADLK, with a dump to the log, when every task
    waits and nothing can wake one, or inside a run of itself; the error of a failed wait. */
 EXEC_API int exec_run(exec *ex);
@@ -1089,24 +1198,25 @@ EXEC_API int exec__start(exec_future *root);
 EXEC_API void exec__drop(exec_future *root);
 EXEC_API void *exec__group_claim(exec_cx *cx, exec_future *frame, exec_group *group,
                                  const exec_opts *opts, const exec_type *type);
-EXEC_API EXEC__MUST_USE exec_future *exec__branches(exec_branches_op *op, const exec_type *type,
+EXEC_API EXEC__MUST_USE exec_future *exec__branches(exec_branches_op *op, unsigned kind,
                                                     exec_strand *strands, exec_future *const *futures,
                                                     unsigned count);
-EXEC_API EXEC__MUST_USE exec_future *exec__select4(exec_select_op *op, unsigned n, exec_future *a, exec_future *b,
-                                    exec_future *c, exec_future *d);
-EXEC_API EXEC__MUST_USE exec_future *exec__join4(exec_join_op *op, unsigned n, exec_future *a, exec_future *b,
-                                  exec_future *c, exec_future *d);
+EXEC_API EXEC__MUST_USE exec_future *exec__branches4(exec_branches_op *op, unsigned kind, unsigned n,
+                                                     exec_future *a, exec_future *b, exec_future *c,
+                                                     exec_future *d);
 
-/* exec__select_3(op, a, b, c); five or more do not exist: exec_select_n. */
-#define EXEC__BRANCHES(prefix, op, ...) EXEC__CAT(prefix, EXEC__COUNT(__VA_ARGS__))(op, __VA_ARGS__)
-#define exec__select_1(op, a) exec__select4(op, 1, a, NULL, NULL, NULL)
-#define exec__select_2(op, a, b) exec__select4(op, 2, a, b, NULL, NULL)
-#define exec__select_3(op, a, b, c) exec__select4(op, 3, a, b, c, NULL)
-#define exec__select_4(op, a, b, c, d) exec__select4(op, 4, a, b, c, d)
-#define exec__join_1(op, a) exec__join4(op, 1, a, NULL, NULL, NULL)
-#define exec__join_2(op, a, b) exec__join4(op, 2, a, b, NULL, NULL)
-#define exec__join_3(op, a, b, c) exec__join4(op, 3, a, b, c, NULL)
-#define exec__join_4(op, a, b, c, d) exec__join4(op, 4, a, b, c, d)
+/* exec__branches4(op, kind, 3, a, b, c, NULL) */
+#define EXEC__BRANCHES(kind, name, op, ...) \
+    EXEC__CAT(EXEC__BRANCHES_, EXEC__COUNT_BRANCHES(__VA_ARGS__))(kind, name, op, __VA_ARGS__)
+#define EXEC__BRANCHES_1(kind, name, op, a) exec__branches4(op, kind, 1, a, NULL, NULL, NULL)
+#define EXEC__BRANCHES_2(kind, name, op, a, b) exec__branches4(op, kind, 2, a, b, NULL, NULL)
+#define EXEC__BRANCHES_3(kind, name, op, a, b, c) exec__branches4(op, kind, 3, a, b, c, NULL)
+#define EXEC__BRANCHES_4(kind, name, op, a, b, c, d) exec__branches4(op, kind, 4, a, b, c, d)
+#define EXEC__BRANCHES_MANY(kind, name, op, ...) EXEC__EXTENSION ({ \
+        EXEC__STATIC_ASSERT(0, name " takes up to 4 branches: use " name "_n"); \
+        (exec_future *)NULL; })
+#define EXEC__COUNT_BRANCHES(...) EXEC__COUNT_(__VA_ARGS__, MANY, MANY, MANY, MANY, MANY, MANY, MANY, MANY, \
+                                               MANY, MANY, MANY, MANY, MANY, MANY, 4, 3, 2, 1, 0)
 
 /* ({ T *p = construct(frame); (*p) .field = value; &p->fut; }) */
 #define EXEC__CALL(frame, T, ...) EXEC__CALL_(EXEC__UID, frame, T, __VA_ARGS__)
@@ -1210,6 +1320,9 @@ extern "C" {
 #ifndef EXEC_SYS_CLOSE
 #define EXEC_SYS_CLOSE close
 #endif
+#ifndef EXEC_SYS_GETPID
+#define EXEC_SYS_GETPID getpid
+#endif
 #ifndef EXEC_SYS_CLOCK_GETTIME
 #define EXEC_SYS_CLOCK_GETTIME clock_gettime
 #endif
@@ -1311,6 +1424,10 @@ EXEC_API const char *exec_strerror(intptr_t result) {
         { ENOMEM, "no memory or no free slot" },
         { EACCES, "permission denied" },
         { EBUSY, "already in use by another one" },
+        { ENOENT, "no such file or program" },
+        { ENOEXEC, "not a program" },
+        { E2BIG, "too many arguments" },
+        { ECHILD, "not a child of this process, or somebody else has waited for it" },
         { EEXIST, "exists already" },
         { EINVAL, "invalid argument; an address is numeric, \"127.0.0.1:80\" or \"[::1]:80\": "
                   "resolve names first, with getaddrinfo(3) on another thread" },
@@ -1331,6 +1448,7 @@ EXEC_API const char *exec_strerror(intptr_t result) {
         { ECONNREFUSED, "nobody listens there" },
         { ENOTCONN, "not connected" },
         { ETIMEDOUT, "the time limit expired" },
+        { EDQUOT, "a quota is used up; of a backoff: no retry is left" },
         { EALREADY, "done or asked for already" },
         { ECANCELED, "cancelled" }
     };
@@ -1360,6 +1478,13 @@ EXEC_API int64_t exec_now(exec *ex) {
 /* A moment so long after another. */
 static int64_t exec__after(int64_t moment, int64_t ns) {
     return ns > EXEC_NEVER - moment ? EXEC_NEVER : moment + ns;
+}
+
+EXEC_API int exec_yield_if_needed(exec_cx *cx) {
+    exec *ex = cx->exec;
+    int64_t now = exec_now(ex);
+    if (ex->preempt_at == EXEC_NEVER) ex->preempt_at = exec__after(now, ex->config.preempt_ns);
+    return now >= ex->preempt_at;
 }
 
 EXEC_API int exec_clock_advance(exec *ex, int64_t ns) {
@@ -1509,88 +1634,110 @@ static void exec__branches_cancel(exec_branches_op *op, int but, unsigned level)
             exec_strand_cancel(&op->strands[i], level);
 }
 
-/* Polls, in order, each that was started and is not done; and starts the others if `start`. Returns
-   how many pend. Of a select the first that is ready cancels the others, before they are polled. */
-static unsigned exec__branches_poll(exec_cx *cx, exec_branches_op *op, int start, int select) {
-    unsigned pending = 0;
-    for (unsigned i = 0; i < op->count; i++) {
+/* A branch is over. 1: it wins, and the others are to end. */
+static int exec__branch_over(exec_branches_op *op, unsigned i, intptr_t result, int open) {
+    if (op->kind == EXEC__JOIN) {
+        if (result < 0 && op->fut.result >= 0) op->fut.result = result;
+        return 0;
+    }
+    if (op->kind == EXEC__RACE && result < 0) {
+        op->fut.result = result;
+        return 0;
+    }
+    if (!open) return 0;
+    op->winner = (int)i;
+    if (op->kind == EXEC__FAIR) op->begin = i + 1 < op->count ? i + 1 : 0;
+    return 1;
+}
+
+/* Polls, in order, each that was started and is not done; and starts the others if `open`: there is no
+   winner yet. Returns how many pend. Who wins cancels the others, before they are polled. */
+static unsigned exec__branches_poll(exec_cx *cx, exec_branches_op *op, int open) {
+    unsigned pending = 0, i = op->begin;
+    for (unsigned n = 0; n < op->count; n++, i = i + 1 < op->count ? i + 1 : 0) {
         exec_strand *s = &op->strands[i];
         exec_future *done;
-        if (exec_strand_done(s) || (!start && !exec_strand_started(s))) continue;
+        if (exec_strand_done(s) || (!open && !exec_strand_started(s))) continue;
         done = exec_strand_poll(cx, s);
         if (!done) {
             pending++;
-        } else if (select && start) {
-            op->winner = (int)i;
+        } else if (exec__branch_over(op, i, done->result, open)) {
             exec__branches_cancel(op, op->winner, EXEC_CANCEL);
-            return exec__branches_poll(cx, op, 0, select);
-        } else if (!select && done->result < 0 && op->fut.result >= 0) {
-            op->fut.result = done->result;
+            return exec__branches_poll(cx, op, 0);
         }
     }
     return pending;
 }
 
-static exec_poll exec__select_poll(exec_cx *cx, exec_future *f) {
+static intptr_t exec__branches_result(const exec_branches_op *op) {
+    if (op->kind == EXEC__JOIN) return op->fut.result;
+    if (op->winner >= 0) return op->winner;
+    return exec_canceled(&op->fut) ? -ECANCELED : op->fut.result;
+}
+
+static exec_poll exec__combinator_poll(exec_cx *cx, exec_future *f) {
     exec_branches_op *op = (exec_branches_op *)(void *)f;
-    if (!op->count) return exec_ready(f, -EINVAL);
+    if (!op->count && op->kind != EXEC__JOIN) return exec_ready(f, -EINVAL);
     if (exec_canceled(f)) exec__branches_cancel(op, -1, cx->strand->level);
-    if (exec__branches_poll(cx, op, op->winner < 0 && !exec_canceled(f), 1)) return exec_pending(cx, f);
+    if (exec__branches_poll(cx, op, op->winner < 0 && !exec_canceled(f))) return exec_pending(cx, f);
 #if EXEC_DEBUG
     for (unsigned i = 0; i < op->count; i++)    /* one that never started may be awaited elsewhere */
         if (!exec_strand_started(&op->strands[i])) exec__clear(op->strands[i].leaf, EXEC__F_ROOT);
 #endif
-    return exec_ready(f, op->winner >= 0 ? op->winner : -ECANCELED);
+    return exec_ready(f, exec__branches_result(op));
 }
 
-static exec_poll exec__join_poll(exec_cx *cx, exec_future *f) {
-    exec_branches_op *op = (exec_branches_op *)(void *)f;
-    if (exec_canceled(f)) exec__branches_cancel(op, -1, cx->strand->level);
-    if (exec__branches_poll(cx, op, !exec_canceled(f), 0)) return exec_pending(cx, f);
-    return exec_ready(f, f->result);
-}
+static const exec_type exec__combinators[] = {  /* by kind */
+    { exec__combinator_poll, NULL, exec__branch_list, "select", __FILE__, 0, 0, 0 },
+    { exec__combinator_poll, NULL, exec__branch_list, "select_fair", __FILE__, 0, 0, 0 },
+    { exec__combinator_poll, NULL, exec__branch_list, "race", __FILE__, 0, 0, 0 },
+    { exec__combinator_poll, NULL, exec__branch_list, "join", __FILE__, 0, 0, 0 } };
 
-static const exec_type exec__select_type = {
-    exec__select_poll, NULL, exec__branch_list, "select", __FILE__, 0, 0, 0 };
-static const exec_type exec__join_type = {
-    exec__join_poll, NULL, exec__branch_list, "join", __FILE__, 0, 0, 0 };
-
-EXEC_API exec_future *exec__branches(exec_branches_op *op, const exec_type *type, exec_strand *strands,
+EXEC_API exec_future *exec__branches(exec_branches_op *op, unsigned kind, exec_strand *strands,
                                      exec_future *const *futures, unsigned count) {
-    exec_future_init(&op->fut, type);
+    exec_future_init(&op->fut, &exec__combinators[kind]);
     op->strands = strands;
     op->count = count;
     op->winner = -1;
+    op->kind = kind;
+    if (kind != EXEC__FAIR || op->begin >= count) op->begin = 0;
     for (unsigned i = 0; i < count; i++) exec_strand_init(&strands[i], futures[i]);
     return &op->fut;
 }
 
+EXEC_API exec_future *exec__branches4(exec_branches_op *op, unsigned kind, unsigned n, exec_future *a,
+                                      exec_future *b, exec_future *c, exec_future *d) {
+    exec_future *futures[4] = { a, b, c, d };
+    return exec__branches(op, kind, op->inline_strands, futures, n);
+}
+
 EXEC_API exec_future *exec_select_n(exec_select_op *op, exec_strand *strands,
                                     exec_future *const *futures, unsigned count) {
-    return exec__branches(op, &exec__select_type, strands, futures, count);
+    return exec__branches(op, EXEC__SELECT, strands, futures, count);
+}
+
+EXEC_API exec_future *exec_select_fair_n(exec_select_op *op, exec_strand *strands,
+                                         exec_future *const *futures, unsigned count) {
+    return exec__branches(op, EXEC__FAIR, strands, futures, count);
+}
+
+EXEC_API exec_future *exec_race_n(exec_race_op *op, exec_strand *strands,
+                                  exec_future *const *futures, unsigned count) {
+    return exec__branches(op, EXEC__RACE, strands, futures, count);
 }
 
 EXEC_API exec_future *exec_join_n(exec_join_op *op, exec_strand *strands,
                                   exec_future *const *futures, unsigned count) {
-    return exec__branches(op, &exec__join_type, strands, futures, count);
-}
-
-EXEC_API exec_future *exec__select4(exec_select_op *op, unsigned n, exec_future *a, exec_future *b,
-                                    exec_future *c, exec_future *d) {
-    exec_future *futures[4] = { a, b, c, d };
-    return exec__branches(op, &exec__select_type, op->inline_strands, futures, n);
-}
-
-EXEC_API exec_future *exec__join4(exec_join_op *op, unsigned n, exec_future *a, exec_future *b,
-                                  exec_future *c, exec_future *d) {
-    exec_future *futures[4] = { a, b, c, d };
-    return exec__branches(op, &exec__join_type, op->inline_strands, futures, n);
+    return exec__branches(op, EXEC__JOIN, strands, futures, count);
 }
 
 /* ---------------------------------------------------------------------------------- ready queue */
 
 static void exec__signal(exec_port *port);
 static void exec__cell_drop(exec_cell *cell);
+
+/* exec->closing. */
+enum { EXEC__OPEN, EXEC__CLOSING, EXEC__GONE, EXEC__FORKED };
 
 /* A ring, known by its last: last->next is the first. */
 static void exec__push_ready(exec *ex, exec_task *t) {
@@ -1718,14 +1865,18 @@ static void exec__pool_release(exec_store *store, exec_task *t, const exec_type 
     pool->live--;
 }
 
-EXEC_API int exec_pool_init(exec_pool *pool, void *memory, size_t bytes, size_t slot_bytes) {
+static int exec__pool_begin(exec_pool *pool, size_t slot_bytes) {
     memset(pool, 0, sizeof *pool);
-    if (!memory || slot_bytes <= sizeof(exec_task) || bytes < slot_bytes) return -EINVAL;
-    if ((uintptr_t)memory % EXEC__ALIGNOF(exec_task) || slot_bytes % EXEC__ALIGNOF(exec_task))
-        return -EINVAL;
+    if (slot_bytes <= sizeof(exec_task) || slot_bytes % EXEC__ALIGNOF(exec_task)) return -EINVAL;
     pool->store.release = exec__pool_release;
-    pool->memory = (unsigned char *)memory;
     pool->slot_bytes = slot_bytes;
+    return 0;
+}
+
+EXEC_API int exec_pool_init(exec_pool *pool, void *memory, size_t bytes, size_t slot_bytes) {
+    if (exec__pool_begin(pool, slot_bytes) < 0) return -EINVAL;
+    if (!memory || bytes < slot_bytes || (uintptr_t)memory % EXEC__ALIGNOF(exec_task)) return -EINVAL;
+    pool->memory = (unsigned char *)memory;
     pool->slots = pool->fresh = bytes / slot_bytes;
     return 0;
 }
@@ -1747,6 +1898,60 @@ static void exec__reap(exec *ex) {
     }
 }
 
+#if !EXEC_NO_MALLOC
+/* Stands behind the slots of its chunk, so that the first of them is aligned as the chunk is. */
+typedef struct exec__chunk {
+    struct exec__chunk *next;
+    void *memory;
+    size_t bytes;
+    void (*release)(void *user, void *memory, size_t bytes, size_t align);
+    void *user;
+} exec__chunk;
+
+/* sizeof(EXEC_SLOT(T)) is a multiple of what T is aligned to. */
+static size_t exec__chunk_align(const exec_pool *pool) { return pool->slot_bytes & (~pool->slot_bytes + 1); }
+
+EXEC_API int exec_pool_init_growing(exec_pool *pool, size_t slot_bytes, size_t slots_per_chunk, size_t slots_max) {
+    if (exec__pool_begin(pool, slot_bytes) < 0) return -EINVAL;
+    if (!slots_per_chunk || slots_per_chunk > (SIZE_MAX / 2 - sizeof(exec__chunk)) / slot_bytes) return -EINVAL;
+    pool->slots_per_chunk = slots_per_chunk;
+    pool->slots_max = pool->growth = slots_max ? slots_max : SIZE_MAX;
+    return 0;
+}
+
+static void exec__pool_grow(exec *ex, exec_pool *pool) {
+    size_t slots = pool->slots_per_chunk < pool->growth ? pool->slots_per_chunk : pool->growth;
+    size_t offset = slots * pool->slot_bytes, bytes = offset + sizeof(exec__chunk);
+    unsigned char *memory;
+    exec__chunk *chunk;
+    if (!slots) return;
+    memory = (unsigned char *)ex->config.allocate(ex->config.user, bytes, exec__chunk_align(pool));
+    if (!memory) return;
+    chunk = (exec__chunk *)(void *)(memory + offset);
+    chunk->next = pool->chunks;
+    chunk->memory = memory;
+    chunk->bytes = bytes;
+    chunk->release = ex->config.release;
+    chunk->user = ex->config.user;
+    pool->chunks = chunk;
+    pool->memory = memory;
+    pool->slots = pool->fresh = slots;
+    pool->growth -= slots;
+}
+
+EXEC_API int exec_pool_free(exec_pool *pool) {
+    if (!pool->slots_per_chunk) return -EINVAL;
+    if (pool->live && pool->store.exec->gone) exec__reap(pool->store.exec);
+    if (pool->live) return -EBUSY;
+    while (pool->chunks) {
+        exec__chunk *chunk = pool->chunks;
+        pool->chunks = chunk->next;
+        chunk->release(chunk->user, chunk->memory, chunk->bytes, exec__chunk_align(pool));
+    }
+    return exec_pool_init_growing(pool, pool->slot_bytes, pool->slots_per_chunk, pool->slots_max);
+}
+#endif
+
 static exec_task *exec__pool_take(exec *ex, exec_pool *pool, size_t bytes, int *error) {
     exec_task *t = NULL;
     *error = -EINVAL;
@@ -1754,6 +1959,9 @@ static exec_task *exec__pool_take(exec *ex, exec_pool *pool, size_t bytes, int *
     *error = -ENOMEM;
     pool->store.exec = ex;
     if (!pool->free_list && !pool->fresh && ex->gone) exec__reap(ex);
+#if !EXEC_NO_MALLOC
+    if (!pool->free_list && !pool->fresh) exec__pool_grow(ex, pool);
+#endif
     if (pool->free_list) {
         t = (exec_task *)pool->free_list;
         pool->free_list = t->next;
@@ -1828,9 +2036,23 @@ static exec_task *exec__task_init(exec_task *t, exec_store *store, const exec_ty
     return t;
 }
 
+#if EXEC_DEBUG
+/* By its address: what it holds may be anything. */
+static void exec__check_unlinked(const exec *ex, const exec_handle *handle) {
+    for (unsigned list = 0; list < 2; list++)
+        for (const exec_task *t = ex->tasks[list]; t; t = exec__list_next(ex, t, list))
+            for (const exec_handle *h = t->observers; h; h = h->next)
+                EXEC_ASSERT(h != handle, "a handle that is linked was given to another task: "
+                            "exec_handle_detach before, or one handle for each");
+}
+#endif
+
 EXEC_API void *exec__claim(exec *ex, const exec_opts *opts, const exec_type *type) {
     exec_store *store = NULL;
     exec_task *t;
+#if EXEC_DEBUG
+    if (opts && opts->handle) exec__check_unlinked(ex, opts->handle);
+#endif
     if (opts && opts->handle) memset(opts->handle, 0, sizeof *opts->handle);    /* if this fails */
     if (ex->closing) {
         ex->claim_error = -ECANCELED;
@@ -1856,6 +2078,8 @@ EXEC_API void *exec__claim(exec *ex, const exec_opts *opts, const exec_type *typ
 
 EXEC_API int exec_claim_error(const exec *ex) { return ex->claim_error; }
 
+static void exec__group_start(exec_group *g, exec_task *t);
+
 EXEC_API int exec__start(exec_future *root) {
     exec_task *t = exec__task_of(root);
     exec *ex = t->store->exec;
@@ -1864,12 +2088,12 @@ EXEC_API int exec__start(exec_future *root) {
     exec__set(root, EXEC__F_ROOT);
     exec__task_set(t, EXEC__T_STARTED);
     exec__list_add(ex, t, 0);
-    if (t->group) t->group->live++;
     ex->claimed--;
     ex->counters.tasks++;
     ex->counters.spawned++;
     EXEC_TRACE_SPAWN(t);
-    exec_wake(t);
+    if (t->group) exec__group_start(t->group, t);
+    else exec_wake(t);
     if (ex->closing) exec_strand_cancel(&t->strand, EXEC_CANCEL);
     return 0;
 }
@@ -1896,7 +2120,11 @@ static void exec__list_cancelling(exec *ex, exec_task *t) {
     exec__list_add(ex, t, 1);
 }
 
+static void exec__group_release(exec_group *g, exec_task *t);
+static void exec__group_release_all(exec_group *g);
+
 static void exec__raise(exec *ex, exec_task *t, unsigned level) {
+    if (t->strand.flags & EXEC__T_HELD) exec__group_release(t->group, t);
     exec_strand_cancel(&t->strand, level);
     if (ex->config.cleanup_ns && !(t->strand.flags & EXEC__T_CANCELLING)) exec__list_cancelling(ex, t);
 }
@@ -1912,6 +2140,7 @@ static void exec__cancel_list(exec *ex, unsigned list, unsigned level) {
     exec_task *t = ex->tasks[list], *next;
     for (; t; t = next) {
         next = exec__list_next(ex, t, list);
+        if (t->group) exec__group_release_all(t->group);
         exec__cancel_task(ex, t, level);
     }
 }
@@ -1932,9 +2161,50 @@ static void exec__sweep(exec *ex) {
 
 /* ----------------------------------------------------------------------------------------- groups */
 
+static int exec__group_has_room(const exec_group *g) { return !g->limit || g->running < g->limit; }
+
+/* A child that is held back counts as queued, so that nothing else queues it: it has one link. */
+static void exec__group_hold(exec_group *g, exec_task *t) {
+    t->next = g->held ? g->held->next : t;
+    if (g->held) g->held->next = t;
+    g->held = t;
+    exec__task_set(t, EXEC__T_QUEUED | EXEC__T_HELD);
+}
+
+static void exec__group_begin(exec_group *g, exec_task *t) {
+    g->running++;
+    exec__strand_clear(&t->strand, EXEC__T_QUEUED | EXEC__T_HELD);
+    exec_wake(t);
+}
+
+/* Begins, whether it is its turn or not. O(those before it). */
+static void exec__group_release(exec_group *g, exec_task *t) {
+    exec_task *before = g->held;
+    while (before->next != t) before = before->next;
+    before->next = t->next;
+    if (g->held == t) g->held = before == t ? NULL : before;
+    exec__group_begin(g, t);
+}
+
+static void exec__group_release_all(exec_group *g) {
+    while (g->held) exec__group_release(g, g->held->next);
+}
+
+static void exec__group_start(exec_group *g, exec_task *t) {
+    g->live++;
+    if (!g->level && (g->held || !exec__group_has_room(g))) {
+        exec__group_hold(g, t);
+        return;
+    }
+    exec__group_begin(g, t);
+    if (g->level) exec_strand_cancel(&t->strand, g->level);     /* since it was claimed */
+}
+
 EXEC_API void exec_group_cancel(exec_group *g, unsigned level) {
     if (level <= g->level) return;
     g->level = (uint8_t)level;
+    exec__group_release_all(g);
+    if (g->room_waits) exec_wake(g->owner);
     for (unsigned list = 0; list < 2; list++) {
         exec_task *t = g->first[list], *next;
         for (; t && t->group == g; t = next) {
@@ -1945,14 +2215,17 @@ EXEC_API void exec_group_cancel(exec_group *g, unsigned level) {
 }
 
 static void exec__group_failed(exec_group *g, intptr_t error) {
+    g->failed++;
     if (g->error >= 0) g->error = error;
-    exec_group_cancel(g, EXEC_CANCEL);
+    if (!g->collect) exec_group_cancel(g, EXEC_CANCEL);
 }
 
 static void exec__group_child_over(exec_group *g, intptr_t result, int cancelled) {
     g->live--;
+    g->running--;
     if (result < 0 && !cancelled) exec__group_failed(g, result);
-    if (!g->live) exec_wake(g->owner);
+    while (g->held && exec__group_has_room(g)) exec__group_release(g, g->held->next);
+    if (!g->live || (g->room_waits && exec__group_has_room(g))) exec_wake(g->owner);
 }
 
 EXEC_API void *exec__group_claim(exec_cx *cx, exec_future *frame, exec_group *g,
@@ -1995,6 +2268,40 @@ static const exec_type exec__group_type = {
 EXEC_API exec_future *exec_group_join(exec_group *g) {
     exec_future_init(&g->fut, &exec__group_type);
     return &g->fut;
+}
+
+static exec_poll exec__room_poll(exec_cx *cx, exec_future *f) {
+    exec_group *g = (exec_group *)(void *)f;
+    g->room_waits = 0;
+    if (exec_canceled(f)) return exec_ready(f, -ECANCELED);
+    if (g->level) return exec_ready(f, g->error < 0 ? g->error : -ECANCELED);
+    if (exec__group_has_room(g) && exec_spend(cx)) return exec_ready(f, 0);
+    g->room_waits = 1;
+    return exec_pending(cx, f);
+}
+
+static const exec_type exec__room_type = {
+    exec__room_poll, NULL, NULL, "group_room", __FILE__, 0, 0, 0 };
+
+EXEC_API exec_future *exec_group_room(exec_group *g) {
+    exec_future_init(&g->fut, &exec__room_type);
+    return &g->fut;
+}
+
+EXEC_API void exec_local_set(exec_group *g, exec_local *node, const void *key, void *value) {
+    for (const exec_local *set = g->context; set; set = set->outer)
+        EXEC_ASSERT(set != node, "exec_local_set of a node that is set: assign to its value");
+    node->outer = g->context;
+    node->key = key;
+    node->value = value;
+    g->context = node;
+}
+
+EXEC_API void *exec_local_get(const exec_cx *cx, const void *key) {
+    for (const exec_group *g = cx->task->group; g; g = g->owner->group)
+        for (const exec_local *node = g->context; node; node = node->outer)
+            if (node->key == key) return node->value;
+    return NULL;
 }
 
 /* A frame is not over before its groups are. */
@@ -2080,14 +2387,26 @@ static void exec__poison(void) {
 static void (*volatile exec__poison_stack)(void) = exec__poison;
 #endif
 
-static EXEC__COLD void exec__stalled(exec *ex, const exec_type *type, unsigned line, int64_t ns) {
+/* Its coroutine, and the name that its first handle was given. */
+static void exec__put_task(exec__text *text, exec_task *t) {
+    const char *name = NULL;
+    for (const exec_handle *h = t->observers; h; h = h->next) if (h->name) name = h->name;
+    exec__put(text, exec__root_of(t)->type->name);
+    if (!name) return;
+    exec__put(text, " \"");
+    exec__put(text, name);
+    exec__put(text, "\"");
+}
+
+static EXEC__COLD void exec__stalled(exec *ex, exec_task *stalled, int64_t ns) {
+    const exec_future *root = exec__root_of(stalled);
     exec__text t = { 0, "" };
     exec__put(&t, "exec: a poll of ");
-    exec__put(&t, type->name);
+    exec__put_task(&t, stalled);
     exec__put(&t, " took us ");
     exec__put_number(&t, ns / 1000);
     exec__put(&t, ", now at ");
-    exec__put_place(&t, type->file, line);
+    exec__put_place(&t, root->type->file, exec__line_of(root));
     exec_log(ex, t.s);
 }
 
@@ -2117,10 +2436,7 @@ static EXEC__COLD exec_future *exec__poll_rare(exec *ex, exec_task *t) {
     exec__prepare_strand(&ex->cx, &t->strand);
     done = exec__trampoline(&ex->cx, &t->strand);
     took = limit ? exec_now(ex) - start : 0;
-    if (took > limit) {
-        exec_future *root = exec__root_of(t);
-        exec__stalled(ex, root->type, exec__line_of(root), took);
-    }
+    if (took > limit) exec__stalled(ex, t, took);
     return done;
 }
 
@@ -2202,6 +2518,7 @@ EXEC_API exec_state exec_handle_state(const exec_handle *h) {
     s = &h->task->strand;
     if (h->task->store->exec->cx.task == h->task) return EXEC_STATE_RUNNING;
     if (s->level) return EXEC_STATE_CANCELLING;
+    if (s->flags & EXEC__T_HELD) return EXEC_STATE_WAITING;
     return s->flags & EXEC__T_QUEUED ? EXEC_STATE_SCHEDULED : EXEC_STATE_IDLE;
 }
 
@@ -2378,7 +2695,7 @@ static void exec__port_free(exec_port *port) {
 
 static void exec__port_drop(exec_port *port) {
     if (EXEC__SUB(&port->references, 1) != 1) return;
-    exec__wake_close(port);
+    if (port->fd >= 0) exec__wake_close(port);
     exec__port_free(port);
 }
 
@@ -2416,6 +2733,7 @@ static int exec__push(exec_port *port, exec_cell *cell) {
 static EXEC__COLD int exec__port_make(exec *ex) {
     exec_port *port = ex->config.port;
     int status;
+    if (ex->closing == EXEC__FORKED) return -ECANCELED;
 #if !EXEC_NO_MALLOC
     exec_config *config = &ex->config;
     if (!port) port = (exec_port *)config->allocate(config->user, sizeof *port, EXEC__ALIGNOF(exec_port));
@@ -2490,7 +2808,7 @@ static void exec__take_cell(exec *ex, exec_cell *cell) {
         void (*run)(exec *, void *) = ((exec_post *)(void *)cell)->run;
         void *arg = ((exec_post *)(void *)cell)->arg;
         exec__swap_queued(cell, 0);
-        run(ex->closing > 1 ? NULL : ex, arg);
+        run(ex->closing == EXEC__GONE ? NULL : ex, arg);
         return;
     }
     exec__swap_queued(cell, 0);
@@ -2603,6 +2921,7 @@ static int exec__park_default(exec *ex, int64_t timeout_ns) {
 /* ------------------------------------------------------------------------------------------ turns */
 
 EXEC_API int exec_attach(exec *ex, exec_driver *driver, const exec_driver_type *type) {
+    if (ex->closing == EXEC__FORKED) return -ECANCELED;
     if (type->park && ex->parker) return -EBUSY;
     driver->type = type;
     driver->exec = ex;
@@ -2686,7 +3005,17 @@ static int exec__wait(exec *ex, int64_t timeout_ns) {
     return ex->parker ? ex->parker->type->park(ex->parker, timeout_ns) : exec__park_default(ex, timeout_ns);
 }
 
+/* Two processes on one epoll set or eventfd take each other's wakes. */
+static void exec__check_process(const exec *ex) {
+    EXEC_ASSERT(ex->process == (int32_t)EXEC_SYS_GETPID() || ex->closing == EXEC__FORKED,
+                "a child uses its parent's executor: call exec_forked after fork, then exec_init makes it new");
+    (void)ex;
+}
+
 static int exec__park(exec *ex, int64_t timeout_ns) {
+#if EXEC_DEBUG
+    exec__check_process(ex);
+#endif
     if (ex->config.spin_ns && !ex->config.virtual_clock && exec__spin(ex, timeout_ns)) return 0;
     if (!exec__arm(ex)) return 0;
     ex->counters.parks++;
@@ -2699,6 +3028,7 @@ static int exec__turn(exec *ex) {
     unsigned polls;
     int64_t start = EXEC__UNLIKELY(ex->config.stall_ns) ? exec_now(ex) : 0;
     ex->counters.turns++;
+    ex->preempt_at = EXEC_NEVER;
     if (!ex->looked) exec__look(ex);
     ex->looked = 0;
     exec__drain(ex);
@@ -2706,6 +3036,8 @@ static int exec__turn(exec *ex) {
         if (d->type->turn) d->type->turn(d);
     exec__sweep(ex);
     polls = exec__poll_ready(ex, ex->config.tasks_per_turn);
+    EXEC_ASSERT(ex->closing != EXEC__FORKED, "a child that called exec_forked inside a poll returned from it: "
+                "it ends in exec or _exit");
     if (EXEC__UNLIKELY(ex->config.stall_ns)) {
         int64_t took = exec_now(ex) - start;
         if (took > ex->counters.longest_turn_ns) ex->counters.longest_turn_ns = took;
@@ -2714,6 +3046,10 @@ static int exec__turn(exec *ex) {
 }
 
 static int exec__enter_thread(exec *ex) {
+    if (ex->closing == EXEC__FORKED) return -ECANCELED;
+#if EXEC_DEBUG
+    exec__check_process(ex);
+#endif
     if (ex->turning || ex->cx.task) return -EDEADLK;
     ex->turning = 1;
     ex->armed = 0;
@@ -2750,13 +3086,18 @@ static int exec__loop(exec *ex, const exec_handle *until) {
     }
 }
 
+static int exec__enter_run(exec *ex) {
+    exec__check_process(ex);
+    return exec__enter_thread(ex);
+}
+
 static EXEC__COLD void exec__log_deadlock(exec *ex) {
     exec_log(ex, "exec: every task waits, and no timer, descriptor or waker can wake one:");
     exec_dump(ex);
 }
 
 EXEC_API int exec_run(exec *ex) {
-    int status = exec__enter_thread(ex);
+    int status = exec__enter_run(ex);
     if (status < 0) return status;
     status = exec__loop(ex, NULL);
     if (status == -EDEADLK) exec__log_deadlock(ex);
@@ -2807,7 +3148,7 @@ EXEC_API int exec_run_until(exec *ex, exec_future *f) {
     exec_handle handle;
     exec_opts opts;
     exec__until *until;
-    int status = exec__enter_thread(ex);
+    int status = exec__enter_run(ex);
     if (status < 0) return status;
     memset(&opts, 0, sizeof opts);
     memset(&slot, 0, sizeof slot);
@@ -2867,8 +3208,11 @@ EXEC_API int exec_poll_fds(exec *ex, struct pollfd *fds, unsigned count) {
 
 EXEC_API int exec_init(exec *ex, const exec_config *config) {
     memset(ex, 0, sizeof *ex);
+    ex->process = (int32_t)EXEC_SYS_GETPID();
     if (config) ex->config = *config;
-    if (ex->config.spin_ns < 0 || ex->config.cleanup_ns < 0 || ex->config.stall_ns < 0) return -EINVAL;
+    if (ex->config.spin_ns < 0 || ex->config.cleanup_ns < 0 || ex->config.stall_ns < 0
+        || ex->config.preempt_ns < 0)
+        return -EINVAL;
     if (ex->config.virtual_clock && ex->config.clock) return -EINVAL;
 #if !EXEC_NO_MALLOC
     if (!ex->config.allocate != !ex->config.release) return -EINVAL;
@@ -2881,11 +3225,55 @@ EXEC_API int exec_init(exec *ex, const exec_config *config) {
 #endif
     if (!ex->config.tasks_per_turn) ex->config.tasks_per_turn = 64;
     if (!ex->config.ops_per_poll) ex->config.ops_per_poll = 128;
+    if (!ex->config.preempt_ns) ex->config.preempt_ns = EXEC_MS(10);
+    ex->preempt_at = EXEC_NEVER;
     if (EXEC_DEBUG && !ex->config.stall_ns) ex->config.stall_ns = EXEC_MS(10);
     ex->fixed.exec = ex;
     ex->fixed.release = exec__fixed_release;
     ex->cx.exec = ex;
     ex->owner = exec__self();
+    return 0;
+}
+
+static void exec__forget_task(exec_task *t) {
+    while (t->observers) exec__handle_unlink(t->observers, EXEC_STATE_DETACHED);
+    if (t->cell && t->cell->port) {
+        t->cell->task = NULL;
+        exec__cell_drop(t->cell);
+    }
+    t->cell = NULL;
+    t->group = NULL;
+}
+
+/* The port is closed, as after exec_destroy; what waits in the inbox is forgotten. */
+static void exec__forget_port(exec *ex) {
+    exec_port *port = ex->port;
+    if (!port) return;
+    exec__swap_head(port, EXEC__CLOSED);
+    exec__wake_close(port);
+    port->fd = -1;
+    ex->port = NULL;
+    exec__port_drop(port);
+}
+
+EXEC_API int exec_forked(exec *ex) {
+    exec_task *running = ex->cx.task;
+    if (ex->closing == EXEC__FORKED) return -ECANCELED;
+    if (ex->process == (int32_t)EXEC_SYS_GETPID()) return -EINVAL;
+    for (exec_driver *d = ex->drivers; d; d = d->next)
+        if (d->type->forked) d->type->forked(d);
+    ex->drivers = ex->parker = NULL;
+    if (ex->gone) exec__reap(ex);
+    for (unsigned list = 0; list < 2; list++) {
+        for (exec_task *t = ex->tasks[list]; t; t = exec__list_next(ex, t, list)) exec__forget_task(t);
+        ex->tasks[list] = NULL;
+    }
+    ex->last = running && exec__first(ex) == running ? running : NULL;  /* all that a poll's loop may see */
+    if (ex->last) running->next = running;
+    exec__forget_port(ex);
+    ex->counters.tasks = 0;
+    ex->closing = EXEC__FORKED;
+    if (exec_current() == ex) exec__set_current(ex->outer);
     return 0;
 }
 
@@ -2933,7 +3321,7 @@ static void exec__detach_all(exec *ex) {
     ex->parker = NULL;
     if (ex->gone) exec__reap(ex);
     if (!ex->port) return;
-    ex->closing = 2;
+    ex->closing = EXEC__GONE;
     EXEC__STORE(&ex->port->owner, (uintptr_t)0);
     exec__take_inbox(ex, EXEC__CLOSED);
     exec__port_drop(ex->port);
@@ -2942,11 +3330,12 @@ static void exec__detach_all(exec *ex) {
 
 EXEC_API int exec_destroy(exec *ex, int64_t deadline_ns) {
     int64_t now, limit;
-    if (exec__enter_thread(ex) < 0) return -EDEADLK;
+    int status = exec__enter_run(ex);
+    if (status < 0) return status;
     EXEC_ASSERT(!ex->claimed, "exec_destroy with a claimed task: EXEC_START or EXEC_DROP it before");
     now = ex->counters.tasks ? exec_now(ex) : 0;
     limit = exec__after(now, deadline_ns < 0 ? 0 : deadline_ns);
-    ex->closing = 1;
+    ex->closing = EXEC__CLOSING;
     if (ex->port) exec__take_inbox(ex, NULL);
     exec__unwind_all(ex, limit);
     exec__kill_all(ex);
@@ -3246,19 +3635,14 @@ static void exec__dump_strand(exec *ex, const exec_strand *s, unsigned depth) {
 }
 
 static void exec__dump_task(exec *ex, exec_task *t) {
-    static const char *const states[] = { "none", "idle", "scheduled", "running", "cancelling" };
+    static const char *const states[] = { "none", "idle", "scheduled", "running", "cancelling", "completed",
+                                          "cancelled", "detached", "waiting" };
     exec__text text = { 0, "" };
     exec_handle h;
     memset(&h, 0, sizeof h);
     h.task = t;
-    for (const exec_handle *o = t->observers; o; o = o->next) if (o->name) h.name = o->name;
     exec__put(&text, "task ");
-    exec__put(&text, exec__root_of(t)->type->name);
-    if (h.name) {
-        exec__put(&text, " \"");
-        exec__put(&text, h.name);
-        exec__put(&text, "\"");
-    }
+    exec__put_task(&text, t);
     exec__put(&text, " ");
     exec__put(&text, states[exec_handle_state(&h)]);
     exec_log(ex, text.s);
@@ -3293,13 +3677,26 @@ static int exec__check_task(const exec *ex, const exec_task *t, unsigned list) {
     return 1;
 }
 
+/* Of a group, met at its first task: each of those held back is in its ring, once. */
+static int exec__check_held(const exec_group *g, uint32_t most) {
+    uint32_t held = 0;
+    const exec_task *t = g->held;
+    if (t) do {
+        t = t->next;
+        if (!(t->strand.flags & EXEC__T_HELD) || t->group != g || held++ >= most) return 0;
+    } while (t != g->held);
+    return g->running + held == g->live;
+}
+
 EXEC_API int exec_check(exec *ex) {
     uint32_t tasks = 0, gone = 0, queued = 0;
     int good = 1;
     exec_task *t;
     for (unsigned list = 0; list < 2; list++)
         for (t = ex->tasks[list]; t && good; t = exec__list_next(ex, t, list), tasks++)
-            good = exec__check_task(ex, t, list);
+            good = exec__check_task(ex, t, list)
+                && (!t->group || t->group->first[list] != t
+                    || exec__check_held(t->group, ex->counters.tasks));
     if ((t = ex->last) != NULL && good) do {
         t = t->next;
         if (t->strand.flags & EXEC__T_GONE) gone++;

@@ -141,6 +141,20 @@ typedef struct exec_net_config {
     uint32_t pollfd_count;
 } exec_net_config;
 
+/* The signals that an executor holds. Private. */
+typedef struct exec_signals {
+    exec_waiter waiter;         /* for fd; its task is that of the first op that waits */
+    struct exec_signal_op *first;       /* of a ring */
+    uint64_t held, watched;     /* a bit each: taken from the host; what the signalfd reports */
+    int fd;                     /* signalfd, or the reading end of a pipe */
+    uint8_t open;
+#if EXEC_POSIX_ONLY
+    int write;
+    struct exec_signals *next;  /* of the program, for the handler */
+    uint8_t state[64];          /* EXEC__SIGNAL_* */
+#endif
+} exec_signals;
+
 /* Lives at one place from exec_net_attach until exec_destroy. Members are private. */
 typedef struct exec_net {
     exec_driver driver;
@@ -160,6 +174,7 @@ typedef struct exec_net {
     struct exec_io *paused;     /* accepts that found no descriptor left */
     int64_t pause_until;
     exec_timers timers;         /* attached with it, unless the executor has some */
+    exec_signals signals;
 } exec_net;
 
 /* Attaches the reactor, and the timers if `ex` has none. 0; -EBUSY: another driver parks already;
@@ -271,6 +286,90 @@ EXEC_API int exec_fd_forget(exec *ex, int fd);
    about it. 0, -EBADF. */
 EXEC_API int exec_fd_adopt(exec *ex, int fd);
 
+/* ----------------------------------------------------------------------------------------- signals */
+
+/* The await of a signal. In the frame; used again and again. */
+typedef struct exec_signal_op {
+    exec_future fut;            /* EXEC_RESULT(&op): the signal's number, or a negated errno */
+    int signo;
+    int code;                   /* from here on as in siginfo_t of sigaction(2): SI_USER, SI_QUEUE ... */
+    int pid;                    /* who sent it; 0 if nobody did, as all of them under EXEC_POSIX_ONLY */
+    uint32_t uid;
+    int value;                  /* of sigqueue(3), as a number, */
+    void *pointer;              /* as a pointer */
+    exec_task *task;            /* from here on private */
+    struct exec_signal_op *next, *prev;
+    int state;
+} exec_signal_op;
+
+/* Waits for a signal, 1 to 64. Ready with -EINVAL: no such number, SIGKILL, SIGSTOP, or one that the
+   thread itself raises by a fault (SIGSEGV, SIGBUS, SIGFPE, SIGILL); -EMFILE, -ENFILE, -ENOMEM, -ENOSPC:
+   no descriptor or slot for the one signalfd of an executor; -ECANCELED: it took none. O(ops that wait
+   for signals). Owner's thread.
+     From its first await on a signal is blocked in this thread, until exec_signal_release; no handler
+   is called, none is installed, no disposition changes. What comes while nobody awaits it stays pending
+   in the kernel, for the next await. When it comes while several ops wait for it, each gets it; of
+   several executors of a thread one does.
+     Signals go to any thread that does not block them: block it in the others too (before they are
+   started, or in main before it starts all). One whose default is to do nothing (SIGCHLD, SIGWINCH,
+   SIGURG) is kept only while the main thread blocks it.
+     Under EXEC_POSIX_ONLY a handler (with SA_RESTART) is installed instead of blocking, and several that
+   come before the await are one; it must not be blocked in all threads. */
+EXEC_API EXEC__MUST_USE exec_future *exec_signal(exec_signal_op *op, int signo);
+/* Gives a signal (0: all that this executor awaited) back to the host program: unblocks it, unless it
+   was blocked before, or restores its handler; once the last executor has. One that came and that
+   nobody took reaches the host then, its handler or its default action. 0, also if it was not awaited;
+   -EINVAL: no such number; -EBUSY: an op waits for it (of all: the others are given back); or, under
+   EXEC_POSIX_ONLY, somebody replaced the handler, which stays. exec_destroy does it for all. */
+EXEC_API int exec_signal_release(exec *ex, int signo);
+
+/* ---------------------------------------------------------------------------------------- children */
+
+/* A child process. The caller's; holds a descriptor from the start (or adoption) until it was waited for
+   or exec_child_detach; must stay where it is while an op waits for it. A zeroed one is none. */
+typedef struct exec_child {
+    int pid;
+    int signal;                 /* that ended it; 0: it exited */
+    int fd;                     /* from here on private: pidfd */
+    int state;
+    int result;
+} exec_child;
+
+/* Zero is the default of each. */
+typedef struct exec_child_opts {
+    const char *const *env;     /* "NAME=value" ..., NULL; default: that of this process */
+    int in, out, err;           /* descriptors that become its 0, 1 and 2, in this order, so err = 1 is where
+                                   its output goes; 0: its own are this process's. They stay yours */
+    int own_group;              /* it leads a process group of its own: no signal of the terminal */
+} exec_child_opts;
+
+#if !EXEC_NO_MALLOC
+/* Starts argv[0] (looked up in PATH when it has no slash) with the arguments up to NULL. The child begins with
+   no signal blocked and each disposition the default; it gets no descriptor that is close-on-exec. 0, or
+   -ENOENT, -EACCES, -ENOEXEC, -E2BIG ... of execve(2); -EAGAIN, -ENOMEM, -EMFILE, -ENFILE, -ENOSPC: no process, no
+   descriptor or no slot for it; -ENOSYS: the kernel has no pidfd (Linux 5.4), or EXEC_POSIX_ONLY. No
+   child is left then: one that ran already was killed. Owner's thread. (Not under EXEC_NO_MALLOC: libc
+   allocates for it; start it by other means and adopt it.) */
+EXEC_API int exec_child_start(exec *ex, exec_child *child, const char *const *argv, const exec_child_opts *opts);
+#endif
+/* Takes over a child that somebody else started. 0, or -ECHILD: not a child of this process; -EMFILE, -ENFILE,
+   -ENOMEM, -ENOSPC, -ENOSYS as above: it runs on then. Owner's thread. */
+EXEC_API int exec_child_adopt(exec *ex, exec_child *child, int pid);
+
+typedef struct exec_child_op { exec_future fut; exec_waiter waiter; exec_child *child; } exec_child_op;
+/* Waits for its end: the exit code 0 to 255, or 128 + signal when child->signal ended it; asked again, the same.
+   -ECHILD: somebody else waited for it (a handler of the host, or SIGCHLD is ignored), or a zeroed child;
+   -ECANCELED: it runs on, and can be waited for again; -EBUSY: another op waits; -EBADF: it was detached
+   meanwhile; -ENOMEM, -ENOSPC, -EMFILE; -ENOSYS. No SIGCHLD is needed, and no other child is waited for. O(1). */
+EXEC_API EXEC__MUST_USE exec_future *exec_child_wait(exec_child_op *op, exec_child *child);
+/* Sends it a signal, never to another process with its number. 0; -ESRCH: it was waited for or detached;
+   -EINVAL: no such signal; -EPERM: it has become another user's; -ENOSYS. Any thread, if none waits for it. */
+EXEC_API int exec_child_kill(exec_child *child, int signo);
+/* Forgets it, which closes the descriptor; the process goes on, and is a zombie when it ends, until somebody
+   waits for it or this process ends. Before exec_destroy, if it was not waited for. 0; -ESRCH: as above;
+   -ENOSYS. Owner's thread. */
+EXEC_API int exec_child_detach(exec *ex, exec_child *child);
+
 /* ------------------------------------------------------------------------ behind the public part */
 
 #define EXEC__NET_LAYOUT EXEC__NET_LAYOUT_(EXEC_VERSION_MAJOR, EXEC_VERSION_MINOR, EXEC_BACKEND)
@@ -298,6 +397,13 @@ EXEC__USED EXEC__MAYBE_UNUSED static const char *const exec__net_layout_used = &
 #include <signal.h>
 #if EXEC_BACKEND == EXEC_BACKEND_EPOLL
 #include <sys/epoll.h>
+#endif
+#if EXEC_POSIX_ONLY
+#include <sched.h>
+#else
+#include <spawn.h>
+#include <sys/signalfd.h>
+#include <sys/wait.h>
 #endif
 #include <sys/socket.h>
 #include <sys/stat.h>
@@ -357,6 +463,36 @@ extern "C" {
 #endif
 #ifndef EXEC_SYS_FSTAT
 #define EXEC_SYS_FSTAT fstat
+#endif
+#ifndef EXEC_SYS_SIGNALFD
+#define EXEC_SYS_SIGNALFD signalfd
+#endif
+#ifndef EXEC_SYS_SIGPROCMASK
+#define EXEC_SYS_SIGPROCMASK sigprocmask        /* that of this thread; pthread_sigmask needs -pthread of older libcs */
+#endif
+#ifndef EXEC_SYS_SIGPENDING
+#define EXEC_SYS_SIGPENDING sigpending
+#endif
+#ifndef EXEC_SYS_SIGTIMEDWAIT
+#define EXEC_SYS_SIGTIMEDWAIT sigtimedwait
+#endif
+#ifndef EXEC_SYS_SIGACTION
+#define EXEC_SYS_SIGACTION sigaction
+#endif
+#ifndef EXEC_SYS_POSIX_SPAWNP
+#define EXEC_SYS_POSIX_SPAWNP posix_spawnp
+#endif
+#ifndef EXEC_SYS_PIDFD_OPEN
+#define EXEC_SYS_PIDFD_OPEN exec__pidfd_open
+#endif
+#ifndef EXEC_SYS_PIDFD_SEND_SIGNAL
+#define EXEC_SYS_PIDFD_SEND_SIGNAL exec__pidfd_send_signal
+#endif
+#ifndef EXEC_SYS_KILL
+#define EXEC_SYS_KILL kill
+#endif
+#ifndef EXEC_SYS_WAITID
+#define EXEC_SYS_WAITID waitid
 #endif
 
 /* POSIX has none: foreign blocking sockets get one call per readiness there. */
@@ -466,7 +602,7 @@ static void exec__backend_file(exec_fd_slot *s, int fd, int flags) {
 #ifdef O_DIRECT
     if (flags & O_DIRECT) return;               /* a pipe of packets */
 #endif
-    (void)s; (void)fd; (void)flags;
+    (void)s; (void)fd; (void)flags;             /* what these need may be hidden */
 #ifdef F_GETPIPE_SZ
     if (EXEC_SYS_FCNTL(fd, F_GETPIPE_SZ) > 0) s->kind = EXEC__FD_PIPE;
 #endif
@@ -925,7 +1061,12 @@ static int exec__net_poll_fds(exec_driver *d, struct pollfd *fds, unsigned count
     return exec__backend_fds(exec__net_of(d), fds, count);
 }
 
-static void exec__net_forked(exec_driver *d) { exec__backend_close(exec__net_of(d)); }
+static void exec__signals_close(exec_net *net);
+
+static void exec__net_forked(exec_driver *d) {
+    exec__signals_close(exec__net_of(d));
+    exec__backend_close(exec__net_of(d));
+}
 
 static void exec__net_dump(exec_driver *d) {
     const exec_net *net = exec__net_of(d);
@@ -953,6 +1094,7 @@ static int exec__net_check(exec_driver *d) {
 
 static void exec__net_detach(exec_driver *d) {
     exec_net *net = exec__net_of(d);
+    exec__signals_close(net);
     exec__backend_close(net);
 #if !EXEC_NO_MALLOC
     if (net->slots && !net->fixed)
@@ -1189,6 +1331,7 @@ static exec_poll exec__readiness_poll(exec_cx *cx, exec_future *f) {
     none.tv_sec = 0;
     none.tv_nsec = 0;
     p.events = io->waiter.interest == EXEC_READABLE ? POLLIN : POLLOUT;
+    p.revents = 0;
     for (;;) {
         int status = exec__io_go(cx, net, io);
         if (status == 0) return exec_pending(cx, f);
@@ -1599,6 +1742,671 @@ EXEC_API exec_future *exec_connect(exec_io *io, const char *address, const exec_
     io->buf.address = address;
     return exec__io_init(io, &exec__connect_type, -1, EXEC_WRITABLE,
                          opts && opts->nagle ? (unsigned)EXEC__IO_NAGLE : 0);
+}
+
+/* ----------------------------------------------------------------------------------------- signals
+   The kernel keeps what nobody awaits. Who waits stands in a ring; when the descriptor says that
+   something came, those whose signal is pending try to take it, each in a poll of its own, so that one
+   that is cancelled has taken none. Who takes one completes the others that wait for the same. */
+
+enum { EXEC__SIGNAL_NEW, EXEC__SIGNAL_WAITS, EXEC__SIGNAL_TRIES, EXEC__SIGNAL_CAME };
+
+static uint64_t exec__signal_bit(int signo) { return (uint64_t)1 << (signo - 1); }
+
+/* What is held of the host belongs to all copies of this library that are linked together (EXEC_STATIC):
+   the first to await blocks a signal, the last to release gives it back. So this has one instance. */
+#if EXEC__HAS(weak) && EXEC__HAS(visibility)
+#define EXEC__SHARED __attribute__((weak, visibility("hidden")))
+#else
+#define EXEC__SHARED static
+#endif
+
+#if !EXEC_POSIX_ONLY
+/* Of a thread. */
+#if EXEC_NO_THREADS
+#define exec__signal_host exec__signal_host_alone_v0_1
+#else
+#define exec__signal_host exec__signal_host_v0_1
+#endif
+typedef struct exec__signal_mask { uint64_t before; uint16_t holders[64]; } exec__signal_mask;
+EXEC__SHARED EXEC__THREAD_LOCAL exec__signal_mask exec__signal_host;
+
+static void exec__signal_set(sigset_t *set, uint64_t bits) {
+    sigemptyset(set);
+    for (int signo = 1; bits; signo++, bits >>= 1)
+        if (bits & 1) sigaddset(set, signo);
+}
+
+static int exec__signals_open(exec_signals *s) {
+    sigset_t none;
+    sigemptyset(&none);
+    s->watched = 0;
+    s->fd = EXEC_SYS_SIGNALFD(-1, &none, SFD_CLOEXEC | SFD_NONBLOCK);
+    return s->fd < 0 ? -errno : 0;
+}
+
+static void exec__signals_shut(exec_signals *s) { EXEC_SYS_CLOSE(s->fd); }
+
+/* The descriptor is ready for what somebody waits for, nothing else. */
+static int exec__signals_watch(exec_signals *s, uint64_t bits) {
+    sigset_t set;
+    exec__signal_set(&set, bits);
+    if (EXEC_SYS_SIGNALFD(s->fd, &set, 0) < 0) return -errno;
+    s->watched = bits;
+    return 0;
+}
+
+static int exec__signal_take_from_host(exec_signals *s, int signo) {
+    exec__signal_mask *host = &exec__signal_host;
+    sigset_t set, before;
+    (void)s;
+    if (host->holders[signo - 1]++) return 0;
+    exec__signal_set(&set, exec__signal_bit(signo));
+    if (EXEC_SYS_SIGPROCMASK(SIG_BLOCK, &set, &before) < 0) {
+        host->holders[signo - 1]--;
+        return -errno;
+    }
+    host->before &= ~exec__signal_bit(signo);
+    if (sigismember(&before, signo)) host->before |= exec__signal_bit(signo);
+    return 0;
+}
+
+static int exec__signal_give_back(exec_signals *s, int signo) {
+    exec__signal_mask *host = &exec__signal_host;
+    sigset_t set;
+    (void)s;
+    exec__signal_set(&set, exec__signal_bit(signo));
+    if (host->holders[signo - 1] == 1 && !(host->before & exec__signal_bit(signo))
+        && EXEC_SYS_SIGPROCMASK(SIG_UNBLOCK, &set, NULL) < 0) return -errno;
+    if (host->holders[signo - 1]) host->holders[signo - 1]--;
+    return 0;
+}
+
+/* Which have come. If it is not known: any. */
+static uint64_t exec__signals_pending(exec_signals *s) {
+    sigset_t set;
+    uint64_t bits = 0;
+    if (EXEC_SYS_SIGPENDING(&set) < 0) return ~bits;
+    for (int signo = 1; signo <= 64; signo++)
+        if ((s->watched & exec__signal_bit(signo)) && sigismember(&set, signo)) bits |= exec__signal_bit(signo);
+    return bits;
+}
+
+/* 1: it came; 0: not yet; or a negated errno. */
+static int exec__signal_take(exec_signals *s, exec_signal_op *op) {
+    struct timespec none;
+    siginfo_t info;
+    sigset_t set;
+    int status;
+    (void)s;
+    none.tv_sec = 0;
+    none.tv_nsec = 0;
+    exec__signal_set(&set, exec__signal_bit(op->signo));
+    while ((status = EXEC_SYS_SIGTIMEDWAIT(&set, &info, &none)) < 0 && errno == EINTR) continue;
+    if (status < 0) return errno == EAGAIN ? 0 : -errno;
+    op->code = info.si_code;
+    op->pid = (int)info.si_pid;
+    op->uid = (uint32_t)info.si_uid;
+    op->value = info.si_value.sival_int;
+    op->pointer = info.si_value.sival_ptr;
+    return 1;
+}
+
+#else
+/* Of the process. */
+#if EXEC_NO_THREADS
+#define exec__signal_host exec__signal_host_alone_posix_v0_1
+#define exec__signal_caught exec__signal_caught_alone_v0_1
+#else
+#define exec__signal_host exec__signal_host_posix_v0_1
+#define exec__signal_caught exec__signal_caught_v0_1
+#endif
+enum { EXEC__SIGNAL_FREE, EXEC__SIGNAL_HELD, EXEC__SIGNAL_CAUGHT };
+typedef struct exec__signal_handlers {
+    exec_signals *first;        /* who holds signals */
+    uint32_t lock;              /* around changes; the handler takes none */
+    uint32_t inside;            /* handlers that walk the list now */
+    uint16_t holders[64];
+    struct sigaction before[64];
+} exec__signal_handlers;
+EXEC__SHARED exec__signal_handlers exec__signal_host;
+
+/* The handler: async-signal-safe, in any thread. */
+EXEC__SHARED void exec__signal_caught(int signo);
+void exec__signal_caught(int signo) {
+    int error = errno;
+    exec_signals *s;
+    (void)EXEC__SUB(&exec__signal_host.inside, UINT32_MAX);     /* one more; EXEC__ADD would not acquire */
+    for (s = EXEC__LOAD(&exec__signal_host.first); s; s = EXEC__LOAD(&s->next)) {
+        if (EXEC__LOAD(&s->state[signo - 1]) == EXEC__SIGNAL_FREE) continue;
+        EXEC__STORE(&s->state[signo - 1], (uint8_t)EXEC__SIGNAL_CAUGHT);
+        if (EXEC_SYS_WRITE(s->write, "", 1) < 0) continue;      /* full: it is readable */
+    }
+    (void)EXEC__SUB(&exec__signal_host.inside, 1);
+    errno = error;
+}
+
+static void exec__signal_lock(void) {
+#if !EXEC_NO_THREADS
+    while (__atomic_exchange_n(&exec__signal_host.lock, 1u, __ATOMIC_ACQUIRE)) sched_yield();
+#endif
+}
+
+static void exec__signal_unlock(void) { EXEC__STORE(&exec__signal_host.lock, 0u); }
+
+/* No handler that began before is left. */
+static void exec__signal_wait_for_handlers(void) {
+    while (EXEC__SUB(&exec__signal_host.inside, 0)) sched_yield();
+}
+
+static int exec__signals_open(exec_signals *s) {
+    int ends[2], status = exec__pipe(ends);
+    if (status < 0) return status;
+    s->fd = ends[0];
+    s->write = ends[1];
+    s->watched = 0;
+    exec__signal_lock();
+    s->next = exec__signal_host.first;
+    EXEC__STORE(&exec__signal_host.first, s);
+    exec__signal_unlock();
+    return 0;
+}
+
+static void exec__signals_shut(exec_signals *s) {
+    exec_signals **link = &exec__signal_host.first;
+    exec__signal_lock();
+    while (*link != s) link = &(*link)->next;
+    EXEC__STORE(link, s->next);
+    exec__signal_unlock();
+    exec__signal_wait_for_handlers();
+    EXEC_SYS_CLOSE(s->fd);
+    EXEC_SYS_CLOSE(s->write);
+}
+
+static int exec__signals_watch(exec_signals *s, uint64_t bits) {
+    s->watched = bits;
+    return 0;
+}
+
+static int exec__signal_install(int signo) {
+    struct sigaction action;
+    memset(&action, 0, sizeof action);
+    sigemptyset(&action.sa_mask);
+    action.sa_handler = exec__signal_caught;
+    action.sa_flags = SA_RESTART;
+    return EXEC_SYS_SIGACTION(signo, &action, &exec__signal_host.before[signo - 1]) < 0 ? -errno : 0;
+}
+
+static int exec__signal_restore(int signo) {
+    struct sigaction now;
+    if (EXEC_SYS_SIGACTION(signo, NULL, &now) < 0) return -errno;
+    if (now.sa_handler != exec__signal_caught) return -EBUSY;
+    return EXEC_SYS_SIGACTION(signo, &exec__signal_host.before[signo - 1], NULL) < 0 ? -errno : 0;
+}
+
+static int exec__signal_take_from_host(exec_signals *s, int signo) {
+    uint16_t *holders = &exec__signal_host.holders[signo - 1];
+    int status = 0;
+    EXEC__STORE(&s->state[signo - 1], (uint8_t)EXEC__SIGNAL_HELD);
+    exec__signal_lock();
+    if (!*holders) status = exec__signal_install(signo);
+    if (status == 0) ++*holders;
+    exec__signal_unlock();
+    if (status < 0) EXEC__STORE(&s->state[signo - 1], (uint8_t)EXEC__SIGNAL_FREE);
+    return status;
+}
+
+static int exec__signal_give_back(exec_signals *s, int signo) {
+    int status = 0, caught;
+    exec__signal_lock();
+    if (--exec__signal_host.holders[signo - 1] == 0) status = exec__signal_restore(signo);
+    exec__signal_unlock();
+    exec__signal_wait_for_handlers();
+    caught = EXEC__LOAD(&s->state[signo - 1]) == EXEC__SIGNAL_CAUGHT;
+    EXEC__STORE(&s->state[signo - 1], (uint8_t)EXEC__SIGNAL_FREE);
+    if (caught) raise(signo);
+    return status;
+}
+
+static uint64_t exec__signals_pending(exec_signals *s) {
+    char bytes[64];
+    uint64_t bits = 0;
+    while (EXEC_SYS_READ(s->fd, bytes, sizeof bytes) == (ssize_t)sizeof bytes) continue;
+    for (int signo = 1; signo <= 64; signo++)
+        if (EXEC__LOAD(&s->state[signo - 1]) == EXEC__SIGNAL_CAUGHT) bits |= exec__signal_bit(signo);
+    return bits;
+}
+
+static int exec__signal_take(exec_signals *s, exec_signal_op *op) {
+    if (EXEC__LOAD(&s->state[op->signo - 1]) != EXEC__SIGNAL_CAUGHT) return 0;
+    EXEC__STORE(&s->state[op->signo - 1], (uint8_t)EXEC__SIGNAL_HELD);
+    return 1;
+}
+#endif
+
+/* In a child of fork too: nothing is pending there, and the host gets its own back. */
+static void exec__signals_close(exec_net *net) {
+    exec_signals *s = &net->signals;
+    if (!s->open) return;
+    for (int signo = 1; signo <= 64; signo++)
+        if (s->held & exec__signal_bit(signo)) exec__signal_give_back(s, signo);
+    exec__signals_shut(s);
+    memset(s, 0, sizeof *s);
+}
+
+/* The descriptor, with a slot. */
+static int exec__signals_begin(exec_net *net) {
+    exec_signals *s = &net->signals;
+    int status;
+    if (s->open) return 0;
+    if ((status = exec__signals_open(s)) < 0) return status;
+    exec__slot_new(net, s->fd, EXEC__FD_OTHER);
+    status = exec__slot_get(net, s->fd);
+    if (status < 0) exec__signals_shut(s);
+    else s->open = 1;
+    return status;
+}
+
+/* The op's signal is this executor's from now on. */
+static int exec__signal_hold(exec_net *net, int signo) {
+    int status;
+    sigset_t set;
+    sigemptyset(&set);
+    if (signo < 1 || signo > 64 || sigaddset(&set, signo) < 0) return -EINVAL;
+    if (signo == SIGKILL || signo == SIGSTOP || signo == SIGSEGV || signo == SIGBUS || signo == SIGFPE
+        || signo == SIGILL) return -EINVAL;
+    if (net->signals.held & exec__signal_bit(signo)) return 0;
+    if ((status = exec__signals_begin(net)) < 0) return status;
+    if ((status = exec__signal_take_from_host(&net->signals, signo)) < 0) return status;
+    net->signals.held |= exec__signal_bit(signo);
+    return 0;
+}
+
+static uint64_t exec__signals_awaited(const exec_signals *s) {
+    const exec_signal_op *op = s->first;
+    uint64_t bits = 0;
+    if (op) do bits |= exec__signal_bit(op->signo); while ((op = op->next) != s->first);
+    return bits;
+}
+
+/* Out of the ring. The registration passes to the first that is left. */
+static void exec__signal_leave(exec_net *net, exec_signal_op *op) {
+    exec_signals *s = &net->signals;
+    exec_signal_op *first = op->next == op ? NULL : s->first == op ? op->next : s->first;
+    op->prev->next = op->next;
+    op->next->prev = op->prev;
+    if (first == s->first) return;
+    s->first = first;
+    if (!first) {
+        if (s->waiter.linked) exec__unlink(net, &s->waiter);
+        return;
+    }
+    s->waiter.task = first->task;
+    if (s->waiter.ready) exec_wake(first->task);
+}
+
+static void exec__signal_enter(exec_signals *s, exec_signal_op *op, exec_task *task) {
+    exec_signal_op *first = s->first ? s->first : op;
+    op->task = task;
+    op->next = first;
+    op->prev = s->first ? first->prev : op;
+    op->prev->next = op;
+    first->prev = op;
+    s->first = first;
+}
+
+/* Nothing had come a moment ago: what comes from now on is told. */
+static int exec__signal_link(exec_net *net) {
+    exec_signals *s = &net->signals;
+    uint64_t awaited = exec__signals_awaited(s);
+    int status;
+    if ((awaited & ~s->watched) && (status = exec__signals_watch(s, awaited)) < 0) return status;
+    if (s->waiter.linked) return 0;
+    if ((status = exec__slot_get(net, s->fd)) < 0) return status;
+    net->slots[s->fd].state &= (uint8_t)~EXEC_READABLE;
+    s->waiter.fd = s->fd;
+    s->waiter.interest = EXEC_READABLE;
+    return exec__link(net, &s->waiter, s->first->task);
+}
+
+/* Something came: those whose signal it is may try; `self` does at once. What nobody waits for any more
+   is not watched any more, since it would be told over and over. */
+static void exec__signals_look(exec_net *net, const exec_signal_op *self) {
+    exec_signals *s = &net->signals;
+    exec_signal_op *op = s->first;
+    uint64_t pending, awaited = exec__signals_awaited(s);
+    s->waiter.ready = 0;
+    if (s->waiter.linked) net->slots[s->fd].state &= (uint8_t)~EXEC_READABLE;
+    pending = exec__signals_pending(s);
+    if (!s->waiter.linked) pending = awaited;       /* somebody closed the descriptor: each says so */
+    else if (!(pending & awaited) && s->watched != awaited) exec__signals_watch(s, awaited);
+    do {
+        if (!(pending & exec__signal_bit(op->signo))) continue;
+        op->state = EXEC__SIGNAL_TRIES;
+        if (op != self) exec_wake(op->task);
+    } while ((op = op->next) != s->first);
+}
+
+static void exec__signal_complete(exec_net *net, exec_signal_op *op, const exec_signal_op *from) {
+    exec__signal_leave(net, op);
+    op->code = from->code;
+    op->pid = from->pid;
+    op->uid = from->uid;
+    op->value = from->value;
+    op->pointer = from->pointer;
+    op->state = EXEC__SIGNAL_CAME;
+    exec_wake(op->task);
+}
+
+/* The op took its signal: the others that wait for it have it too. */
+static void exec__signal_share(exec_net *net, const exec_signal_op *from) {
+    exec_signal_op *op = net->signals.first, *last = op ? op->prev : NULL, *next;
+    for (int more = op != NULL; more; op = next) {
+        more = op != last;
+        next = op->next;
+        if (op->signo == from->signo) exec__signal_complete(net, op, from);
+    }
+}
+
+/* 1: it took its signal; 0: it waits; or a negated errno. */
+static int exec__signal_go(exec_cx *cx, exec_net *net, exec_signal_op *op) {
+    int fresh = op->state == EXEC__SIGNAL_NEW;
+    int status = fresh ? exec__signal_hold(net, op->signo) : 0;
+    if (status == 0) status = exec__signal_take(&net->signals, op);
+    if (status == 0) {
+        if (fresh) exec__signal_enter(&net->signals, op, cx->task);
+        op->state = EXEC__SIGNAL_WAITS;
+        status = exec__signal_link(net);
+        if (status == 0) return 0;
+    }
+    if (op->state != EXEC__SIGNAL_NEW) exec__signal_leave(net, op);
+    return status;
+}
+
+static exec_poll exec__signal_poll(exec_cx *cx, exec_future *f) {
+    exec_signal_op *op = (exec_signal_op *)(void *)f;
+    exec_net *net = exec__net(cx->exec);
+    int fresh = op->state == EXEC__SIGNAL_NEW, status;
+    if (op->state == EXEC__SIGNAL_CAME) return exec_ready(f, op->signo);
+    if (exec_canceled(f)) {
+        if (!fresh) exec__signal_leave(net, op);
+        return exec_ready(f, -ECANCELED);
+    }
+    if (!fresh && net->signals.waiter.ready) exec__signals_look(net, op);
+    if (op->state == EXEC__SIGNAL_WAITS || !exec_spend(cx)) return exec_pending(cx, f);
+    status = exec__signal_go(cx, net, op);
+    if (status == 0) return exec_pending(cx, f);
+    if (status < 0) return exec_ready(f, status);
+    exec__signal_share(net, op);
+    return exec_ready(f, op->signo);
+}
+
+static const char *exec__signal_name(int signo) {
+    static const struct { int signo; const char *name; } names[] = {
+        { SIGHUP, "SIGHUP" }, { SIGINT, "SIGINT" }, { SIGQUIT, "SIGQUIT" }, { SIGABRT, "SIGABRT" },
+        { SIGUSR1, "SIGUSR1" }, { SIGUSR2, "SIGUSR2" }, { SIGPIPE, "SIGPIPE" }, { SIGALRM, "SIGALRM" },
+        { SIGTERM, "SIGTERM" }, { SIGCHLD, "SIGCHLD" }, { SIGCONT, "SIGCONT" }, { SIGTSTP, "SIGTSTP" },
+        { SIGTTIN, "SIGTTIN" }, { SIGTTOU, "SIGTTOU" }, { SIGKILL, "SIGKILL" }
+    };
+    for (size_t i = 0; i < sizeof names / sizeof *names; i++)
+        if (names[i].signo == signo) return names[i].name;
+    return NULL;
+}
+
+static void exec__signal_describe(const exec_future *f, char *buf, size_t size) {
+    int signo = ((const exec_signal_op *)(const void *)f)->signo;
+    const char *name = exec__signal_name(signo);
+    exec__text t = { 0, "" };
+    if (name) exec__put(&t, name);
+    else exec__put_number(&t, signo);
+    exec__put_into(buf, size, &t);
+}
+
+static const exec_type exec__signal_type = {
+    exec__signal_poll, exec__signal_describe, NULL, "signal", __FILE__, 0, 0, 0 };
+
+EXEC_API exec_future *exec_signal(exec_signal_op *op, int signo) {
+    memset(op, 0, sizeof *op);
+    exec_future_init(&op->fut, &exec__signal_type);
+    op->signo = signo;
+    return &op->fut;
+}
+
+static int exec__signal_release(exec_net *net, int signo) {
+    exec_signals *s = &net->signals;
+    int status;
+    if (!(s->held & exec__signal_bit(signo))) return 0;
+    if (exec__signals_awaited(s) & exec__signal_bit(signo)) return -EBUSY;
+    status = exec__signal_give_back(s, signo);
+    if (status == 0 || status == -EBUSY) s->held &= ~exec__signal_bit(signo);
+    return status;
+}
+
+EXEC_API int exec_signal_release(exec *ex, int signo) {
+    exec_net *net = exec__net(ex);
+    int status = 0, last = signo ? signo : 64;
+    if (signo < 0 || signo > 64) return -EINVAL;
+    for (int i = signo ? signo : 1; i <= last; i++) {
+        int one = exec__signal_release(net, i);
+        if (one < 0) status = one;
+    }
+    return status;
+}
+
+/* ---------------------------------------------------------------------------------------- children */
+
+enum { EXEC__CHILD_NONE, EXEC__CHILD_LIVES, EXEC__CHILD_OVER };
+
+#if !EXEC_POSIX_ONLY
+#ifndef SYS_pidfd_open
+#define SYS_pidfd_open 434
+#endif
+#ifndef SYS_pidfd_send_signal
+#define SYS_pidfd_send_signal 424
+#endif
+#define EXEC__P_PIDFD ((idtype_t)3)
+
+static EXEC__MAYBE_UNUSED int exec__pidfd_open(int pid) { return (int)syscall(SYS_pidfd_open, pid, 0); }
+static EXEC__MAYBE_UNUSED int exec__pidfd_send_signal(int fd, int signo) {
+    return (int)syscall(SYS_pidfd_send_signal, fd, signo, NULL, 0);
+}
+
+/* 1: it is over, and *info says how; 0: it runs; or a negated errno. */
+static int exec__child_look(int fd, siginfo_t *info, int flags) {
+    int status;
+    memset(info, 0, sizeof *info);
+    while ((status = EXEC_SYS_WAITID(EXEC__P_PIDFD, (id_t)fd, info, flags | WEXITED | WNOHANG)) < 0
+           && errno == EINTR) continue;
+    if (status < 0) return errno == EINVAL ? -ENOSYS : -errno;      /* Linux 5.3 */
+    return info->si_pid != 0;
+}
+
+/* The descriptor of a child of ours, with a slot. */
+static int exec__child_open(exec_net *net, int pid) {
+    siginfo_t info;
+    int fd = EXEC_SYS_PIDFD_OPEN(pid), status;
+    if (fd < 0) return errno == ESRCH || errno == EINVAL ? -ECHILD : errno == EPERM ? -ENOSYS : -errno;
+    status = exec__child_look(fd, &info, WNOWAIT);
+    if (status >= 0) {
+        exec__slot_new(net, fd, EXEC__FD_OTHER);
+        status = exec__slot_get(net, fd);
+    }
+    if (status >= 0) return fd;
+    EXEC_SYS_CLOSE(fd);
+    return status;
+}
+
+static int exec__child_begin(exec *ex, exec_child *child, int pid) {
+    int fd = exec__child_open(exec__net(ex), pid);
+    memset(child, 0, sizeof *child);
+    if (fd < 0) return fd;
+    child->pid = pid;
+    child->fd = fd;
+    child->state = EXEC__CHILD_LIVES;
+    return 0;
+}
+
+EXEC_API int exec_child_adopt(exec *ex, exec_child *child, int pid) { return exec__child_begin(ex, child, pid); }
+
+#if !EXEC_NO_MALLOC
+/* Its descriptors, signals and group: 0 or an errno, as those of posix_spawn(3). */
+static int exec__child_describe(posix_spawn_file_actions_t *files, posix_spawnattr_t *attributes,
+                                const exec_child_opts *opts) {
+    int from[3] = { 0, 0, 0 }, error = 0;
+    short flags = POSIX_SPAWN_SETSIGMASK | POSIX_SPAWN_SETSIGDEF;
+    sigset_t set;
+    if (opts) {
+        from[0] = opts->in;
+        from[1] = opts->out;
+        from[2] = opts->err;
+        if (opts->own_group) flags |= POSIX_SPAWN_SETPGROUP;
+    }
+    for (int to = 0; to < 3 && !error; to++)
+        if (from[to]) error = posix_spawn_file_actions_adddup2(files, from[to], to);
+    sigemptyset(&set);
+    if (!error) error = posix_spawnattr_setsigmask(attributes, &set);
+    sigfillset(&set);
+    if (!error) error = posix_spawnattr_setsigdefault(attributes, &set);
+    if (!error) error = posix_spawnattr_setflags(attributes, flags);
+    return error;
+}
+
+/* The process, or a negated errno. */
+static int exec__child_spawn(const char *const *argv, const exec_child_opts *opts) {
+    char *const *env = opts && opts->env ? (char *const *)(const void *)opts->env : environ;
+    posix_spawn_file_actions_t files;
+    posix_spawnattr_t attributes;
+    pid_t pid = 0;
+    int error = posix_spawn_file_actions_init(&files);
+    if (error) return -error;
+    error = posix_spawnattr_init(&attributes);
+    if (!error) {
+        error = exec__child_describe(&files, &attributes, opts);
+        if (!error)
+            error = EXEC_SYS_POSIX_SPAWNP(&pid, argv[0], &files, &attributes, (char *const *)(const void *)argv, env);
+        posix_spawnattr_destroy(&attributes);
+    }
+    posix_spawn_file_actions_destroy(&files);
+    return error ? -error : (int)pid;
+}
+
+/* Nobody could wait for it. */
+static EXEC__COLD void exec__child_undo(int pid) {
+    siginfo_t info;
+    EXEC_SYS_KILL(pid, SIGKILL);
+    while (EXEC_SYS_WAITID(P_PID, (id_t)pid, &info, WEXITED) < 0 && errno == EINTR) continue;
+}
+
+EXEC_API int exec_child_start(exec *ex, exec_child *child, const char *const *argv, const exec_child_opts *opts) {
+    int status, pid;
+    memset(child, 0, sizeof *child);
+    if (!argv || !argv[0]) return -EINVAL;
+    if ((pid = exec__child_spawn(argv, opts)) < 0) return pid;
+    status = exec__child_begin(ex, child, pid);
+    if (status == -ECHILD) {                    /* it is over, and the host has waited for it */
+        child->pid = pid;
+        child->state = EXEC__CHILD_OVER;
+        child->result = -ECHILD;
+        return 0;
+    }
+    if (status < 0) exec__child_undo(pid);
+    return status;
+}
+#endif
+
+EXEC_API int exec_child_kill(exec_child *child, int signo) {
+    if (child->state != EXEC__CHILD_LIVES) return -ESRCH;
+    return EXEC_SYS_PIDFD_SEND_SIGNAL(child->fd, signo) < 0 ? -errno : 0;
+}
+
+EXEC_API int exec_child_detach(exec *ex, exec_child *child) {
+    if (child->state != EXEC__CHILD_LIVES) return -ESRCH;
+    child->state = EXEC__CHILD_NONE;
+    return exec_close_fd(ex, child->fd);
+}
+
+/* It was waited for, by this op or by somebody else. */
+static int exec__child_over(exec *ex, exec_child *child, int status, const siginfo_t *info) {
+    child->result = status < 0 ? status : info->si_status;
+    if (status > 0 && info->si_code != CLD_EXITED) {
+        child->signal = info->si_status;
+        child->result = 128 + child->signal;
+    }
+    child->state = EXEC__CHILD_OVER;
+    exec_close_fd(ex, child->fd);
+    return child->result;
+}
+
+/* It runs: the op is told when it ends. */
+static int exec__child_link(exec_cx *cx, exec_net *net, exec_child_op *op) {
+    int status = exec__slot_get(net, op->child->fd);
+    op->waiter.ready = 0;
+    if (status < 0 || op->waiter.linked) return status;
+    net->slots[op->child->fd].state &= (uint8_t)~EXEC_READABLE;
+    op->waiter.fd = op->child->fd;
+    op->waiter.interest = EXEC_READABLE;
+    return exec__link(net, &op->waiter, cx->task);
+}
+
+static exec_poll exec__child_poll(exec_cx *cx, exec_future *f) {
+    exec_child_op *op = (exec_child_op *)(void *)f;
+    exec_net *net = exec__net(cx->exec);
+    siginfo_t info;
+    int status;
+    if (exec_canceled(f)) {
+        if (op->waiter.linked) exec__unlink(net, &op->waiter);
+        return exec_ready(f, -ECANCELED);
+    }
+    if (op->child->state == EXEC__CHILD_NONE) return exec_ready(f, op->waiter.fd < 0 ? -EBADF : -ECHILD);
+    if (op->child->state == EXEC__CHILD_OVER) return exec_ready(f, op->child->result);
+    if ((op->waiter.linked && !op->waiter.ready) || !exec_spend(cx)) return exec_pending(cx, f);
+    status = exec__child_look(op->child->fd, &info, 0);
+    if (status == 0 && (status = exec__child_link(cx, net, op)) == 0) return exec_pending(cx, f);
+    if (op->waiter.linked) exec__unlink(net, &op->waiter);
+    if (status > 0 || status == -ECHILD) status = exec__child_over(cx->exec, op->child, status, &info);
+    return exec_ready(f, status);
+}
+
+#else       /* POSIX has no descriptor of a process */
+EXEC_API int exec_child_adopt(exec *ex, exec_child *child, int pid) {
+    (void)ex; (void)child; (void)pid;
+    return -ENOSYS;
+}
+#if !EXEC_NO_MALLOC
+EXEC_API int exec_child_start(exec *ex, exec_child *child, const char *const *argv, const exec_child_opts *opts) {
+    (void)ex; (void)child; (void)argv; (void)opts;
+    return -ENOSYS;
+}
+#endif
+EXEC_API int exec_child_kill(exec_child *child, int signo) {
+    (void)child; (void)signo;
+    return -ENOSYS;
+}
+EXEC_API int exec_child_detach(exec *ex, exec_child *child) {
+    (void)ex; (void)child;
+    return -ENOSYS;
+}
+static exec_poll exec__child_poll(exec_cx *cx, exec_future *f) {
+    (void)cx;
+    return exec_ready(f, -ENOSYS);
+}
+#endif
+
+static void exec__child_describe_wait(const exec_future *f, char *buf, size_t size) {
+    exec__text t = { 0, "" };
+    exec__put(&t, "pid ");
+    exec__put_number(&t, ((const exec_child_op *)(const void *)f)->child->pid);
+    exec__put_into(buf, size, &t);
+}
+
+static const exec_type exec__child_type = {
+    exec__child_poll, exec__child_describe_wait, NULL, "child_wait", __FILE__, 0, 0, 0 };
+
+EXEC_API exec_future *exec_child_wait(exec_child_op *op, exec_child *child) {
+    memset(op, 0, sizeof *op);
+    exec_future_init(&op->fut, &exec__child_type);
+    op->child = child;
+    return &op->fut;
 }
 
 #ifdef __cplusplus

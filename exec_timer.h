@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: MIT
  *
- * exec_timer.h - timers for exec.h: sleep, timeout, and the wheel that they stand on
+ * exec_timer.h - timers for exec.h: sleep, timeout, interval, backoff, retry, and the wheel below them
  *
  * The wheel is a driver of the executor. A timer is a node of 32 bytes inside the op that waits;
  * nothing allocates. Arming, cancelling, re-arming and finding the next deadline are O(1), with ten
@@ -59,7 +59,37 @@
  *  6. A timeout is ready when its inner future is over, not before; whatever ended it, no node stays
  *     behind. (timeout_waits_for_a_slow_unwind, trap_05_no_node_stays)
  *  7. Under a virtual clock an hour takes no time. (a_virtual_hour_takes_no_time)
+ *  8. An interval that keeps up does not drift. A cancelled tick is not lost. (burst_catches_up,
+ *     delay_counts_from_now, skip_stays_in_step, a_cancel_at_each_point_takes_no_tick)
+ *  9. A held result is handed on no earlier than its time, and a cancel does not wait for it.
+ *     (a_result_is_handed_on_no_earlier_than_the_time, a_cancel_at_each_point in test_after.c)
+ * 10. Backoff delays are within the cap and never overflow; jitter is even over 0 .. the delay.
+ *     (nothing_overflows_at_2_to_the_63, jitter_is_even)
+ * 11. A retry begins no attempt once it is cancelled, and sleeps none out that would be in vain.
+ *     (a_cancel_at_each_point in test_backoff.c, a_retry_that_is_exhausted_says_so_with_the_last_error)
  * Timers of one tick expire in no particular order.
+ *
+ * TICKS, AND ANOTHER ATTEMPT
+ *     typedef struct {
+ *         EXEC_FRAME; exec_io io; exec_backoff backoff; exec_retry_op again; exec_interval beat;
+ *     } pulse;
+ *
+ *     static exec_future *dial(void *arg) {             // anew for each attempt
+ *         return exec_connect(&((pulse *)arg)->io, "127.0.0.1:7777", NULL);
+ *     }
+ *
+ *     EXEC_ASYNC(pulse) {
+ *         EXEC_BEGIN;
+ *         self->backoff.retries = 5;                    // behind 0 .. 100, 200, 400, 800, 1600 ms
+ *         EXEC_TRY(exec_retry(&self->again, &self->backoff, dial, self));
+ *         exec_interval_init(&self->beat, EXEC_SEC(1));
+ *         self->beat.missed = EXEC_MISSED_SKIP;
+ *         for (;;) {
+ *             EXEC_TRY(exec_interval_tick(&self->beat));
+ *             ...                                       // each second, without drift
+ *         }
+ *         EXEC_END;
+ *     }
  *
  * OPTIONS (plain numbers; the same in all files, or they do not link)
  *  EXEC_TIMER_TICK_NS  65536  resolution. A power of two is a shift, anything else a division.
@@ -69,6 +99,8 @@
  *  EXEC_TIMER_LEVELS   7      2^(levels * bits) ticks are one turn of the wheel: 26 days. What lies
  *                             beyond is one list, sorted in once a turn.
  * The wheel takes two pointers a slot and about 100 bytes: 3.6 KiB; 2 levels of 4 slots: 200 bytes.
+ * Ops in bytes on 64-bit (32-bit): sleep 64 (40), timeout and after 88 (52), interval 96 (72), backoff 88
+ * (88) and its wait 104 (64), retry 184 (112).
  */
 #ifndef EXEC_TIMER_H
 #define EXEC_TIMER_H
@@ -185,6 +217,110 @@ EXEC_API EXEC__MUST_USE exec_future *exec_sleep_until(exec_sleep_op *op, int64_t
 EXEC_API EXEC__MUST_USE exec_future *exec_timeout(exec_timeout_op *op, exec_future *inner, int64_t ns);
 /* The same until a deadline; no clock is read. */
 EXEC_API EXEC__MUST_USE exec_future *exec_timeout_at(exec_timeout_op *op, exec_future *inner, int64_t deadline_ns);
+
+/* AFTER: a future that is polled at once, and whose result is handed on no earlier than a deadline; or
+   than ns after the first poll, which reads the clock before it polls inner (not for ns of 0 or less).
+   For replies that must not tell by their time what was found.
+   Result: inner's; -ENOSYS (no wheel: inner was not started). Cancelled, it waits for the time no more:
+   it passes the cancel on while inner pends, and is ready at once with inner's result if inner is over. */
+typedef exec_timeout_op exec_after_op;      /* expired stays 0 */
+EXEC_API EXEC__MUST_USE exec_future *exec_after(exec_after_op *op, exec_future *inner, int64_t deadline_ns);
+EXEC_API EXEC__MUST_USE exec_future *exec_after_delay(exec_after_op *op, exec_future *inner, int64_t ns);
+
+/* INTERVALS. A tick is missed if the one behind it is due too by the time it is handed out. If none is,
+   the next is due one period after the last one was due, whatever the policy: nothing drifts. Else:
+
+       period 10, ticks due at 0, 10, 20, 30 ..., that of 10 is handed out at 35
+       BURST   10, 20, 30 at once, then 40, 50      each tick comes; reads no clock
+       DELAY   10, then 45, 55                      20 and 30 are left out; counts from 35
+       SKIP    10, then 40, 50                      20 and 30 are left out; stays in step */
+typedef enum exec_missed { EXEC_MISSED_BURST, EXEC_MISSED_DELAY, EXEC_MISSED_SKIP } exec_missed;
+
+/* In the frame of who awaits its ticks. `period_ns` and `missed` may be set at any time: the next tick
+   keeps its time, what follows obeys. The members behind them are read only. */
+typedef struct exec_interval {
+    exec_future fut;
+    exec_timer timer;
+    int64_t period_ns;
+    exec_missed missed;
+    int started;                /* next_ns holds */
+    int64_t next_ns;            /* when the next tick is due */
+    int64_t tick_ns;            /* when the last one was */
+} exec_interval;
+
+/* The first tick comes at once: its time is the clock's at the poll that hands it out. Policy: BURST.
+   Reads no clock. (A zeroed one with a period is the same.) */
+EXEC_API void exec_interval_init(exec_interval *iv, int64_t period_ns);
+/* The first tick is due at start_ns; negative counts as 0. */
+EXEC_API void exec_interval_init_at(exec_interval *iv, int64_t start_ns, int64_t period_ns);
+/* Awaits the next tick. Result: how many ticks were left out behind it (cut to INTPTR_MAX; of a BURST 0),
+   with its time in iv->tick_ns; -ECANCELED: it was not taken, the next await gives it; -EINVAL: the
+   period is not positive; -ENOSYS: no wheel. DELAY and SKIP read the clock once for each tick; BURST
+   only for the first one of exec_interval_init. A tick takes from the poll's budget. A time beyond
+   EXEC_NEVER never comes. One await at a time. */
+EXEC_API EXEC__MUST_USE exec_future *exec_interval_tick(exec_interval *iv);
+/* The next tick is due one period from now: reads the clock. Also while a tick is awaited. */
+EXEC_API void exec_interval_reset(exec_interval *iv, exec *ex);
+/* At a deadline (negative counts as 0). Reads no clock. */
+EXEC_API void exec_interval_reset_at(exec_interval *iv, int64_t deadline_ns);
+
+/* BACKOFF: growing delays between attempts. Set options in a zeroed one; the members behind them are
+   read only. With jitter ("full jitter", M. Brooker, Exponential Backoff And Jitter, AWS 2015) a delay is
+   drawn evenly from 0 .. what it would be: many clients that failed together do not come back together. */
+typedef struct exec_backoff {
+    int64_t first_ns;           /* the first delay; 0: 100 ms */
+    int64_t max_ns;             /* no delay is longer; 0: 30 s */
+    int64_t limit_ns;           /* in all, from the first call (of a retry: its first poll); 0: none */
+    int64_t deadline_ns;        /* the same as a time; 0: none. The earlier of both counts. */
+    uint64_t seed;              /* of the jitter; 0: from clock and address */
+    uint32_t factor_percent;    /* each delay to the one before, rounded up to ns, at least 100; 0: 200 */
+    uint32_t retries;           /* so many delays; 0: no limit */
+    int no_jitter;              /* 1: the delays as they are */
+    int begun;                  /* end_ns holds */
+    int64_t end_ns;
+    int64_t bare_ns;            /* the next delay without jitter; 0: none was given yet */
+    uint64_t random;
+    uint64_t count;             /* delays given */
+} exec_backoff;
+
+/* The next delay, ns; or that it is exhausted: -EDQUOT (so many retries were given), -ETIMEDOUT (behind the
+   delay nothing would be left of the time: who waits for it waits in vain); or -EINVAL (a negative time,
+   a factor below 100). An error counts no delay. Reads the clock where it has a limit or a deadline, and for
+   a seed. */
+EXEC_API int64_t exec_backoff_next(exec_backoff *b, exec *ex);
+/* As new: first delay, no retry used, the limit begins anew. The jitter goes on. */
+EXEC_API void exec_backoff_reset(exec_backoff *b);
+
+/* Waits for the next delay, drawn when it is first polled. Result: 0; at once -EDQUOT, -ETIMEDOUT or -EINVAL
+   as above; -ECANCELED: no delay was counted; -ENOSYS: no wheel. */
+typedef struct exec_backoff_op { exec_future fut; exec_sleep_op nap; exec_backoff *backoff; } exec_backoff_op;
+EXEC_API EXEC__MUST_USE exec_future *exec_backoff_wait(exec_backoff_op *op, exec_backoff *b);
+
+/* RETRY: awaits what prepare(arg) returns, which is a future made anew; on an error waits for the backoff's
+   next delay, and again. `arg` is often the frame: the attempt's op lives there.
+   Result: the first that is no error, or not worth another attempt; or the last error, with
+   op->exhausted saying why there is none (-EDQUOT, -ETIMEDOUT, -EINVAL). Each error is worth one but
+   -ECANCELED, or where retryable is given those for which it is not 0. NULL from prepare counts as an
+   attempt that failed with -ENOMEM. -ENOSYS: no wheel, nothing was prepared.
+   The backoff is reset by the first poll. It does not cut an attempt short: let prepare return an
+   exec_timeout for that, or put one around the retry. A cancel passes on to the attempt and is the end; between two
+   attempts the result is -ECANCELED. */
+typedef struct exec_retry_op {
+    exec_future fut;
+    exec_backoff_op pause;
+    exec_future *child;         /* what is awaited; NULL: could not be prepared */
+    exec_backoff *backoff;
+    exec_future *(*prepare)(void *arg);
+    int (*retryable)(intptr_t result, void *arg);
+    void *arg;
+    unsigned attempts;          /* that were prepared */
+    int exhausted;              /* 0, or a negated errno */
+} exec_retry_op;
+EXEC_API EXEC__MUST_USE exec_future *exec_retry(exec_retry_op *op, exec_backoff *b,
+                                                exec_future *(*prepare)(void *arg), void *arg);
+EXEC_API EXEC__MUST_USE exec_future *exec_retry_if(exec_retry_op *op, exec_backoff *b,
+                                                   exec_future *(*prepare)(void *arg),
+                                                   int (*retryable)(intptr_t result, void *arg), void *arg);
 
 /* FOR HAND-WRITTEN LEAVES. A node is armed, then expires (its task is woken, and it is not armed any
    more) or is cancelled; a leaf that ends cancels it. */
@@ -556,16 +692,20 @@ static int exec__timeout_expires(exec_cx *cx, exec_timeout_op *op) {
     return 1;
 }
 
+/* The time matters no more; the level goes on to the inner future. 0: that never began. */
+static int exec__timeout_cancel(exec_cx *cx, exec_timeout_op *op) {
+    exec_timer_cancel(cx->exec->timers, &op->timer);
+    if (!exec_strand_started(&op->strand)) return 0;
+    exec_strand_cancel(&op->strand, cx->strand->level);
+    return 1;
+}
+
 static exec_poll exec__timeout_poll(exec_cx *cx, exec_future *f) {
     exec_timeout_op *op = (exec_timeout_op *)(void *)f;
     exec_timers *t = cx->exec->timers;
     exec_future *inner;
     if (!t) return exec_ready(f, -ENOSYS);
-    if (exec_canceled(f)) {
-        exec_timer_cancel(t, &op->timer);
-        if (!exec_strand_started(&op->strand)) return exec_ready(f, -ECANCELED);
-        exec_strand_cancel(&op->strand, cx->strand->level);
-    }
+    if (exec_canceled(f) && !exec__timeout_cancel(cx, op)) return exec_ready(f, -ECANCELED);
     inner = exec_strand_poll(cx, &op->strand);
     if (!inner && !exec_canceled(f) && exec__timeout_expires(cx, op)) {
         exec_strand_cancel(&op->strand, EXEC_CANCEL);
@@ -589,8 +729,9 @@ static const exec_strand *exec__timeout_branches(const exec_future *f, unsigned 
 static const exec_type exec__timeout_type = {
     exec__timeout_poll, exec__timeout_describe, exec__timeout_branches, "timeout", __FILE__, 0, 0, 0 };
 
-static exec_future *exec__timeout_make(exec_timeout_op *op, exec_future *inner, int64_t time, int32_t state) {
-    exec_future_init(&op->fut, &exec__timeout_type);
+static exec_future *exec__timeout_make(exec_timeout_op *op, const exec_type *type, exec_future *inner,
+                                       int64_t time, int32_t state) {
+    exec_future_init(&op->fut, type);
     exec_timer_init(&op->timer);
     exec_strand_init(&op->strand, inner);
     op->fut.resume = state;
@@ -600,11 +741,274 @@ static exec_future *exec__timeout_make(exec_timeout_op *op, exec_future *inner, 
 }
 
 EXEC_API exec_future *exec_timeout(exec_timeout_op *op, exec_future *inner, int64_t ns) {
-    return exec__timeout_make(op, inner, ns, EXEC__TIMER_AFTER);
+    return exec__timeout_make(op, &exec__timeout_type, inner, ns, EXEC__TIMER_AFTER);
 }
 
 EXEC_API exec_future *exec_timeout_at(exec_timeout_op *op, exec_future *inner, int64_t deadline_ns) {
-    return exec__timeout_make(op, inner, deadline_ns, EXEC__TIMER_AT);
+    return exec__timeout_make(op, &exec__timeout_type, inner, deadline_ns, EXEC__TIMER_AT);
+}
+
+/* ------------------------------------------------------------------------------------------ after */
+
+/* The inner future's result waits in f->result for the time. */
+static exec_poll exec__after_poll(exec_cx *cx, exec_future *f) {
+    exec_after_op *op = (exec_after_op *)(void *)f;
+    exec_future *inner;
+    if (!cx->exec->timers) return exec_ready(f, -ENOSYS);
+    if (exec_canceled(f)) {
+        if (!exec__timeout_cancel(cx, op)) return exec_ready(f, -ECANCELED);
+    } else if (!exec_strand_started(&op->strand)) {
+        (void)exec__timer_start(cx, f, &op->timer);
+    }
+    if (!exec_strand_done(&op->strand)) {
+        inner = exec_strand_poll(cx, &op->strand);
+        if (!inner) return exec_pending(cx, f);
+        f->result = inner->result;
+    }
+    return exec_timer_armed(&op->timer) ? exec_pending(cx, f) : exec_ready(f, f->result);
+}
+
+static const exec_type exec__after_type = {
+    exec__after_poll, exec__timeout_describe, exec__timeout_branches, "after", __FILE__, 0, 0, 0 };
+
+EXEC_API exec_future *exec_after(exec_after_op *op, exec_future *inner, int64_t deadline_ns) {
+    return exec__timeout_make(op, &exec__after_type, inner, deadline_ns, EXEC__TIMER_AT);
+}
+
+EXEC_API exec_future *exec_after_delay(exec_after_op *op, exec_future *inner, int64_t ns) {
+    return exec__timeout_make(op, &exec__after_type, inner, ns, EXEC__TIMER_AFTER);
+}
+
+/* -------------------------------------------------------------------------------------- intervals */
+
+/* Hands out the tick that is due, or the first. Returns how many behind it are left out. */
+static int64_t exec__interval_take(exec *ex, exec_interval *iv) {
+    int64_t now = iv->started && iv->missed == EXEC_MISSED_BURST ? 0 : exec_now(ex), left_out;
+    if (!iv->started) exec_interval_reset_at(iv, now);
+    iv->tick_ns = iv->next_ns;
+    iv->next_ns = exec__after(iv->tick_ns, iv->period_ns);
+    if (iv->missed == EXEC_MISSED_BURST || now < iv->next_ns) return 0;
+    left_out = (now - iv->tick_ns) / iv->period_ns;
+    if (iv->missed == EXEC_MISSED_SKIP) now = iv->tick_ns + left_out * iv->period_ns;
+    iv->next_ns = exec__after(now, iv->period_ns);
+    return left_out;
+}
+
+/* Whether its time has come; else it is armed. One that is armed for another time was reset. */
+static int exec__interval_due(exec_cx *cx, exec_interval *iv) {
+    exec_timer *n = &iv->timer;
+    if (!iv->started) return 1;
+    if (exec_timer_armed(n) && n->deadline == iv->next_ns) return 0;
+    return !exec_timer_arm(cx->exec->timers, n, iv->next_ns, cx->task);
+}
+
+/* A mark comes first, also when the time has come: so a cancelled tick is not taken. */
+static exec_poll exec__interval_poll(exec_cx *cx, exec_future *f) {
+    exec_interval *iv = (exec_interval *)(void *)f;
+    exec_timers *t = cx->exec->timers;
+    int64_t left_out;
+    if (!t) return exec_ready(f, -ENOSYS);
+    if (exec_canceled(f) || iv->period_ns <= 0) {
+        exec_timer_cancel(t, &iv->timer);
+        return exec_ready(f, exec_canceled(f) ? -ECANCELED : -EINVAL);
+    }
+    if (!exec__interval_due(cx, iv) || !exec_spend(cx)) return exec_pending(cx, f);
+    left_out = exec__interval_take(cx->exec, iv);
+    return exec_ready(f, left_out < INTPTR_MAX ? (intptr_t)left_out : INTPTR_MAX);
+}
+
+static void exec__interval_describe(const exec_future *f, char *buf, size_t size) {
+    exec__timer_describe(&((const exec_interval *)(const void *)f)->timer, buf, size);
+}
+
+static const exec_type exec__interval_type = {
+    exec__interval_poll, exec__interval_describe, NULL, "interval", __FILE__, 0, 0, 0 };
+
+EXEC_API void exec_interval_init(exec_interval *iv, int64_t period_ns) {
+    memset(iv, 0, sizeof *iv);
+    iv->period_ns = period_ns;
+}
+
+EXEC_API void exec_interval_init_at(exec_interval *iv, int64_t start_ns, int64_t period_ns) {
+    exec_interval_init(iv, period_ns);
+    exec_interval_reset_at(iv, start_ns);
+}
+
+EXEC_API exec_future *exec_interval_tick(exec_interval *iv) {
+    EXEC_ASSERT(!exec_timer_armed(&iv->timer),
+                "a tick of this interval is awaited already: give each task an interval of its own");
+    exec_future_init(&iv->fut, &exec__interval_type);
+    return &iv->fut;
+}
+
+EXEC_API void exec_interval_reset(exec_interval *iv, exec *ex) {
+    exec_interval_reset_at(iv, exec_deadline(ex, iv->period_ns));
+}
+
+EXEC_API void exec_interval_reset_at(exec_interval *iv, int64_t deadline_ns) {
+    iv->next_ns = deadline_ns < 0 ? 0 : deadline_ns;
+    iv->started = 1;
+    if (exec_timer_armed(&iv->timer)) exec_wake(iv->timer.task);
+}
+
+/* ---------------------------------------------------------------------------------------- backoff */
+
+static int64_t exec__backoff_max(const exec_backoff *b) { return b->max_ns ? b->max_ns : EXEC_SEC(30); }
+
+static int exec__backoff_valid(const exec_backoff *b) {
+    return b->first_ns >= 0 && b->max_ns >= 0 && b->limit_ns >= 0 && b->deadline_ns >= 0
+           && (!b->factor_percent || b->factor_percent >= 100);
+}
+
+/* The first call after a reset sets the end of the time. */
+static void exec__backoff_begin(exec_backoff *b, exec *ex) {
+    if (b->begun) return;
+    b->begun = 1;
+    b->end_ns = b->limit_ns ? exec__after(exec_now(ex), b->limit_ns) : EXEC_NEVER;
+    if (b->deadline_ns && b->deadline_ns < b->end_ns) b->end_ns = b->deadline_ns;
+}
+
+/* SplitMix64 (S. Vigna, public domain): any seed will do. */
+static uint64_t exec__backoff_random(exec_backoff *b) {
+    uint64_t z = b->random += 0x9E3779B97F4A7C15u;
+    z = (z ^ z >> 30) * 0xBF58476D1CE4E5B9u;
+    z = (z ^ z >> 27) * 0x94D049BB133111EBu;
+    return z ^ z >> 31;
+}
+
+/* 0 .. most, each as likely: what falls into the last range, which is cut short, is drawn again. */
+static int64_t exec__backoff_jitter(exec_backoff *b, exec *ex, int64_t most) {
+    uint64_t count = (uint64_t)most + 1, drawn;
+    if (!b->random) b->random = b->seed ? b->seed : (uint64_t)exec_now(ex) ^ (uint64_t)(uintptr_t)b << 20;
+    do drawn = exec__backoff_random(b);
+    while (drawn - drawn % count > UINT64_MAX - (count - 1));
+    return (int64_t)(drawn % count);
+}
+
+/* The next delay or why there is none; it is not counted yet. */
+static int64_t exec__backoff_draw(exec_backoff *b, exec *ex) {
+    int64_t max = exec__backoff_max(b), delay;
+    if (!exec__backoff_valid(b)) return -EINVAL;
+    exec__backoff_begin(b, ex);
+    if (b->retries && b->count >= b->retries) return -EDQUOT;
+    if (!b->bare_ns) b->bare_ns = b->first_ns ? b->first_ns : EXEC_MS(100);
+    if (b->bare_ns > max) b->bare_ns = max;
+    delay = b->no_jitter ? b->bare_ns : exec__backoff_jitter(b, ex, b->bare_ns);
+    if (b->end_ns < EXEC_NEVER && delay >= b->end_ns - exec_now(ex)) return -ETIMEDOUT;
+    return delay;
+}
+
+/* The delay was given: the one behind it is longer. Cut at the cap, so that nothing overflows. */
+static void exec__backoff_count(exec_backoff *b) {
+    int64_t max = exec__backoff_max(b), factor = b->factor_percent ? b->factor_percent : 200;
+    int64_t hundreds = b->bare_ns / 100, rest = (b->bare_ns % 100 * factor + 99) / 100;
+    b->count++;
+    if (hundreds > max / factor || rest > max - hundreds * factor) b->bare_ns = max;
+    else b->bare_ns = hundreds * factor + rest;
+}
+
+EXEC_API int64_t exec_backoff_next(exec_backoff *b, exec *ex) {
+    int64_t delay = exec__backoff_draw(b, ex);
+    if (delay >= 0) exec__backoff_count(b);
+    return delay;
+}
+
+EXEC_API void exec_backoff_reset(exec_backoff *b) {
+    b->begun = 0;
+    b->bare_ns = 0;
+    b->count = 0;
+}
+
+/* resume: 1: the delay was drawn. */
+static exec_poll exec__backoff_poll(exec_cx *cx, exec_future *f) {
+    exec_backoff_op *op = (exec_backoff_op *)(void *)f;
+    if (!f->resume) {
+        int64_t delay = exec__backoff_draw(op->backoff, cx->exec);
+        if (delay < 0) return exec_ready(f, (intptr_t)delay);
+        (void)!exec_sleep(&op->nap, delay);
+        f->resume = 1;
+    }
+    if (exec_poll_child(cx, f, &op->nap.fut) == EXEC_PENDING) return EXEC_PENDING;
+    if (EXEC_RESULT(&op->nap) == 0) exec__backoff_count(op->backoff);
+    return exec_ready(f, EXEC_RESULT(&op->nap));
+}
+
+static const exec_type exec__backoff_type = {
+    exec__backoff_poll, NULL, NULL, "backoff", __FILE__, 0, 0, 0 };
+
+EXEC_API exec_future *exec_backoff_wait(exec_backoff_op *op, exec_backoff *b) {
+    exec_future_init(&op->fut, &exec__backoff_type);
+    op->backoff = b;
+    return &op->fut;
+}
+
+/* ------------------------------------------------------------------------------------------ retry */
+
+/* An op's state, in fut.resume. While it pends, fut.result is that of the last attempt. */
+enum { EXEC__RETRY_FRESH, EXEC__RETRY_TRIES, EXEC__RETRY_PAUSES };
+
+static void exec__retry_try(exec_retry_op *op) {
+    op->fut.resume = EXEC__RETRY_TRIES;
+    op->attempts++;
+    op->child = op->prepare(op->arg);
+}
+
+/* An attempt is over: 1 if that is the end. */
+static int exec__retry_tried(exec_retry_op *op) {
+    intptr_t result = op->child ? op->child->result : -ENOMEM;
+    op->fut.result = result;
+    if (result >= 0 || exec_canceled(&op->fut)) return 1;
+    if (op->retryable ? !op->retryable(result, op->arg) : result == -ECANCELED) return 1;
+    op->fut.resume = EXEC__RETRY_PAUSES;
+    op->child = exec_backoff_wait(&op->pause, op->backoff);
+    return 0;
+}
+
+/* A pause is over, or there was none: 1 if that is the end. */
+static int exec__retry_paused(exec_retry_op *op) {
+    if (exec_canceled(&op->fut)) {
+        op->fut.result = -ECANCELED;
+        return 1;
+    }
+    op->exhausted = (int)EXEC_RESULT(&op->pause);
+    if (op->exhausted) return 1;
+    exec__retry_try(op);
+    return 0;
+}
+
+static exec_poll exec__retry_poll(exec_cx *cx, exec_future *f) {
+    exec_retry_op *op = (exec_retry_op *)(void *)f;
+    if (f->resume == EXEC__RETRY_FRESH) {
+        if (!cx->exec->timers) return exec_ready(f, -ENOSYS);
+        exec_backoff_reset(op->backoff);
+        exec__backoff_begin(op->backoff, cx->exec);
+        exec__retry_try(op);
+    }
+    for (;;) {
+        if (op->child && exec_poll_child(cx, f, op->child) == EXEC_PENDING) return EXEC_PENDING;
+        if (f->resume == EXEC__RETRY_TRIES ? exec__retry_tried(op) : exec__retry_paused(op))
+            return exec_ready(f, f->result);
+    }
+}
+
+static const exec_type exec__retry_type = {
+    exec__retry_poll, NULL, NULL, "retry", __FILE__, 0, 0, 0 };
+
+EXEC_API exec_future *exec_retry_if(exec_retry_op *op, exec_backoff *b, exec_future *(*prepare)(void *arg),
+                                    int (*retryable)(intptr_t result, void *arg), void *arg) {
+    exec_future_init(&op->fut, &exec__retry_type);
+    op->child = NULL;
+    op->backoff = b;
+    op->prepare = prepare;
+    op->retryable = retryable;
+    op->arg = arg;
+    op->attempts = 0;
+    op->exhausted = 0;
+    return &op->fut;
+}
+
+EXEC_API exec_future *exec_retry(exec_retry_op *op, exec_backoff *b, exec_future *(*prepare)(void *arg), void *arg) {
+    return exec_retry_if(op, b, prepare, NULL, arg);
 }
 
 #ifdef __cplusplus

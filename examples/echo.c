@@ -1,4 +1,6 @@
-/* cc -O2 -o echo examples/echo.c && ./echo [ADDRESS]
+/* SPDX-License-Identifier: MIT
+ * cc -O2 -o echo examples/echo.c && ./echo [ADDRESS]
+ *
  * A TCP echo server: a coroutine per connection, one thread, as many clients as it may have
  * descriptors. Try it with  nc 127.0.0.1 7777 */
 #define EXEC_IMPLEMENTATION

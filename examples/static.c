@@ -1,4 +1,6 @@
-/* cc -O2 -o static examples/static.c && ./static [ADDRESS]
+/* SPDX-License-Identifier: MIT
+ * cc -O2 -o static examples/static.c && ./static [ADDRESS]
+ *
  * An echo server that never touches the heap: its tasks, its table of descriptors and their buffers
  * are static. It serves 16 clients; who comes when all slots are taken is refused. */
 #define EXEC_IMPLEMENTATION

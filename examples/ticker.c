@@ -1,22 +1,23 @@
-/* cc -O2 -o ticker examples/ticker.c
+/* SPDX-License-Identifier: MIT
+ * cc -O2 -o ticker examples/ticker.c
  *
  * Timers: a tick every half second that does not drift, a limit around work that is too slow, and
  * whichever of two comes first. Ends by itself after about three seconds. */
 #define EXEC_IMPLEMENTATION
-#include "../exec_timer.h"
+#include "../exec_net.h"
 #include <stdio.h>
 
-typedef struct { EXEC_FRAME; exec_sleep_op nap; int64_t next; int ticks; } ticker;
+typedef struct { EXEC_FRAME; exec_interval beat; int ticks; } ticker;
 typedef struct { EXEC_FRAME; exec_sleep_op nap; int64_t ns; } work;
 typedef struct { EXEC_FRAME; exec_timeout_op limit; exec_select_op first; exec_sleep_op nap; work job; } user;
 
 EXEC_ASYNC(ticker) {
     EXEC_BEGIN;
-    self->next = exec_now(cx->exec);
-    while (self->ticks < 6) {
-        self->next += EXEC_MS(500);                     /* from the last deadline, not from now */
-        EXEC_TRY(exec_sleep_until(&self->nap, self->next));
-        printf("tick %d, %lld us late\n", ++self->ticks, (long long)((exec_now(cx->exec) - self->next) / 1000));
+    exec_interval_init(&self->beat, EXEC_MS(500));      /* the first tick comes at once */
+    while (self->ticks < 7) {
+        EXEC_TRY(exec_interval_tick(&self->beat));
+        printf("tick %d, %lld us late\n", ++self->ticks,
+               (long long)((exec_now(cx->exec) - self->beat.tick_ns) / 1000));
     }
     EXEC_END;
 }
@@ -46,7 +47,7 @@ int main(int argc, char **argv) {
     int status;
     if (argc > 1) {
         int asked = argc == 2 && (strcmp(argv[1], "--help") == 0 || strcmp(argv[1], "-h") == 0);
-        fprintf(asked ? stdout : stderr, "usage: ticker    ticks six times in three seconds; meanwhile a timeout and a select\n");
+        fprintf(asked ? stdout : stderr, "usage: ticker    ticks seven times in three seconds; meanwhile a timeout and a select\n");
         return !asked;
     }
     if ((status = exec_init(&ex, NULL)) < 0 || (status = exec_timers_attach(&timers, &ex)) < 0) return 1;

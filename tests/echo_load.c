@@ -1,4 +1,5 @@
-/* cc -O2 -o echo_load tests/echo_load.c && ./echo_load ADDRESS CONNECTIONS BYTES [IDLE_SECONDS]
+/* SPDX-License-Identifier: MIT
+ * cc -O2 -o echo_load tests/echo_load.c && ./echo_load ADDRESS CONNECTIONS BYTES [IDLE_SECONDS]
  * Opens so many connections to an echo server at once, sends so many bytes on each (of a pattern of
  * its own), and compares what comes back; then closes half of each and waits for the end of file. Knows
  * nothing of exec.h: plain epoll. Prints what it checked; exit status 0 or 1. */

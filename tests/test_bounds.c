@@ -2,6 +2,7 @@
  * Sizes, and what EXEC_DEBUG adds at run time. (What it refuses at compile time: tests/fail.) */
 #define TEST_HEADER "../exec_timer.h"
 #include "test.h"
+#include "leaves.h"
 
 /* The bounds of docs/internals.md, by the size of a pointer. */
 static void sizes_are_within_their_bounds(void **state) {
@@ -75,9 +76,37 @@ static void trap_29_an_array_is_overwritten_between_two_polls(void **state) {
 #endif
 }
 
+/* What a handle holds may be anything, so it is looked for among those that are linked. */
+typedef struct { EXEC_FRAME; gate *gate; } sits;
+EXEC_ASYNC(sits) {
+    EXEC_BEGIN;
+    EXEC_TRY(gate_wait(self->gate));
+    EXEC_END;
+}
+static void spawn_twice(int detach) {
+    exec ex;
+    gate g = { .open = 0 };
+    exec_handle h;
+    exec_opts opts = test_opts_handle(&h);
+    open_exec(&ex);
+    for (int i = 0; i < 2; i++) {
+        assert_int_equal(EXEC_SPAWN(&ex, &opts, sits, .gate = &g), 0);
+        exec_turn(&ex);
+        if (detach) exec_handle_detach(&h);
+    }
+    assert_int_equal(exec_destroy(&ex, 0), 0);
+}
+static void links_a_handle_twice(void) { spawn_twice(0); }
+static void a_handle_that_is_linked_is_not_given_to_another_task(void **state) {
+    (void)state;
+    spawn_twice(1);
+    if (EXEC_DEBUG) dies_saying(links_a_handle_twice, "a handle that is linked was given to another task");
+}
+
 int main(void) {
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(sizes_are_within_their_bounds),
+        cmocka_unit_test(a_handle_that_is_linked_is_not_given_to_another_task),
         cmocka_unit_test(trap_29_an_array_is_overwritten_between_two_polls)
     };
     return cmocka_run_group_tests(tests, NULL, NULL);

@@ -1,7 +1,8 @@
 /* SPDX-License-Identifier: MIT
- * Random trees of coroutines, children, selects, joins, timeouts, shields and groups, with aborts,
- * kills, self-aborts and spurious wakes at random points. What must hold: each body that began has
- * its cleanup run exactly once and to its end; no child outlives its parent's await; nothing hangs.
+ * Random trees of coroutines, children, selects, races, joins, timeouts, shields and groups with limits,
+ * with aborts, kills, self-aborts and spurious wakes at random points. What must hold: each body that
+ * began has its cleanup run exactly once and to its end; each task that was spawned into a group
+ * begins; no child outlives its parent's await; nothing hangs.
  * EXEC_TEST_TREES says how many (100000; 20000 under EXEC_DEBUG, which overwrites 8 KiB of stack a poll). */
 #define TEST_HEADER "../exec_timer.h"
 #include "test.h"
@@ -44,10 +45,12 @@ struct world {
     exec_handle handles[3];
     unsigned tasks, budget;
     unsigned began, ended;
+    unsigned grouped, grouped_began;
 };
 
-static unsigned long long totals[12];
-enum { BEGAN, ENDED, CALLS, SELECTS, JOINS, TIMEOUTS, EXPIRED, SHIELDS, GROUP_TASKS, ABORTS, KILLS, SELF_ABORTS };
+static unsigned long long totals[16];
+enum { BEGAN, ENDED, CALLS, SELECTS, FAIR_SELECTS, RACES, JOINS, TIMEOUTS, EXPIRED, SHIELDS, GROUP_TASKS, HELD_BACK,
+       ROOMS, ABORTS, KILLS, SELF_ABORTS };
 
 /* -------------------------------------------------------------------------------------- the leaf */
 
@@ -103,8 +106,8 @@ static void condition_set_up(leaf *l, world *w) {
 
 /* -------------------------------------------------------------------------------------- the tree */
 
-enum { OP_YIELD, OP_LEAF, OP_CALL, OP_TRY, OP_SELECT, OP_JOIN, OP_TIMEOUT, OP_TIMED_SELECT, OP_SHIELD,
-       OP_GROUP, OP_GROUP_JOIN, OP_WAIT_UNTIL, OP_SELF_ABORT, OP_SELF_KILL, OP_RETURN, OP_COUNT };
+enum { OP_YIELD, OP_LEAF, OP_CALL, OP_TRY, OP_SELECT, OP_FAIR, OP_RACE, OP_JOIN, OP_TIMEOUT, OP_TIMED_SELECT,
+       OP_SHIELD, OP_GROUP, OP_GROUP_ROOM, OP_GROUP_JOIN, OP_WAIT_UNTIL, OP_SELF_ABORT, OP_SELF_KILL, OP_RETURN, OP_COUNT };
 
 EXEC_ASYNC_DECLARE(node);
 
@@ -141,7 +144,9 @@ static void body_begins(node *self) {
     assert_false(self->began);
     self->began = 1;
     self->w->began++;
-    if (self->boss) self->boss->group_live++;
+    if (!self->boss) return;
+    self->boss->group_live++;
+    self->w->grouped_began++;
 }
 
 /* A body is not entered again once a cancel reached it. */
@@ -180,13 +185,16 @@ static void self_cancel(node *self, exec_cx *cx, unsigned level) {
     if (level == EXEC_KILL) exec_handle_kill(h); else exec_handle_abort(h);
 }
 
-static exec_future *branches(node *self, int select) {
+static exec_future *branches(node *self, unsigned op) {
     unsigned n = 1 + test_below(MAX_KIDS);
+    exec_strand *strands = self->branches.inline_strands;
     exec_future *f[MAX_KIDS];
     for (unsigned i = 0; i < n; i++) f[i] = kid(self);
-    totals[select ? SELECTS : JOINS]++;
-    return select ? exec_select_n(&self->branches, self->branches.inline_strands, f, n)
-                  : exec_join_n(&self->branches, self->branches.inline_strands, f, n);
+    totals[op == OP_JOIN ? JOINS : op == OP_FAIR ? FAIR_SELECTS : op == OP_RACE ? RACES : SELECTS]++;
+    if (op == OP_JOIN) return exec_join_n(&self->branches, strands, f, n);
+    if (op == OP_FAIR) return exec_select_fair_n(&self->branches, strands, f, n);
+    if (op == OP_RACE) return exec_race_n(&self->branches, strands, f, n);
+    return exec_select_n(&self->branches, strands, f, n);
 }
 
 static exec_future *timed(node *self, exec_future *inner) {
@@ -194,7 +202,17 @@ static exec_future *timed(node *self, exec_future *inner) {
     return exec_timeout(&self->timeout, inner, EXEC_MS(test_below(20)));
 }
 
-static const exec_opts *group_opts(void) { return test_opts(); }
+static void group_set_up(node *self) {
+    if (self->group.live) return;
+    self->group.limit = test_below(3);
+    self->group.collect = test_below(2) != 0;
+}
+
+static void group_grew(node *self, int status) {
+    totals[GROUP_TASKS]++;
+    self->w->grouped += status == 0;
+    totals[HELD_BACK] += self->group.held != NULL;
+}
 
 EXEC_ASYNC_DEFINE(node) {
     EXEC_BEGIN;
@@ -205,15 +223,18 @@ EXEC_ASYNC_DEFINE(node) {
         else if (self->op == OP_LEAF) EXEC_AWAIT(leaf_wait(&self->leaf, self->w));
         else if (self->op == OP_CALL) EXEC_AWAIT(kid(self));
         else if (self->op == OP_TRY) EXEC_TRY(kid(self));
-        else if (self->op == OP_SELECT) EXEC_AWAIT(branches(self, 1));
-        else if (self->op == OP_JOIN) EXEC_AWAIT(branches(self, 0));
+        else if (self->op >= OP_SELECT && self->op <= OP_JOIN) EXEC_AWAIT(branches(self, self->op));
         else if (self->op == OP_TIMEOUT) EXEC_AWAIT(timed(self, kid(self)));
-        else if (self->op == OP_TIMED_SELECT) EXEC_AWAIT(timed(self, branches(self, 1)));
+        else if (self->op == OP_TIMED_SELECT) EXEC_AWAIT(timed(self, branches(self, OP_SELECT + test_below(3))));
         else if (self->op == OP_SHIELD) EXEC_SHIELD(kid(self));
         else if (self->op == OP_GROUP) {
-            totals[GROUP_TASKS]++;
-            EXEC_GROUP_SPAWN_OPTS(&self->group, group_opts(), node, .w = self->w, .boss = self,
-                                  .depth = self->depth + 1, .steps = test_below(4));
+            group_set_up(self);
+            for (unsigned n = 1 + test_below(3); n > 0; n--)
+                group_grew(self, EXEC_GROUP_SPAWN_OPTS(&self->group, test_opts(), node, .w = self->w, .boss = self,
+                                                       .depth = self->depth + 1, .steps = test_below(4)));
+        } else if (self->op == OP_GROUP_ROOM) {
+            totals[ROOMS]++;
+            EXEC_AWAIT(exec_group_room(&self->group));
         } else if (self->op == OP_GROUP_JOIN) {
             EXEC_AWAIT(exec_group_join(&self->group));
             assert_int_equal(self->group.live, 0);
@@ -239,7 +260,7 @@ EXEC_ASYNC_DEFINE(node) {
         if (self->op == OP_YIELD) EXEC_YIELD;
         else if (self->op == OP_CALL || self->op == OP_GROUP) EXEC_AWAIT(kid(self));
         else if (self->op == OP_TRY) EXEC_TRY(kid(self));
-        else if (self->op == OP_SELECT) EXEC_AWAIT(branches(self, 1));
+        else if (self->op >= OP_SELECT && self->op <= OP_RACE) EXEC_AWAIT(branches(self, self->op));
         else if (self->op == OP_TIMEOUT) EXEC_AWAIT(timed(self, kid(self)));
         else if (self->op == OP_SELF_ABORT) self_cancel(self, cx, EXEC_CANCEL);
         else if (self->op == OP_SELF_KILL) self_cancel(self, cx, EXEC_KILL);
@@ -356,6 +377,7 @@ static void one_tree(unsigned number) {
         if (number % 16 == 0) assert_int_equal(exec_check(&w.ex), 0);
     }
     assert_int_equal(w.began, w.ended);
+    assert_int_equal(w.grouped, w.grouped_began);
     assert_null(w.leaves);
     destroy(&w);
     free_arena(&w);
@@ -364,8 +386,9 @@ static void one_tree(unsigned number) {
 }
 
 static void random_trees(void **state) {
-    static const char *const names[] = { "bodies begun", "cleanups ended", "calls", "selects", "joins", "timeouts",
-        "expired", "shields", "group tasks", "aborts", "kills", "self aborts" };
+    static const char *const names[] = { "bodies begun", "cleanups ended", "calls", "selects", "fair selects", "races",
+        "joins", "timeouts", "expired", "shields", "group tasks", "held back", "rooms", "aborts", "kills",
+        "self aborts" };
     const char *text = getenv("EXEC_TEST_TREES");
     unsigned trees = text ? (unsigned)strtoul(text, NULL, 0) : EXEC_DEBUG ? 20000 : 100000;
     uint64_t seed = test_seed(20261121);

@@ -40,6 +40,14 @@ EXEC_ASYNC(adds_one) {
     EXEC_END;
 }
 
+static char own_key;
+typedef struct { EXEC_FRAME; } adds_beside;
+EXEC_ASYNC(adds_beside) {
+    EXEC_BEGIN;
+    ++*static_cast<int *>(exec_local_get(cx, &own_key));
+    EXEC_END;
+}
+
 // Classes that have members and methods are frames as long as they have standard layout.
 struct everything {
     EXEC_FRAME;
@@ -49,7 +57,11 @@ struct everything {
     c_double child;
     exec_select_op select;
     exec_join_op join;
+    exec_race_op race;
+    exec_select_op fair;
     exec_group crew;
+    exec_local local;
+    int beside;
     int twice() const { return 2 * ran; }
 };
 EXEC_ASYNC(everything) {
@@ -61,8 +73,17 @@ EXEC_ASYNC(everything) {
                        EXEC_CALL(&self->b, adds_one, .ran = &self->ran)));
     EXEC_TRY(exec_select(&self->select, EXEC_CALL(&self->a, adds_one, .ran = &self->ran),
                          EXEC_CALL(&self->b, adds_one, .ran = &self->ran)));
+    self->crew.limit = 1;
+    self->crew.collect = 1;
+    exec_local_set(&self->crew, &self->local, &own_key, &self->beside);
     EXEC_GROUP_SPAWN(&self->crew, adds_one, .ran = &self->ran);
+    EXEC_GROUP_SPAWN(&self->crew, adds_beside);
+    EXEC_TRY(exec_group_room(&self->crew));
     EXEC_TRY(exec_group_join(&self->crew));
+    EXEC_TRY(exec_race(&self->race, EXEC_CALL(&self->a, adds_one, .ran = &self->beside)));
+    EXEC_TRY(exec_select_fair(&self->fair, EXEC_CALL(&self->a, adds_one, .ran = &self->beside)));
+    EXEC_YIELD_IF_NEEDED;
+    if (self->beside != 3) EXEC_RETURN(-EINVAL);
     EXEC_WAIT_UNTIL(self->asked++ >= 0);
     EXEC_TRY(EXEC_CALL(&self->child, c_double, .value = self->twice()));
     EXEC_RETURN(EXEC_RESULT(&self->child));

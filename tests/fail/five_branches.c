@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: MIT
- * expect: exec__select_5
+ * expect: exec_select takes up to 4 branches: use exec_select_n
  * with: gcc -std=c11
  * with: clang -std=c11
  * exec_select and exec_join take up to four branches: more are exec_select_n. */

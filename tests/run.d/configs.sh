@@ -8,6 +8,7 @@ valgrind            memcheck: no error, no leak
 tsan                clang, ThreadSanitizer
 asan                gcc, AddressSanitizer and UndefinedBehaviorSanitizer
 clang-asan          clang, AddressSanitizer and UndefinedBehaviorSanitizer
+amalgamated         the suite, the examples and every form on the one header of tools/amalgamate
 asan-poll           gcc, the same with EXEC_BACKEND_POLL
 tsan-posix          clang, ThreadSanitizer with EXEC_POSIX_ONLY=1: a pipe wakes, poll waits
 gcc                 gcc, C11, -O2: labels as values, epoll, threads, heap
@@ -36,7 +37,10 @@ posix-symbols       EXEC_POSIX_ONLY: undefined symbols from tests/allowed-symbol
 examples            each example by its one command, and a smoke test; what README.md and the headers show
 steady-state        echo on each backend: no heap call, only waits, reads and writes; an idle executor is silent
 counts              instructions per resume (callgrind); no atomic instruction in a local wake
-meson               as a subproject, installed with pkg-config, and built for itself
+spin                the wake protocol as a Spin model: no lost wake, and each fault put in is found
+meson               as a subproject, by packaging/exec.wrap, installed with pkg-config, and built for itself
+cmake               by add_subdirectory, by FetchContent, installed with find_package
+versions            exec.h, meson.build, CMakeLists.txt, CHANGELOG.md and README.md name the same
 '
 
 config_names() { echo "$CONFIGS" | awk 'NF { print $1 }'; }

@@ -1,8 +1,8 @@
 # SPDX-License-Identifier: MIT
 # The examples, and the programs that the texts show, as a reader meets them. Sourced by tests/run.
 
-# The first line of the first comment holds the one command:
-#     /* cc -O2 -o echo examples/echo.c && ./echo
+# The first comment holds the one command:
+#     cc -O2 -o echo examples/echo.c && ./echo
 example_command() { sed -n '1,5s/^.*\(cc .*\.c\)\( .*\)\?$/\1/p' "$1" | head -n 1 | sed 's/ *&&.*//'; }
 
 # wait_for FILE REGEX: until a line is there, 5 s at most.

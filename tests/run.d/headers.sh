@@ -51,11 +51,11 @@ gcc m32 gcc -m32 -std=gnu11'
 check_header() {
     local header=$1 form=$2 before=$3 option=$4 standard=$5 file warn=$WARN_C
     shift 5
-    file=$BUILD/headers/$header.$form.$before.$standard.$1.$option
+    file=$HEADER_DIR/$header.$form.$before.$standard.$1.$option
     case $standard in c++*) file=$file.cpp warn=$WARN ;; *) file=$file.c ;; esac
     header_source "$header" "$form" "$before" >"$file"
-    # several options are joined by +
-    [ "$option" = none ] || set -- "$@" $(printf -- '-D%s ' ${option//+/ })
+    # shellcheck disable=SC2086
+    [ "$option" = none ] || set -- "$@" -D${option//,/ -D}
     case $1 in clang*) ;; *) set -- "$@" -o "$file.o" ;; esac
     # shellcheck disable=SC2086
     "$@" $warn -c "$file" >"$file.log" 2>&1
@@ -70,11 +70,12 @@ check_header() {
     rm -f "$file.o"
 }
 
+# Options that go together are joined by a comma.
 HEADER_OPTIONS='EXEC_LC_SWITCH=1 EXEC_DEBUG=1 EXEC_NO_THREADS=1 EXEC_NO_MALLOC=1'
 # Those that decide what waits, and the smallest of each.
 NET_OPTIONS='EXEC_BACKEND=EXEC_BACKEND_POLL EXEC_POSIX_ONLY=1
-    EXEC_BACKEND=EXEC_BACKEND_POLL+EXEC_NO_MALLOC=1+EXEC_NO_THREADS=1
-    EXEC_POSIX_ONLY=1+EXEC_NO_MALLOC=1+EXEC_NO_THREADS=1'
+    EXEC_BACKEND=EXEC_BACKEND_POLL,EXEC_NO_MALLOC=1,EXEC_NO_THREADS=1
+    EXEC_POSIX_ONLY=1,EXEC_NO_MALLOC=1,EXEC_NO_THREADS=1'
 
 # Every header in every form with every option: with gcc and clang in C11. The other compilers see every
 # form, and the options with the header that includes the others; --full: all with all.
@@ -85,11 +86,11 @@ options_for() { # HEADER BEFORE STANDARD
     fi
 }
 
-header_cases() {
+header_cases() { # FILE FOR WHAT IS MISSING
     local header form before option compiler standard flags
     while read -r compiler standard flags; do
-        have "$compiler" || { echo "(without $compiler)" >>"$BUILD/headers/missing"; continue; }
-        [ $standard = m32 ] && ! can_m32 && { echo '(without -m32)' >>"$BUILD/headers/missing"; continue; }
+        have "$compiler" || { echo "(without $compiler)" >>"$1"; continue; }
+        [ $standard = m32 ] && ! can_m32 && { echo '(without -m32)' >>"$1"; continue; }
         for header in exec*.h; do
             for form in declarations implementation static; do
                 for before in alone after; do
@@ -105,15 +106,16 @@ header_cases() {
     done <<<"$HEADER_COMPILERS"
 }
 
-config_headers() {
-    local dir=$BUILD/headers bad
+# check_headers DIR: the headers of the current directory, which is ROOT; works in DIR, says what is wrong.
+check_headers() {
+    local dir=$1 bad
     rm -rf "$dir"
     mkdir -p "$dir"
-    header_cases >"$dir/cases"
+    header_cases "$dir/missing" >"$dir/cases"
     export -f check_header header_source too_late
-    export BUILD ROOT WARN WARN_C SYSTEM_HEADERS
+    export ROOT WARN WARN_C SYSTEM_HEADERS
     # shellcheck disable=SC2016
-    xargs -P "$(nproc)" -d '\n' -n 20 bash -c 'for c in "$@"; do check_header $c; done' _ \
+    HEADER_DIR=$dir xargs -P "$(nproc)" -d '\n' -n 20 bash -c 'for c in "$@"; do check_header $c; done' _ \
         <"$dir/cases" >"$dir/bad" 2>&1
     bad=$(grep -c '^BAD' "$dir/bad")
     head -n 60 "$dir/bad"
@@ -122,3 +124,5 @@ config_headers() {
     echo "$bad of $(wc -l <"$dir/cases") are not as they should be"
     [ "$bad" -eq 0 ] && [ ! -s "$dir/bad" ] && [ -s "$dir/cases" ]
 }
+
+config_headers() { check_headers "$BUILD/headers"; }
