@@ -16,6 +16,7 @@ typedef struct { EXEC_FRAME; int listener; exec_io io; } server;
 static EXEC_SLOT(echo) clients[CLIENTS];
 static EXEC_SLOT(server) server_slot;
 static exec_fd_slot descriptors[CLIENTS + OWN_DESCRIPTORS];
+static struct pollfd waits[CLIENTS + OWN_DESCRIPTORS + 1];  /* for EXEC_BACKEND_POLL */
 static exec_pool pool;
 static exec_net net;
 static exec ex;
@@ -53,7 +54,8 @@ static int fail(const char *what, intptr_t error) {
 
 int main(int argc, char **argv) {
     const char *address = argc > 1 ? argv[1] : "127.0.0.1:7777";
-    exec_net_config config = { .slots = descriptors, .slot_count = CLIENTS + OWN_DESCRIPTORS };
+    exec_net_config config = { .slots = descriptors, .slot_count = CLIENTS + OWN_DESCRIPTORS,
+                               .pollfds = waits, .pollfd_count = CLIENTS + OWN_DESCRIPTORS + 1 };
     exec_opts opts = { .storage = &server_slot, .storage_bytes = sizeof server_slot };
     char text[EXEC_ADDRESS_BYTES];
     int fd, status;

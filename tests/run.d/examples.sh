@@ -85,6 +85,35 @@ smoke_udp() {
     return $bad
 }
 
+# A host program that watches its stdin beside the executor: on the backend that has one descriptor for that
+# (and is built by its command), and on the one that has many.
+smoke_embed() {
+    gcc -O2 -DEXEC_BACKEND=EXEC_BACKEND_POLL examples/embed.c -o "$DIR/embed_poll" || return 1
+    embed_answers "$DIR/tree/embed" && embed_answers "$DIR/embed_poll"
+}
+
+embed_answers() { # PROGRAM
+    local input status
+    rm -f "$DIR/stdin" "$DIR/server.log"
+    mkfifo "$DIR/stdin"
+    "$1" <"$DIR/stdin" >"$DIR/server.log" 2>&1 &
+    SERVER=$!
+    exec {input}>"$DIR/stdin"
+    wait_for "$DIR/server.log" '^listening on 127\.0\.0\.1:[0-9]+' &&
+        wait_for "$DIR/server.log" '^tick: 0 bytes' &&
+        echo 123456789 >&"$input" &&
+        wait_for "$DIR/server.log" '^tick: 10 bytes'
+    status=$?
+    PORT=$(sed -n 's/^listening on 127\.0\.0\.1:\([0-9]*\).*/\1/p' "$DIR/server.log")
+    if have nc && [ "$(timeout 10 nc -d 127.0.0.1 "$PORT")" != '10 bytes' ]; then
+        echo "$1: nc was not told of 10 bytes"
+        status=1
+    fi
+    exec {input}>&-
+    [ $status -eq 0 ] || { stop "$SERVER"; return 1; }
+    wait "$SERVER" || { cat "$DIR/server.log"; echo "$1: did not end well at the end of stdin"; return 1; }
+}
+
 # It ends by itself, or goes on for ever: either way it has printed something after a while.
 smoke_other() {
     timeout --foreground 5 "$1" >"$DIR/other.log" 2>&1 &
@@ -142,10 +171,8 @@ config_examples() {
     for source in examples/*.c; do
         name=$(basename "$source" .c)
         if ! build_example "$source" "$name"; then bad=1; continue; fi
-        case $name in
-        echo | static | udp) "smoke_$name" ;;
-        *) smoke_other "$DIR/tree/$name" ;;
-        esac || { echo "FAIL: $name"; bad=1; }
+        if declare -F "smoke_$name" >"$DIR/is_function"; then "smoke_$name"; else smoke_other "$DIR/tree/$name"; fi ||
+            { echo "FAIL: $name"; bad=1; }
         n=$((n + 1))
     done
     shown_programs_work || { echo 'FAIL: a program that README.md or a header shows'; bad=1; }
