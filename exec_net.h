@@ -67,6 +67,8 @@
  *     steady state, and no heap call. (spurious_polls_make_no_system_call, echo_makes_three_calls)
  *  8. A foreign descriptor that blocks is never switched to nonblocking silently, and does not stop
  *     the thread. (foreign_blocking_pipe)
+ *  9. Nothing is taken from the host program: no handler, no SIGCHLD; a signal is blocked in this thread
+ *     from its first await to its release, and none is lost between. (trap_26_*)
  *
  * OPTIONS (define before every include; and those of exec.h)
  *  EXEC_BACKEND  EXEC_BACKEND_EPOLL   what waits; the others are not built yet   same in all files
@@ -74,7 +76,7 @@
  *  EXEC_SYS_*                         each system call, for tests        those of the implementing file
  *
  * COSTS: a descriptor 24 bytes in a table indexed by its number (16 on 32-bit), an op 72 bytes in the
- * frame. A write to what is no socket takes two more system calls, which keep SIGPIPE away.
+ * frame. Signals: one signalfd in all; children: a pidfd each. A write to what is no socket takes two more system calls, which keep SIGPIPE away.
  */
 #ifndef EXEC_NET_H
 #define EXEC_NET_H
@@ -452,7 +454,7 @@ extern "C" {
 #define EXEC_SYS_SIGNALFD signalfd
 #endif
 #ifndef EXEC_SYS_SIGPROCMASK
-#define EXEC_SYS_SIGPROCMASK sigprocmask        /* that of this thread; pthread_sigmask needs -pthread of older libcs */
+#define EXEC_SYS_SIGPROCMASK sigprocmask    /* of this thread; older libcs have pthread_sigmask elsewhere */
 #endif
 #ifndef EXEC_SYS_SIGPENDING
 #define EXEC_SYS_SIGPENDING sigpending

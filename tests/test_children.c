@@ -1,5 +1,6 @@
 /* SPDX-License-Identifier: MIT
- * Child processes as futures: start, end, signals, and what the host's SIGCHLD may do. */
+ * Child processes as futures: start, end, signals, and what the host's SIGCHLD may do. (Older ones of its
+ * releases know no pidfd; not with: valgrind) */
 #ifndef _GNU_SOURCE
 #define _GNU_SOURCE 1
 #endif
