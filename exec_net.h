@@ -76,7 +76,8 @@
  *  EXEC_SYS_*                         each system call, for tests        those of the implementing file
  *
  * COSTS: a descriptor 24 bytes in a table indexed by its number (16 on 32-bit), an op 72 bytes in the
- * frame. Signals: one signalfd in all; children: a pidfd each. A write to what is no socket takes two more system calls, which keep SIGPIPE away.
+ * frame. A write to what is no socket takes two more system calls, which keep SIGPIPE away. Signals take one
+ * descriptor in all, a child one until it was waited for.
  */
 #ifndef EXEC_NET_H
 #define EXEC_NET_H
