@@ -70,6 +70,8 @@
  *  9. A descriptor that comes in a message is close-on-exec, and it is in op->fds or closed: none leaks,
  *     also when there are too many or the op is cancelled. (surplus_descriptors_do_not_leak,
  *     cancelled_receive_takes_no_descriptor, in tests/test_unix.c)
+ * 10. Nothing is taken from the host program: no handler, no SIGCHLD; a signal is blocked in this thread
+ *     from its first await to its release, and none is lost between. (trap_26_*)
  *
  * OPTIONS (define before every include; and those of exec.h)
  *  EXEC_BACKEND  EXEC_BACKEND_EPOLL   what waits. EXEC_BACKEND_POLL: poll(2), each wait O(highest
@@ -80,7 +82,7 @@
  *
  * COSTS: a descriptor 24 bytes in a table indexed by its number (16 on 32-bit), an op 72 bytes in the
  * frame, one for datagrams 192. A write to what is no socket, and a sendfile, takes two more system calls,
- * which keep SIGPIPE away.
+ * which keep SIGPIPE away. Signals take one descriptor in all, a child one until it was waited for.
  */
 #ifndef EXEC_NET_H
 #define EXEC_NET_H
@@ -612,7 +614,7 @@ extern "C" {
 #define EXEC_SYS_SIGNALFD signalfd
 #endif
 #ifndef EXEC_SYS_SIGPROCMASK
-#define EXEC_SYS_SIGPROCMASK sigprocmask        /* that of this thread; pthread_sigmask needs -pthread of older libcs */
+#define EXEC_SYS_SIGPROCMASK sigprocmask    /* of this thread; older libcs have pthread_sigmask elsewhere */
 #endif
 #ifndef EXEC_SYS_SIGPENDING
 #define EXEC_SYS_SIGPENDING sigpending

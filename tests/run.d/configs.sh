@@ -28,6 +28,7 @@ musl-static         musl-gcc -static, cmocka compiled from its Debian source
 gcc-m32             gcc -m32, cmocka compiled from its Debian source
 cpp                 coroutines in C++17 linked with coroutines in C11, g++ and clang++
 static              EXEC_STATIC in two files and EXEC_IMPLEMENTATION in a third, in one program
+host                two EXEC_STATIC copies in a program with SIGCHLD and SIGINT handlers of its own (trap 26)
 layout              files compiled with different options do not link
 compile-fail        what must not compile does not, and says why; what must abort does, and says why
 symbols             every public function and macro is used by a test

@@ -114,6 +114,22 @@ embed_answers() { # PROGRAM
     wait "$SERVER" || { cat "$DIR/server.log"; echo "$1: did not end well at the end of stdin"; return 1; }
 }
 
+# Exit codes, the time limit, and SIGTERM, which ends all.
+smoke_children() {
+    local program=$DIR/tree/children
+    printf 'true\nexit 3\n' | timeout -k 5 20 "$program" -j 1 >"$DIR/children.log" && { echo 'it hides a failure'; return 1; }
+    [ "$(cat "$DIR/children.log")" = "$(printf '0 true\n3 exit 3')" ] || { cat "$DIR/children.log"; return 1; }
+    timeout -k 5 20 "$program" true true >/dev/null || { echo 'true failed'; return 1; }
+    timeout -k 5 20 "$program" -t 1 'exec sleep 100' | grep -qx '143 exec sleep 100' ||
+        { echo 'the time limit'; return 1; }
+    "$program" 'echo begun; exec sleep 100' >"$DIR/children.log" 2>&1 &
+    SERVER=$!
+    wait_for "$DIR/children.log" begun || { stop $SERVER; return 1; }
+    kill -TERM $SERVER
+    wait $SERVER
+    [ $? -eq 1 ] || { echo 'SIGTERM does not end it'; return 1; }
+}
+
 # It ends by itself, or goes on for ever: either way it has printed something after a while.
 smoke_other() {
     timeout --foreground 5 "$1" >"$DIR/other.log" 2>&1 &

@@ -37,6 +37,21 @@ config_static() {
     counted $TESTS
 }
 
+config_host() {
+    local dir=$BUILD/host cc
+    mkdir -p "$dir"
+    hash_sources
+    TESTS=0
+    for cc in gcc clang; do
+        have $cc || continue
+        # shellcheck disable=SC2086
+        compile "$dir/$cc" $cc $C11 -O2 -g -pthread $WARN_C tests/host/main.c tests/host/first.c \
+            tests/host/second.c -lcmocka || exit 1
+        run_test "$dir/log" "$dir/$cc" || exit 1
+    done
+    counted $TESTS
+}
+
 # link_pair NAME "OPTIONS OF ONE" "OPTIONS OF THE OTHER": links a program of two files.
 link_pair() {
     local dir=$BUILD/layout name=$1 i=0 options

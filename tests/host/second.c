@@ -1,0 +1,3 @@
+/* SPDX-License-Identifier: MIT */
+#define COPY second_copy
+#include "private.h"
