@@ -659,7 +659,7 @@ extern "C" {
 #define EXEC_SYS_PREAD exec__pread
 #endif
 #ifndef EXEC_SYS_PIPE2
-#define EXEC_SYS_PIPE2 pipe2
+#define EXEC_SYS_PIPE2 exec__pipe2
 #endif
 #ifndef EXEC_SYS_SOCKETPAIR
 #define EXEC_SYS_SOCKETPAIR socketpair
@@ -1893,6 +1893,10 @@ static int exec__socket_pair(int type, int made[2]) {
 static int exec__socket_pair(int type, int made[2]) {
     return EXEC_SYS_SOCKETPAIR(AF_UNIX, type | SOCK_NONBLOCK | SOCK_CLOEXEC, 0, made) < 0 ? -errno : 0;
 }
+static EXEC__MAYBE_UNUSED int exec__pipe2(int made[2], int flags) {    /* libc's wants _GNU_SOURCE */
+    return (int)syscall(SYS_pipe2, made, (long)flags);
+}
+
 static int exec__pipe(int made[2]) { return EXEC_SYS_PIPE2(made, O_NONBLOCK | O_CLOEXEC) < 0 ? -errno : 0; }
 #endif
 

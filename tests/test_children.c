@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: MIT
- * Child processes as futures: start, end, signals, and what the host's SIGCHLD may do. (Older ones of its
- * releases know no pidfd; not with: valgrind) */
+ * Child processes as futures: start, end, signals, and what the host's SIGCHLD may do.
+ * (It knows no pidfd_open: not with: valgrind) */
 #ifndef _GNU_SOURCE
 #define _GNU_SOURCE 1
 #endif
@@ -304,7 +304,8 @@ static void what_does_not_start_leaves_nothing(void **state) {
     }
     end();
     {
-        exec_net_config config = { table, 1 };
+        static struct pollfd pollfds[2];
+        exec_net_config config = { table, 1, pollfds, COUNT(pollfds) };
         assert_int_equal(exec_init(&ex, NULL), 0);
         assert_int_equal(exec_net_attach(&net, &ex, &config), 0);
         assert_int_equal(exec_child_start(&ex, &child, sleeper, NULL), -EMFILE);
