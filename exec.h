@@ -784,7 +784,8 @@ EXEC_API exec *exec_current(void);
 /* exec_config.user. */
 static inline void *exec_user(const exec *ex) { return ex->config.user; }
 
-/* Prints each live task with its await chain through the log hook. O(tasks). */
+/* Prints each live task with its await chain through the log hook. O(tasks). tools/exec-gdb.py prints the
+   same in gdb. */
 EXEC_API void exec_dump(exec *ex);
 /* Copies the counters. */
 EXEC_API void exec_stats(const exec *ex, exec_counters *out);
@@ -1429,8 +1430,8 @@ EXEC_API const char *exec_strerror(intptr_t result) {
         { E2BIG, "too many arguments" },
         { ECHILD, "not a child of this process, or somebody else has waited for it" },
         { EEXIST, "exists already" },
-        { EINVAL, "invalid argument; an address is numeric, \"127.0.0.1:80\" or \"[::1]:80\": "
-                  "resolve names first, with getaddrinfo(3) on another thread" },
+        { EINVAL, "invalid argument; an address is numeric, \"127.0.0.1:80\" or \"[::1]:80\" (or "
+                  "\"unix:path\"): resolve names first, with getaddrinfo(3) on another thread" },
         { ENFILE, "no descriptors left in the system" },
         { EMFILE, "no descriptors left in this process" },
         { EPIPE, "the other side has gone" },
@@ -1438,7 +1439,19 @@ EXEC_API const char *exec_strerror(intptr_t result) {
         { ENOSYS, "not supported here; of a sleep or timeout: call exec_timers_attach first" },
         { ENODATA, "the end came before all bytes" },
         { EOVERFLOW, "too large" },
+        { ENOENT, "no such file" },
+        { ENOSPC, "no space left" },
+        { ESPIPE, "not a file with positions" },
+        { ENAMETOOLONG, "the path is too long" },
         { ENOTSOCK, "not a socket" },
+        { EDESTADDRREQ, "neither connected nor told where to" },
+        { EMSGSIZE, "too long for one message" },
+        { EPROTOTYPE, "a socket of another type is there" },
+        { ENOPROTOOPT, "no option of this kind of socket" },
+        { EOPNOTSUPP, "not for this kind of socket" },
+        { EAFNOSUPPORT, "no such kind of address here" },
+        { ENOBUFS, "no buffer space, or the receiver's queue is full" },
+        { ETOOMANYREFS, "too many descriptors on their way" },
         { EADDRINUSE, "the address is in use" },
         { EADDRNOTAVAIL, "not an address of this machine" },
         { ENETUNREACH, "the network cannot be reached" },

@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: MIT
  *
- * exec_net.h - sockets and other descriptors for exec.h: read, write, accept, connect, readiness
+ * exec_net.h - sockets and other descriptors for exec.h: streams, datagrams, unix sockets, files, readiness
  *
  * A socket is an int. An op lives in the frame of who awaits it; a function prepares it and returns
  * the future to await; the result is in the op. An op first tries its system call; only when that
@@ -67,6 +67,9 @@
  *     steady state, and no heap call. (spurious_polls_make_no_system_call, echo_makes_three_calls)
  *  8. A foreign descriptor that blocks is never switched to nonblocking silently, and does not stop
  *     the thread. (foreign_blocking_pipe)
+ *  9. A descriptor that comes in a message is close-on-exec, and it is in op->fds or closed: none leaks,
+ *     also when there are too many or the op is cancelled. (surplus_descriptors_do_not_leak,
+ *     cancelled_receive_takes_no_descriptor, in tests/test_unix.c)
  *
  * OPTIONS (define before every include; and those of exec.h)
  *  EXEC_BACKEND  EXEC_BACKEND_EPOLL   what waits. EXEC_BACKEND_POLL: poll(2), each wait O(highest
@@ -76,7 +79,8 @@
  *  EXEC_SYS_*                         each system call, for tests        those of the implementing file
  *
  * COSTS: a descriptor 24 bytes in a table indexed by its number (16 on 32-bit), an op 72 bytes in the
- * frame. A write to what is no socket takes two more system calls, which keep SIGPIPE away.
+ * frame, one for datagrams 192. A write to what is no socket, and a sendfile, takes two more system calls,
+ * which keep SIGPIPE away.
  */
 #ifndef EXEC_NET_H
 #define EXEC_NET_H
@@ -106,6 +110,9 @@ extern "C" {
 #endif
 
 /* ----------------------------------------------------------------------------------------- reactor */
+
+struct iovec;
+struct msghdr;
 
 /* What a descriptor can be ready for. */
 enum { EXEC_READABLE = 1, EXEC_WRITABLE = 2 };
@@ -210,10 +217,14 @@ typedef struct exec_io {
         void *to;
         const void *from;
         const char *address;
+        const struct iovec *vector;
         struct exec_io *next;
     } buf;
     size_t len;                 /* bytes asked for */
-    size_t done;                /* bytes moved so far, also when the result is an error */
+    union {
+        size_t done;            /* bytes moved so far, also when the result is an error */
+        const struct exec_socket_opts *opts;    /* private: of a connect */
+    };
 } exec_io;
 
 /* All of these: awaited on the owner's thread; `buf` must stay until the op is ready. Errors besides
@@ -241,19 +252,55 @@ EXEC_API EXEC__MUST_USE exec_future *exec_resume(exec_io *io);
 EXEC_API EXEC__MUST_USE exec_future *exec_readable(exec_io *io, int fd);
 EXEC_API EXEC__MUST_USE exec_future *exec_writable(exec_io *io, int fd);
 
+/* --------------------------------------------------------------------------------------- addresses */
+
+/* Addresses are text:
+       "127.0.0.1:7777", "[::1]:7777", "[fe80::1%2]:7777"      numeric; behind % the number of an interface
+       "unix:path"                                             a unix socket, at most 107 bytes of path
+       "unix:@name", "unix:@"                                  abstract (Linux); any free name
+   A host name is -EINVAL: resolve it first, with getaddrinfo(3) on another thread. */
+
+/* A socket address without its text, as datagrams bring it. Any size 0 is that of a nameless socket. */
+typedef struct exec_address {
+    uint32_t size;              /* of the sockaddr in bytes */
+    unsigned char bytes[112];   /* aligned as a sockaddr */
+} exec_address;
+
+/* 0, -EINVAL, -ENAMETOOLONG, -ENOSYS (an abstract name under EXEC_POSIX_ONLY). Any thread, as below. */
+EXEC_API int exec_address_parse(exec_address *a, const char *text);
+/* 0, -ENOSPC (size below EXEC_ADDRESS_BYTES may be too small), -EAFNOSUPPORT (of another family). A
+   nameless unix socket is "unix:", and a zero byte in an abstract name an '@'. */
+#define EXEC_ADDRESS_BYTES 128
+EXEC_API int exec_address_text(const exec_address *a, char *text, size_t size);
+/* The text of a socket's own address, of its peer's: errors as above; -ENOTCONN, -ENOTSOCK, -EBADF. */
+EXEC_API int exec_local_address(int fd, char *text, size_t size);
+EXEC_API int exec_peer_address(int fd, char *text, size_t size);
+
 /* ----------------------------------------------------------------------------------------- sockets */
 
-/* Addresses are numeric text, "127.0.0.1:7777" or "[::1]:7777". A name is -EINVAL: resolve it first,
-   with getaddrinfo(3) on another thread. Zero is the default of each option. */
+/* Zero is the default of each. What the system refuses is an error, never passed over; accepted sockets
+   have those of their listener. */
 typedef struct exec_socket_opts {
     int backlog;                /* of listen: 4096, which the system cuts to net.core.somaxconn */
-    int no_reuse_address;       /* SO_REUSEADDR is set unless this is */
+    int no_reuse_address;       /* SO_REUSEADDR is set on what listens unless this is */
     int reuse_port;             /* SO_REUSEPORT */
     int nagle;                  /* TCP_NODELAY is set, also on accepted sockets, unless this is */
+    int unlink_path;            /* a socket file that nobody is bound to any more is removed before
+                                   "unix:path" is bound; without this it is -EADDRINUSE */
+    int keepalive_s;            /* TCP: after so many idle seconds 4 probes, a quarter of it apart; so a
+                                   peer that has gone ends the connection after twice as long */
+    int receive_bytes;          /* SO_RCVBUF, SO_SNDBUF: the system has bounds of its own */
+    int send_bytes;
+    int v6_only;                /* 1: an IPv6 socket takes no IPv4; -1: it does; 0: as the system has it */
+    int broadcast;              /* SO_BROADCAST */
+    int reset_on_close;         /* close throws away what is unsent, and the peer sees a reset */
+    int ttl;                    /* of IP packets: hop limit, traffic class */
+    int tos;
 } exec_socket_opts;
 
 /* A listening socket, nonblocking and close-on-exec; port 0 takes a free one (exec_local_address). The
-   descriptor, or -EINVAL (address), -EADDRINUSE, -EADDRNOTAVAIL, -EACCES, -EMFILE ... opts may be NULL. */
+   descriptor, or -EINVAL, -ENAMETOOLONG, -ENOSYS (address), -EADDRINUSE, -EADDRNOTAVAIL, -EACCES, -EMFILE
+   ... opts may be NULL. The file of a "unix:path" stays behind: unlink(2) it after the close. */
 EXEC_API int exec_listen(exec *ex, const char *address, const exec_socket_opts *opts);
 /* The result is a descriptor of yours, nonblocking, close-on-exec, TCP_NODELAY if it is TCP. Errors of
    one connection are passed over. With no descriptors or memory left it pauses until exec_close_fd or
@@ -261,15 +308,109 @@ EXEC_API int exec_listen(exec *ex, const char *address, const exec_socket_opts *
    Cancelled together with its value: the value stays, close it. */
 EXEC_API EXEC__MUST_USE exec_future *exec_accept(exec_io *io, int listener);
 /* Connects at its first poll; the result is a descriptor of yours once the connection stands, or
-   -EINVAL (address), -ECONNREFUSED, -ETIMEDOUT ... Cancelled or failed, it closes what it made.
-   `address` must stay until the op is ready; opts may be NULL and is copied. */
+   -EINVAL, -ENAMETOOLONG, -ENOSYS (address), -ECONNREFUSED, -ETIMEDOUT, -EAGAIN (the backlog of a unix
+   socket is full: try again later) ... Cancelled or failed, it closes what it made. `address` and opts,
+   which may be NULL, must stay until the op is ready. */
 EXEC_API EXEC__MUST_USE exec_future *exec_connect(exec_io *io, const char *address, const exec_socket_opts *opts);
+/* Sets the options of any socket but those that come before a bind (backlog, no_reuse_address,
+   unlink_path). 0, or the error of the first that fails: -ENOPROTOOPT, -EINVAL, -EOPNOTSUPP (not of this
+   kind of socket) ..., -ENOTSOCK, -EBADF. Any thread. */
+EXEC_API int exec_socket_set(int fd, const exec_socket_opts *opts);
+/* No more is written: the peer reads to the end, and its answer still comes. 0, or -ENOTCONN, -ENOTSOCK,
+   -EBADF. Any thread. */
+EXEC_API int exec_shutdown_write(int fd);
+/* Two connected unix sockets, of bytes or of datagrams; and a pipe, written at ends[1], read at ends[0].
+   Nonblocking and close-on-exec. 0, or -EMFILE, -ENFILE ... and ends is as it was. */
+EXEC_API int exec_socket_pair(exec *ex, int ends[2], int datagrams);
+EXEC_API int exec_pipe(exec *ex, int ends[2]);
 
-/* The address as text of a socket, of its peer: 0, -ENOSPC (size below EXEC_ADDRESS_BYTES may be too
-   small), -EAFNOSUPPORT (neither IPv4 nor IPv6), -ENOTCONN, -ENOTSOCK, -EBADF. Any thread. */
-#define EXEC_ADDRESS_BYTES 48
-EXEC_API int exec_local_address(int fd, char *text, size_t size);
-EXEC_API int exec_peer_address(int fd, char *text, size_t size);
+/* --------------------------------------------------------------------------------------- datagrams */
+
+/* One receive_from or send_to. In the frame; used again and again. */
+typedef struct exec_datagram_op {
+    union {
+        exec_future fut;        /* EXEC_RESULT(&op): bytes, or a negated errno */
+        exec_io io;             /* private */
+    };
+    exec_address address;       /* who sent it; to whom it goes */
+    int truncated;              /* the datagram was longer than buf, the rest is gone */
+} exec_datagram_op;
+
+/* A datagram socket (IPv4, IPv6, unix), bound to `local`, connected to `remote`: either may be NULL, not
+   both. A nonblocking and close-on-exec descriptor; or an error as of exec_listen; -EINVAL: two families;
+   -ECONNREFUSED, -ENOENT: no such unix socket. A socket of "unix:path" or "unix:@" can be answered, one
+   without a local address cannot. opts may be NULL. */
+EXEC_API int exec_datagram(exec *ex, const char *local, const char *remote, const exec_socket_opts *opts);
+/* The next datagram, also an empty one (0). Its sender is in op->address. -ECONNREFUSED and the like: an
+   earlier datagram of a connected socket came back; this op took nothing, the next one goes on. */
+EXEC_API EXEC__MUST_USE exec_future *exec_recv_from(exec_datagram_op *op, int fd, void *buf, size_t len);
+/* One datagram to `to`, which is copied, or (NULL) to whom the socket is connected; so an answer is
+   exec_send_to(op, fd, buf, n, &op->address). Result: len; -EMSGSIZE; -ECONNREFUSED as above: nothing was
+   sent; -EDESTADDRREQ, -ENOTCONN: to NULL without a connection; -ENOBUFS: to a unix socket whose queue
+   is full, which only a connected socket waits for. */
+EXEC_API EXEC__MUST_USE exec_future *exec_send_to(exec_datagram_op *op, int fd, const void *buf, size_t len,
+                                                  const exec_address *to);
+
+/* ---------------------------------------------------------------------------------------- messages */
+
+/* One message with descriptors. In the frame; used again and again. */
+typedef struct exec_fds_op {
+    union {
+        exec_future fut;        /* EXEC_RESULT(&op): bytes, or a negated errno */
+        exec_io io;             /* private */
+    };
+    union {
+        int *to;
+        const int *from;
+    } fds;
+    unsigned room;
+    unsigned fd_count;          /* descriptors that came; they are yours, close-on-exec */
+    int truncated;              /* more came than could be taken, and were closed; or data was cut */
+} exec_fds_op;
+
+/* Data and descriptors through a unix socket, at most so many. The receiver's are copies: close yours. */
+#define EXEC_FDS_MAX 16
+/* At least one byte, as exec_send; all descriptors go with it. `fds` must stay until the op is ready.
+   -EINVAL: more than EXEC_FDS_MAX, or no byte to go with them; -EBADF; -ETOOMANYREFS: too many in flight. */
+EXEC_API EXEC__MUST_USE exec_future *exec_send_fds(exec_fds_op *op, int fd, const void *buf, size_t len,
+                                                   const int *fds, unsigned count);
+/* At most len bytes and `room` descriptors, as exec_recv: no further than to the end of the data that
+   descriptors came with. Cancelled together with its value: op->fd_count of them stay, close them. */
+EXEC_API EXEC__MUST_USE exec_future *exec_recv_fds(exec_fds_op *op, int fd, void *buf, size_t len, int *fds,
+                                                   unsigned room);
+/* Whatever else sendmsg(2), recvmsg(2) can: with their flags (MSG_DONTWAIT, MSG_NOSIGNAL and
+   MSG_CMSG_CLOEXEC are added), their results and errors. `message` and all it names must stay until
+   the op is ready; it is changed only then. */
+EXEC_API EXEC__MUST_USE exec_future *exec_sendmsg(exec_io *io, int fd, const struct msghdr *message, int flags);
+EXEC_API EXEC__MUST_USE exec_future *exec_recvmsg(exec_io *io, int fd, struct msghdr *message, int flags);
+
+/* --------------------------------------------------------------------------------- vectors and files */
+
+/* As readv(2), writev(2), for any descriptor: at least one byte; -EINVAL: count below 0 or above 1024, or
+   more bytes than fit the result. -EPIPE without SIGPIPE. The vector must stay until the op is ready.
+   O(count). */
+EXEC_API EXEC__MUST_USE exec_future *exec_readv(exec_io *io, int fd, const struct iovec *vector, int count);
+EXEC_API EXEC__MUST_USE exec_future *exec_writev(exec_io *io, int fd, const struct iovec *vector, int count);
+/* All bytes of any number of parts; the vector is not changed, and exec_resume goes on behind io->done. Of
+   bytes, not of datagrams: 16 parts at a time. */
+EXEC_API EXEC__MUST_USE exec_future *exec_writev_all(exec_io *io, int fd, const struct iovec *vector, int count);
+
+/* One file to send. In the frame; used again and again. */
+typedef struct exec_sendfile_op {
+    union {
+        exec_future fut;        /* EXEC_RESULT(&op): bytes sent, or a negated errno */
+        exec_io io;             /* io.done: bytes sent so far; exec_resume(&op->io) goes on */
+    };
+    int64_t offset;             /* of the first byte */
+    int in;
+} exec_sendfile_op;
+
+/* `count` bytes of the file `in` from `offset` on, or as many as it has, to a socket, a pipe or a file:
+   the result says how many. (SIZE_MAX: to the end; 32-bit: 2 GiB at a time.) The position of `in` stays.
+   -EPIPE without SIGPIPE; -EINVAL, -ESPIPE: not from such an `in`, see sendfile(2); -ENOSYS under
+   EXEC_POSIX_ONLY. */
+EXEC_API EXEC__MUST_USE exec_future *exec_sendfile(exec_sendfile_op *op, int out, int in, int64_t offset,
+                                                   size_t count);
 
 /* ------------------------------------------------------------------------------------- descriptors */
 
@@ -402,11 +543,14 @@ EXEC__USED EXEC__MAYBE_UNUSED static const char *const exec__net_layout_used = &
 #include <sched.h>
 #else
 #include <spawn.h>
+#include <sys/sendfile.h>
 #include <sys/signalfd.h>
 #include <sys/wait.h>
 #endif
 #include <sys/socket.h>
 #include <sys/stat.h>
+#include <sys/uio.h>
+#include <sys/un.h>
 
 #ifdef __cplusplus
 extern "C" {
@@ -494,6 +638,39 @@ extern "C" {
 #ifndef EXEC_SYS_WAITID
 #define EXEC_SYS_WAITID waitid
 #endif
+#ifndef EXEC_SYS_RECVMSG
+#define EXEC_SYS_RECVMSG recvmsg
+#endif
+#ifndef EXEC_SYS_SENDMSG
+#define EXEC_SYS_SENDMSG sendmsg
+#endif
+#ifndef EXEC_SYS_READV
+#define EXEC_SYS_READV readv
+#endif
+#ifndef EXEC_SYS_WRITEV
+#define EXEC_SYS_WRITEV writev
+#endif
+#ifndef EXEC_SYS_SENDFILE
+#define EXEC_SYS_SENDFILE exec__sendfile
+#endif
+#ifndef EXEC_SYS_PREAD
+#define EXEC_SYS_PREAD exec__pread
+#endif
+#ifndef EXEC_SYS_PIPE2
+#define EXEC_SYS_PIPE2 pipe2
+#endif
+#ifndef EXEC_SYS_SOCKETPAIR
+#define EXEC_SYS_SOCKETPAIR socketpair
+#endif
+#ifndef EXEC_SYS_SHUTDOWN
+#define EXEC_SYS_SHUTDOWN shutdown
+#endif
+#ifndef EXEC_SYS_LSTAT
+#define EXEC_SYS_LSTAT lstat
+#endif
+#ifndef EXEC_SYS_UNLINK
+#define EXEC_SYS_UNLINK unlink
+#endif
 
 /* POSIX has none: foreign blocking sockets get one call per readiness there. */
 #if EXEC_POSIX_ONLY
@@ -526,7 +703,7 @@ enum {
 };
 
 /* waiter->flags */
-enum { EXEC__IO_ALL = 1, EXEC__IO_MSG = 2, EXEC__IO_BEGUN = 8, EXEC__IO_PAUSED = 16, EXEC__IO_NAGLE = 32,
+enum { EXEC__IO_ALL = 1, EXEC__IO_MSG = 2, EXEC__IO_BEGUN = 8, EXEC__IO_PAUSED = 16, EXEC__IO_COPY = 32,
        EXEC__IO_URGENT = 64 };
 
 /* ------------------------------------------------------------------------- readiness reaches a waiter */
@@ -1242,28 +1419,37 @@ static inline int exec__io_go(exec_cx *cx, exec_net *net, exec_io *io) {
     return 1;
 }
 
-/* A write that cannot raise SIGPIPE: it is blocked meanwhile, and what this write raised is taken. */
-static EXEC__COLD ssize_t exec__write_quietly(int fd, const void *buf, size_t len) {
+/* Around a write that shall not raise SIGPIPE: it is blocked meanwhile, and what the write raised is taken. */
+typedef struct exec__quiet { sigset_t pipe, before; int own; } exec__quiet;
+
+static EXEC__COLD void exec__quiet_begin(exec__quiet *q) {
+    sigset_t pending;
+    sigemptyset(&q->pipe);
+    sigaddset(&q->pipe, SIGPIPE);
+    sigprocmask(SIG_BLOCK, &q->pipe, &q->before);
+    q->own = 1;
+    if (!sigismember(&q->before, SIGPIPE)) return;
+    sigpending(&pending);
+    q->own = !sigismember(&pending, SIGPIPE);
+}
+
+/* n of len bytes were written, or errno says why not; it stays. */
+static EXEC__COLD ssize_t exec__quiet_end(const exec__quiet *q, ssize_t n, size_t len) {
     struct timespec none;
-    sigset_t pipe, before, pending;
-    ssize_t n;
-    int error, own = 1;
+    int error = errno;
     none.tv_sec = 0;
     none.tv_nsec = 0;
-    sigemptyset(&pipe);
-    sigaddset(&pipe, SIGPIPE);
-    sigprocmask(SIG_BLOCK, &pipe, &before);
-    if (sigismember(&before, SIGPIPE)) {
-        sigpending(&pending);
-        own = !sigismember(&pending, SIGPIPE);
-    }
-    n = EXEC_SYS_WRITE(fd, buf, len);
-    error = errno;
-    if (own && (n < 0 ? error == EPIPE : (size_t)n < len))     /* a blocking write may lose its reader midway */
-        while (sigtimedwait(&pipe, NULL, &none) < 0 && errno == EINTR) continue;
-    sigprocmask(SIG_SETMASK, &before, NULL);
+    if (q->own && (n < 0 ? error == EPIPE : (size_t)n < len))  /* a blocking write may lose its reader midway */
+        while (sigtimedwait(&q->pipe, NULL, &none) < 0 && errno == EINTR) continue;
+    sigprocmask(SIG_SETMASK, &q->before, NULL);
     errno = error;
     return n;
+}
+
+static EXEC__COLD ssize_t exec__write_quietly(int fd, const void *buf, size_t len) {
+    exec__quiet quiet;
+    exec__quiet_begin(&quiet);
+    return exec__quiet_end(&quiet, EXEC_SYS_WRITE(fd, buf, len), len);
 }
 
 /* What is no socket. A blocking one is told to be ready for one page (PIPE_BUF) only. */
@@ -1292,11 +1478,9 @@ static ssize_t exec__io_call(exec_fd_slot *s, exec_io *io, size_t len) {
     return EXEC_SYS_SEND(io->waiter.fd, at, len, io->fut.resume);
 }
 
-/* One call. The bytes moved, or a negated errno; -EAGAIN: not ready, try again after a wait. */
-static intptr_t exec__io_try(exec_net *net, exec_io *io) {
-    exec_fd_slot *s = &net->slots[io->waiter.fd];
-    size_t len = io->len - io->done;
-    ssize_t n = exec__io_call(s, io, len);
+/* A call for len bytes returned n. The bytes moved, or a negated errno; -EAGAIN: not ready, try again
+   after a wait. */
+static inline intptr_t exec__io_moved(exec_fd_slot *s, exec_io *io, size_t len, ssize_t n) {
     if (EXEC__UNLIKELY(n < 0)) {
         if (errno == EINTR) return -EAGAIN;
         if (errno == EAGAIN) s->state &= (uint8_t)~io->waiter.interest;
@@ -1308,18 +1492,36 @@ static intptr_t exec__io_try(exec_net *net, exec_io *io) {
     return n;
 }
 
-static exec_poll exec__transfer_poll(exec_cx *cx, exec_future *f) {
+static inline intptr_t exec__io_try(exec_net *net, exec_io *io) {
+    exec_fd_slot *s = &net->slots[io->waiter.fd];
+    size_t len = io->len - io->done;
+    return exec__io_moved(s, io, len, exec__io_call(s, io, len));
+}
+
+/* The poll of each op that moves bytes: `attempt` makes one call, as exec__io_try does. */
+#ifdef __GNUC__
+__attribute__((always_inline))
+#endif
+static inline exec_poll exec__transfer(exec_cx *cx, exec_future *f,
+                                       intptr_t (*attempt)(exec_net *net, exec_io *io)) {
     exec_io *io = (exec_io *)(void *)f;
     exec_net *net = exec__net(cx->exec);
     int status;
     while (EXEC__LIKELY((status = exec__io_go(cx, net, io)) > 0)) {
-        intptr_t n = exec__io_try(net, io);
+        intptr_t n = attempt(net, io);
         if (n == -EAGAIN) continue;
         if (n < 0 || !(io->waiter.flags & EXEC__IO_ALL)) return exec_ready(f, n);
         if (EXEC__LIKELY(io->done == io->len)) return exec_ready(f, (intptr_t)io->len);
         if (n == 0) return exec_ready(f, -ENODATA);
     }
     return status ? exec_ready(f, status) : exec_pending(cx, f);
+}
+
+static exec_poll exec__transfer_poll(exec_cx *cx, exec_future *f) { return exec__transfer(cx, f, exec__io_try); }
+
+/* The same, once for all that move bytes less often. */
+static exec_poll exec__transfer_by(exec_cx *cx, exec_future *f, intptr_t (*attempt)(exec_net *net, exec_io *io)) {
+    return exec__transfer(cx, f, attempt);
 }
 
 /* Asks the kernel, since nobody tells when a foreign read used the readiness up; then waits. */
@@ -1346,40 +1548,79 @@ static exec_poll exec__readiness_poll(exec_cx *cx, exec_future *f) {
 
 /* --------------------------------------------------------------------------------------- addresses */
 
-typedef union exec__address {
-    struct sockaddr any;
-    struct sockaddr_in v4;
-    struct sockaddr_in6 v6;
+typedef struct exec__address {
+    socklen_t size;
+    union {
+        struct sockaddr any;
+        struct sockaddr_in v4;
+        struct sockaddr_in6 v6;
+        struct sockaddr_un local;
+        unsigned char bytes[sizeof(((exec_address *)0)->bytes)];
+    };
 } exec__address;
+typedef char exec__address_fits[sizeof(struct sockaddr_un) <= sizeof(((exec_address *)0)->bytes) ? 1 : -1];
 
-static void exec__nodelay(int fd) {
-    int one = 1;
-    EXEC_SYS_SETSOCKOPT(fd, IPPROTO_TCP, TCP_NODELAY, &one, sizeof one);
+/* Digits only. 0 or -EINVAL. */
+static int exec__parse_number(const char *text, uint64_t most, uint32_t *number) {
+    uint64_t value = 0;
+    const char *digit = text;
+    for (; *digit >= '0' && *digit <= '9' && value <= most; digit++) value = value * 10 + (uint64_t)(*digit - '0');
+    if (digit == text || *digit || value > most) return -EINVAL;
+    *number = (uint32_t)value;
+    return 0;
 }
 
-/* "host:port" or "[v6]:port", numeric. The size of the address, or 0. */
-static EXEC__COLD socklen_t exec__address_parse(const char *text, exec__address *out) {
-    const char *colon = text ? strrchr(text, ':') : NULL, *digit;
-    char host[INET6_ADDRSTRLEN];
+static int exec__parse_v6(char *host, uint16_t port, exec__address *out) {
+    char *zone = strchr(host, '%');
+    uint32_t scope = 0;
+    if (zone) {
+        *zone = 0;
+        if (exec__parse_number(zone + 1, UINT32_MAX, &scope) < 0) return -EINVAL;
+    }
+    out->size = sizeof out->v6;
+    out->v6.sin6_family = AF_INET6;
+    out->v6.sin6_port = htons(port);
+    out->v6.sin6_scope_id = scope;
+    return inet_pton(AF_INET6, host, &out->v6.sin6_addr) == 1 ? 0 : -EINVAL;
+}
+
+/* "host:port" or "[v6]:port", numeric. */
+static int exec__parse_inet(const char *text, exec__address *out) {
+    const char *colon = strrchr(text, ':');
+    char host[INET6_ADDRSTRLEN + 16];
     size_t n = colon ? (size_t)(colon - text) : 0;
-    unsigned port = 0;
+    uint32_t port;
     int v6 = n > 2 && text[0] == '[' && text[n - 1] == ']';
     if (v6) { text++; n -= 2; }
-    if (!n || n >= sizeof host || !colon[1]) return 0;
-    for (digit = colon + 1; *digit; digit++) {
-        if (*digit < '0' || *digit > '9') return 0;
-        port = port * 10 + (unsigned)(*digit - '0');
-        if (port > 65535) return 0;
-    }
+    if (!n || n >= sizeof host || exec__parse_number(colon + 1, 65535, &port) < 0) return -EINVAL;
     memcpy(host, text, n);
     host[n] = 0;
+    if (v6) return exec__parse_v6(host, (uint16_t)port, out);
+    out->size = sizeof out->v4;
+    out->v4.sin_family = AF_INET;
+    out->v4.sin_port = htons((uint16_t)port);
+    return inet_pton(AF_INET, host, &out->v4.sin_addr) == 1 ? 0 : -EINVAL;
+}
+
+/* An abstract name has a zero byte for the '@' and none at its end; without any name the kernel finds one. */
+static int exec__parse_unix(const char *path, exec__address *out) {
+    size_t n = strlen(path);
+    int abstract = path[0] == '@';
+    if (!n) return -EINVAL;
+    if (abstract && EXEC_POSIX_ONLY) return -ENOSYS;
+    if (n + !abstract > sizeof out->local.sun_path) return -ENAMETOOLONG;
+    out->local.sun_family = AF_UNIX;
+    memcpy(out->local.sun_path, path, n);
+    if (abstract) out->local.sun_path[0] = 0;
+    if (abstract && n == 1) n = 0;
+    out->size = (socklen_t)(offsetof(struct sockaddr_un, sun_path) + n + !abstract);
+    return 0;
+}
+
+static EXEC__COLD int exec__address_parse(const char *text, exec__address *out) {
     memset(out, 0, sizeof *out);
-    out->any.sa_family = v6 ? AF_INET6 : AF_INET;
-    if (v6) out->v6.sin6_port = htons((uint16_t)port);
-    else out->v4.sin_port = htons((uint16_t)port);
-    if (inet_pton(out->any.sa_family, host, v6 ? (void *)&out->v6.sin6_addr : (void *)&out->v4.sin_addr) != 1)
-        return 0;
-    return v6 ? sizeof out->v6 : sizeof out->v4;
+    if (!text) return -EINVAL;
+    return strncmp(text, "unix:", 5) == 0 ? exec__parse_unix(text + 5, out) : exec__parse_inet(text, out);
 }
 
 static void exec__put_v4(exec__text *t, const unsigned char *a) {
@@ -1400,7 +1641,7 @@ static void exec__put_hex(exec__text *t, unsigned number) {
 }
 
 /* Groups in hex; the longest run of two or more zero groups, the first of such, is "::" (RFC 5952). */
-static void exec__put_v6(exec__text *t, const unsigned char *a) {
+static void exec__put_v6(exec__text *t, const unsigned char *a, uint32_t scope) {
     int from = -1, length = 1, run = 0;
     for (int i = 0; i < 8; i++) {
         run = a[2 * i] | a[2 * i + 1] ? 0 : run + 1;
@@ -1419,35 +1660,138 @@ static void exec__put_v6(exec__text *t, const unsigned char *a) {
         if (i && i != from + length) exec__put(t, ":");
         exec__put_hex(t, (unsigned)a[2 * i] << 8 | a[2 * i + 1]);
     }
+    if (scope) {
+        exec__put(t, "%");
+        exec__put_number(t, scope);
+    }
     exec__put(t, "]");
+}
+
+/* A path may fill its array to the end without a zero byte. */
+static void exec__put_path(exec__text *t, const exec__address *a) {
+    char path[sizeof a->local.sun_path + 1];
+    size_t before = offsetof(struct sockaddr_un, sun_path), n = a->size > before ? a->size - before : 0;
+    if (n >= sizeof path) n = sizeof path - 1;
+    memcpy(path, a->local.sun_path, n);
+    path[n] = 0;
+    for (size_t i = 0; i < n && !a->local.sun_path[0]; i++)
+        if (!path[i]) path[i] = '@';
+    exec__put(t, "unix:");
+    exec__put(t, path);
 }
 
 static EXEC__COLD int exec__address_text(const exec__address *a, char *text, size_t size) {
     exec__text t = { 0, "" };
-    if (a->any.sa_family == AF_INET) exec__put_v4(&t, (const unsigned char *)&a->v4.sin_addr);
-    else if (a->any.sa_family == AF_INET6) exec__put_v6(&t, a->v6.sin6_addr.s6_addr);
+    int family = a->size ? a->any.sa_family : AF_UNIX;
+    if (family == AF_INET) exec__put_v4(&t, (const unsigned char *)&a->v4.sin_addr);
+    else if (family == AF_INET6) exec__put_v6(&t, a->v6.sin6_addr.s6_addr, a->v6.sin6_scope_id);
+    else if (family == AF_UNIX) exec__put_path(&t, a);
     else return -EAFNOSUPPORT;
-    exec__put(&t, ":");
-    exec__put_number(&t, ntohs(a->any.sa_family == AF_INET ? a->v4.sin_port : a->v6.sin6_port));
+    if (family != AF_UNIX) {
+        exec__put(&t, ":");
+        exec__put_number(&t, ntohs(family == AF_INET ? a->v4.sin_port : a->v6.sin6_port));
+    }
     if (t.n >= size) return -ENOSPC;
     memcpy(text, t.s, t.n + 1);
     return 0;
 }
 
+EXEC_API int exec_address_parse(exec_address *a, const char *text) {
+    exec__address parsed;
+    int status = exec__address_parse(text, &parsed);
+    if (status < 0) return status;
+    a->size = parsed.size;
+    memcpy(a->bytes, parsed.bytes, sizeof a->bytes);
+    return 0;
+}
+
+EXEC_API int exec_address_text(const exec_address *a, char *text, size_t size) {
+    exec__address copy;
+    copy.size = a->size;
+    memcpy(copy.bytes, a->bytes, sizeof copy.bytes);
+    return exec__address_text(&copy, text, size);
+}
+
+/* The address of a socket, of its peer. */
+static int exec__socket_name(int fd, int peer, exec__address *a) {
+    memset(a, 0, sizeof *a);
+    a->size = sizeof a->bytes;
+    return (peer ? EXEC_SYS_GETPEERNAME(fd, &a->any, &a->size) : EXEC_SYS_GETSOCKNAME(fd, &a->any, &a->size)) < 0
+        ? -errno : 0;
+}
+
 EXEC_API int exec_local_address(int fd, char *text, size_t size) {
     exec__address a;
-    socklen_t length = sizeof a;
-    memset(&a, 0, sizeof a);
-    if (EXEC_SYS_GETSOCKNAME(fd, &a.any, &length) < 0) return -errno;
-    return exec__address_text(&a, text, size);
+    int status = exec__socket_name(fd, 0, &a);
+    return status < 0 ? status : exec__address_text(&a, text, size);
 }
 
 EXEC_API int exec_peer_address(int fd, char *text, size_t size) {
     exec__address a;
-    socklen_t length = sizeof a;
-    memset(&a, 0, sizeof a);
-    if (EXEC_SYS_GETPEERNAME(fd, &a.any, &length) < 0) return -errno;
-    return exec__address_text(&a, text, size);
+    int status = exec__socket_name(fd, 1, &a);
+    return status < 0 ? status : exec__address_text(&a, text, size);
+}
+
+/* ----------------------------------------------------------------------------------------- options */
+
+static const exec_socket_opts exec__socket_defaults = { 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0 };
+
+/* What a system does not name is no option of its sockets: -ENOPROTOOPT. */
+#ifdef SO_REUSEPORT
+#define EXEC__REUSEPORT SO_REUSEPORT
+#else
+#define EXEC__REUSEPORT (-1)
+#endif
+#ifdef TCP_KEEPIDLE
+#define EXEC__KEEPALIVE(name) TCP_KEEP##name
+#else
+#define EXEC__KEEPALIVE(name) (-1)
+#endif
+#ifdef IP_TTL
+#define EXEC__IP(v4, v6) (ip == IPPROTO_IPV6 ? v6 : v4)
+#else
+#define EXEC__IP(v4, v6) (-1)
+#endif
+
+static int exec__option(int fd, int level, int option, int value) {
+    return EXEC_SYS_SETSOCKOPT(fd, level, option, &value, sizeof value) < 0 ? -errno : 0;
+}
+
+static int exec__linger(int fd) {
+    struct linger none;
+    none.l_onoff = 1;
+    none.l_linger = 0;
+    return EXEC_SYS_SETSOCKOPT(fd, SOL_SOCKET, SO_LINGER, &none, sizeof none) < 0 ? -errno : 0;
+}
+
+/* The options that a socket of this family and type may have at any time. */
+static EXEC__COLD int exec__socket_apply(int fd, int family, int type, const exec_socket_opts *opts) {
+    const exec_socket_opts *o = opts ? opts : &exec__socket_defaults;
+    int v6 = family == AF_INET6, tcp = type == SOCK_STREAM && (v6 || family == AF_INET), status = 0;
+    int ip = v6 ? IPPROTO_IPV6 : IPPROTO_IP;
+    const struct { int set, level, option, value; } list[] = {
+        { tcp, IPPROTO_TCP, TCP_NODELAY, !o->nagle },
+        { o->reuse_port, SOL_SOCKET, EXEC__REUSEPORT, 1 },
+        { o->keepalive_s, SOL_SOCKET, SO_KEEPALIVE, 1 },
+        { o->keepalive_s, IPPROTO_TCP, EXEC__KEEPALIVE(IDLE), o->keepalive_s },
+        { o->keepalive_s, IPPROTO_TCP, EXEC__KEEPALIVE(INTVL), o->keepalive_s < 8 ? 1 : o->keepalive_s / 4 },
+        { o->keepalive_s, IPPROTO_TCP, EXEC__KEEPALIVE(CNT), 4 },
+        { o->receive_bytes, SOL_SOCKET, SO_RCVBUF, o->receive_bytes },
+        { o->send_bytes, SOL_SOCKET, SO_SNDBUF, o->send_bytes },
+        { o->v6_only, IPPROTO_IPV6, IPV6_V6ONLY, o->v6_only > 0 },
+        { o->broadcast, SOL_SOCKET, SO_BROADCAST, 1 },
+        { o->ttl, ip, EXEC__IP(IP_TTL, IPV6_UNICAST_HOPS), o->ttl },
+        { o->tos, ip, EXEC__IP(IP_TOS, IPV6_TCLASS), o->tos } };
+    for (size_t i = 0; i < sizeof list / sizeof *list && status == 0; i++)
+        if (list[i].set) status = exec__option(fd, list[i].level, list[i].option, list[i].value);
+    return status == 0 && o->reset_on_close ? exec__linger(fd) : status;
+}
+
+EXEC_API int exec_socket_set(int fd, const exec_socket_opts *opts) {
+    exec__address a;
+    int type = exec__socket_option(fd, SO_TYPE), status = exec__socket_name(fd, 0, &a);
+    if (type < 0) return type;
+    return status < 0 ? status : exec__socket_apply(fd, a.any.sa_family, type, opts);
 }
 
 /* ------------------------------------------------------------------------------------- connections */
@@ -1482,45 +1826,93 @@ static int exec__accept(int listener) {
 }
 #endif
 
-/* A stream socket for this address. */
-static int exec__socket_make(exec_net *net, const exec__address *a) {
-    int fd = exec__socket(a->any.sa_family, SOCK_STREAM);
+/* A socket for this address. */
+static int exec__socket_make(exec_net *net, const exec__address *a, int type) {
+    int fd = exec__socket(a->any.sa_family, type);
     if (fd < 0) return -errno;
-    exec__slot_new(net, fd, EXEC__FD_TCP);
+    exec__slot_new(net, fd, type == SOCK_STREAM && a->any.sa_family != AF_UNIX ? EXEC__FD_TCP : EXEC__FD_SOCKET);
     return fd;
 }
 
-/* Accepted sockets inherit TCP_NODELAY. */
-static int exec__listen_on(int fd, const exec__address *a, socklen_t size, const exec_socket_opts *opts) {
-    int one = 1;
-    if (!(opts && opts->no_reuse_address))
-        EXEC_SYS_SETSOCKOPT(fd, SOL_SOCKET, SO_REUSEADDR, &one, sizeof one);
-#ifdef SO_REUSEPORT
-    if (opts && opts->reuse_port
-        && EXEC_SYS_SETSOCKOPT(fd, SOL_SOCKET, SO_REUSEPORT, &one, sizeof one) < 0) return -errno;
-#else
-    if (opts && opts->reuse_port) return -ENOSYS;
-#endif
-    if (!(opts && opts->nagle)) exec__nodelay(fd);
-    if (EXEC_SYS_BIND(fd, &a->any, size) < 0) return -errno;
+/* Whether what stands in the way is a socket file that nobody is bound to. */
+static int exec__path_is_stale(const exec__address *a, int type) {
+    struct stat st;
+    int fd, stale;
+    if (a->any.sa_family != AF_UNIX || !a->local.sun_path[0]) return 0;
+    if (EXEC_SYS_LSTAT(a->local.sun_path, &st) < 0 || !S_ISSOCK(st.st_mode)) return 0;
+    fd = exec__socket(AF_UNIX, type);
+    if (fd < 0) return 0;
+    stale = EXEC_SYS_CONNECT(fd, &a->any, a->size) < 0 && errno == ECONNREFUSED;
+    EXEC_SYS_CLOSE(fd);
+    return stale;
+}
+
+static int exec__bind(int fd, const exec__address *a, int type, const exec_socket_opts *opts) {
+    if (EXEC_SYS_BIND(fd, &a->any, a->size) == 0) return 0;
+    if (errno != EADDRINUSE || !opts || !opts->unlink_path) return -errno;
+    if (!exec__path_is_stale(a, type)) return -EADDRINUSE;
+    if (EXEC_SYS_UNLINK(a->local.sun_path) < 0) return -errno;
+    return EXEC_SYS_BIND(fd, &a->any, a->size) < 0 ? -errno : 0;
+}
+
+static int exec__listen_on(int fd, const exec__address *a, const exec_socket_opts *opts) {
+    int status = opts && opts->no_reuse_address ? 0 : exec__option(fd, SOL_SOCKET, SO_REUSEADDR, 1);
+    if (status < 0 || (status = exec__socket_apply(fd, a->any.sa_family, SOCK_STREAM, opts)) < 0) return status;
+    if ((status = exec__bind(fd, a, SOCK_STREAM, opts)) < 0) return status;
     return EXEC_SYS_LISTEN(fd, opts && opts->backlog ? opts->backlog : 4096) < 0 ? -errno : 0;
 }
 
 EXEC_API int exec_listen(exec *ex, const char *address, const exec_socket_opts *opts) {
     exec_net *net = exec__net(ex);
     exec__address a;
-    socklen_t size = exec__address_parse(address, &a);
     exec_fd_slot *s;
-    int fd, status;
-    if (!size) return -EINVAL;
-    if ((fd = exec__socket_make(net, &a)) < 0) return fd;
-    if ((status = exec__listen_on(fd, &a, size, opts)) < 0) {
+    int fd, status = exec__address_parse(address, &a);
+    if (status < 0) return status;
+    if ((fd = exec__socket_make(net, &a, SOCK_STREAM)) < 0) return fd;
+    if ((status = exec__listen_on(fd, &a, opts)) < 0) {
         exec_close_fd(ex, fd);
         return status;
     }
     if ((s = exec__slot(net, fd)) != NULL) s->state |= EXEC__FD_NODELAY;
     return fd;
 }
+
+EXEC_API int exec_shutdown_write(int fd) { return EXEC_SYS_SHUTDOWN(fd, SHUT_WR) < 0 ? -errno : 0; }
+
+#if EXEC_POSIX_ONLY
+static int exec__socket_pair(int type, int made[2]) {
+    int status = EXEC_SYS_SOCKETPAIR(AF_UNIX, type, 0, made) < 0 ? -errno : 0;
+    if (status < 0 || ((status = exec__own_fd(made[0])) == 0 && (status = exec__own_fd(made[1])) == 0)) return status;
+    EXEC_SYS_CLOSE(made[0]);
+    EXEC_SYS_CLOSE(made[1]);
+    return status;
+}
+#else
+static int exec__socket_pair(int type, int made[2]) {
+    return EXEC_SYS_SOCKETPAIR(AF_UNIX, type | SOCK_NONBLOCK | SOCK_CLOEXEC, 0, made) < 0 ? -errno : 0;
+}
+static int exec__pipe(int made[2]) { return EXEC_SYS_PIPE2(made, O_NONBLOCK | O_CLOEXEC) < 0 ? -errno : 0; }
+#endif
+
+static int exec__pair_new(exec *ex, int status, const int made[2], int ends[2], unsigned kind) {
+    for (int i = 0; i < 2 && status == 0; i++) {
+        ends[i] = made[i];
+        exec__slot_new(exec__net(ex), ends[i], kind);
+    }
+    return status;
+}
+
+EXEC_API int exec_socket_pair(exec *ex, int ends[2], int datagrams) {
+    int made[2] = { -1, -1 }, status = exec__socket_pair(datagrams ? SOCK_DGRAM : SOCK_STREAM, made);
+    return exec__pair_new(ex, status, made, ends, EXEC__FD_SOCKET);
+}
+
+EXEC_API int exec_pipe(exec *ex, int ends[2]) {
+    int made[2] = { -1, -1 }, status = exec__pipe(made);
+    return exec__pair_new(ex, status, made, ends, EXEC__FD_PIPE);
+}
+
+static void exec__nodelay(int fd) { (void)exec__option(fd, IPPROTO_TCP, TCP_NODELAY, 1); }
 
 /* accept failed. 0: of one connection, try again; 1: nothing is left, pause; or the error. What may
    come from a connection that is gone: accept(2). */
@@ -1593,16 +1985,15 @@ static exec_poll exec__accept_poll(exec_cx *cx, exec_future *f) {
 /* 0: connected; -EINPROGRESS; or the error. The descriptor is in io->len, also if it is cancelled. */
 static int exec__connect_begin(exec_net *net, exec_io *io) {
     exec__address a;
-    socklen_t size = exec__address_parse(io->buf.address, &a);
-    int fd, status;
-    if (!size) return -EINVAL;
-    if ((fd = exec__socket_make(net, &a)) < 0) return fd;
+    int fd, status = exec__address_parse(io->buf.address, &a);
+    if (status < 0) return status;
+    if ((fd = exec__socket_make(net, &a, SOCK_STREAM)) < 0) return fd;
     io->waiter.fd = fd;
     io->len = (size_t)fd;
     io->waiter.flags |= EXEC__IO_BEGUN;
     if ((status = exec__slot_get(net, fd)) < 0) return status;
-    if (!(io->waiter.flags & EXEC__IO_NAGLE)) exec__nodelay(fd);
-    if (EXEC_SYS_CONNECT(fd, &a.any, size) == 0) return 0;
+    if ((status = exec__socket_apply(fd, a.any.sa_family, SOCK_STREAM, io->opts)) < 0) return status;
+    if (EXEC_SYS_CONNECT(fd, &a.any, a.size) == 0) return 0;
     if (errno != EINPROGRESS && errno != EINTR) return -errno;
     net->slots[fd].state &= (uint8_t)~EXEC_WRITABLE;
     return -EINPROGRESS;
@@ -1624,6 +2015,272 @@ static exec_poll exec__connect_poll(exec_cx *cx, exec_future *f) {
     io->waiter.flags &= (uint8_t)~EXEC__IO_BEGUN;
     return exec_ready(f, status);
 }
+
+/* --------------------------------------------------------------------------------------- datagrams */
+
+static int exec__datagram_on(int fd, const exec__address *local, const exec__address *remote,
+                             const exec_socket_opts *opts) {
+    int family = (local ? local : remote)->any.sa_family;
+    int status = exec__socket_apply(fd, family, SOCK_DGRAM, opts);
+    if (status == 0 && local) status = exec__bind(fd, local, SOCK_DGRAM, opts);
+    if (status == 0 && remote && EXEC_SYS_CONNECT(fd, &remote->any, remote->size) < 0) status = -errno;
+    return status;
+}
+
+EXEC_API int exec_datagram(exec *ex, const char *local, const char *remote, const exec_socket_opts *opts) {
+    exec__address here, there;
+    int fd, status;
+    if (!local && !remote) return -EINVAL;
+    if (local && (status = exec__address_parse(local, &here)) < 0) return status;
+    if (remote && (status = exec__address_parse(remote, &there)) < 0) return status;
+    if (local && remote && here.any.sa_family != there.any.sa_family) return -EINVAL;
+    if ((fd = exec__socket_make(exec__net(ex), local ? &here : &there, SOCK_DGRAM)) < 0) return fd;
+    status = exec__datagram_on(fd, local ? &here : NULL, remote ? &there : NULL, opts);
+    if (status == 0) return fd;
+    exec_close_fd(ex, fd);
+    return status;
+}
+
+/* ---------------------------------------------------------------------------------------- messages */
+
+#if EXEC_POSIX_ONLY || !defined MSG_CMSG_CLOEXEC
+#define EXEC__CMSG_CLOEXEC 0
+#else
+#define EXEC__CMSG_CLOEXEC MSG_CMSG_CLOEXEC
+#endif
+
+static ssize_t exec__message_call(const exec_io *io, struct msghdr *message, int flags) {
+    return io->waiter.interest == EXEC_READABLE ? EXEC_SYS_RECVMSG(io->waiter.fd, message, flags)
+                                                : EXEC_SYS_SENDMSG(io->waiter.fd, message, flags);
+}
+
+/* The data of an op as a message. */
+static void exec__message_init(struct msghdr *message, struct iovec *part, const exec_fd_slot *s, const exec_io *io) {
+    (void)s;
+    memset(message, 0, sizeof *message);
+    part->iov_base = io->buf.to;
+    part->iov_len = io->len;
+#if EXEC_POSIX_ONLY
+    part->iov_len = exec__send_most(s, io, io->len);
+#endif
+    message->msg_iov = part;
+    message->msg_iovlen = 1;
+}
+
+/* A descriptor that came by a message: what is known of its number is of an older one. */
+static void exec__fd_came(exec_net *net, int fd) {
+    exec_fd_slot *s = exec__slot(net, fd);
+    if (s) exec__slot_reset(net, s, EXEC__FD_UNKNOWN);
+    if (!EXEC__CMSG_CLOEXEC) EXEC_SYS_FCNTL(fd, F_SETFD, FD_CLOEXEC);
+}
+
+/* Kept up to op->room, the others closed; or (op NULL) left in the message, which is the caller's. */
+static void exec__fds_came(exec_net *net, const unsigned char *fds, size_t bytes, exec_fds_op *op) {
+    for (; bytes >= sizeof(int); bytes -= sizeof(int), fds += sizeof(int)) {
+        int fd;
+        memcpy(&fd, fds, sizeof fd);
+        exec__fd_came(net, fd);
+        if (op && op->fd_count < op->room) op->fds.to[op->fd_count++] = fd;
+        else if (op) EXEC_SYS_CLOSE(fd);
+    }
+}
+
+/* The descriptors of a message. (CMSG_NXTHDR of musl has a conversion that is a warning.) */
+static void exec__message_fds(exec_net *net, const struct msghdr *message, exec_fds_op *op) {
+    size_t at = 0, bytes;
+    while (at + CMSG_LEN(0) <= message->msg_controllen) {
+        struct cmsghdr *c = (struct cmsghdr *)(void *)((unsigned char *)message->msg_control + at);
+        if (c->cmsg_len < CMSG_LEN(0)) return;
+        bytes = c->cmsg_len - CMSG_LEN(0);
+        if (c->cmsg_level == SOL_SOCKET && c->cmsg_type == SCM_RIGHTS) exec__fds_came(net, CMSG_DATA(c), bytes, op);
+        at += CMSG_SPACE(bytes);
+    }
+}
+
+static intptr_t exec__message_try(exec_net *net, exec_io *io) {
+    struct msghdr *message = (struct msghdr *)io->buf.to;
+    ssize_t n = exec__message_call(io, message, io->fut.resume);
+    if (n >= 0 && io->waiter.interest == EXEC_READABLE) exec__message_fds(net, message, NULL);
+    return exec__io_moved(&net->slots[io->waiter.fd], io, 0, n);
+}
+
+static exec_poll exec__message_poll(exec_cx *cx, exec_future *f) { return exec__transfer_by(cx, f, exec__message_try); }
+
+/* A queue that is full is no state of this socket, so no event would tell when it is not. */
+static intptr_t exec__datagram_try(exec_net *net, exec_io *io) {
+    exec_datagram_op *op = (exec_datagram_op *)(void *)io;
+    int receives = io->waiter.interest == EXEC_READABLE;
+    struct msghdr message;
+    struct iovec part;
+    sa_family_t family = AF_UNSPEC;
+    ssize_t n;
+    exec__message_init(&message, &part, &net->slots[io->waiter.fd], io);
+    if (receives || op->address.size) {
+        message.msg_name = op->address.bytes;
+        message.msg_namelen = receives ? (socklen_t)sizeof op->address.bytes : op->address.size;
+    }
+    n = exec__message_call(io, &message, EXEC__DONTWAIT | MSG_NOSIGNAL);
+    if (receives && n >= 0) {
+        op->address.size = message.msg_namelen;
+        op->truncated = (message.msg_flags & MSG_TRUNC) != 0;
+    }
+    if (n < 0 && errno == EAGAIN && !receives && op->address.size) {
+        memcpy(&family, op->address.bytes + offsetof(struct sockaddr, sa_family), sizeof family);
+        if (family == AF_UNIX) return -ENOBUFS;
+    }
+    return exec__io_moved(&net->slots[io->waiter.fd], io, io->len, n);
+}
+
+static exec_poll exec__datagram_poll(exec_cx *cx, exec_future *f) {
+    return exec__transfer_by(cx, f, exec__datagram_try);
+}
+
+/* Exactly so long that the kernel makes no descriptor that there is no room for. */
+static intptr_t exec__fds_try(exec_net *net, exec_io *io) {
+    exec_fds_op *op = (exec_fds_op *)(void *)io;
+    int receives = io->waiter.interest == EXEC_READABLE;
+    union { struct cmsghdr first; unsigned char bytes[CMSG_SPACE(EXEC_FDS_MAX * sizeof(int))]; } control;
+    struct msghdr message;
+    struct iovec part;
+    ssize_t n;
+    exec__message_init(&message, &part, &net->slots[io->waiter.fd], io);
+    memset(&control, 0, sizeof control);
+    if (op->room) {
+        message.msg_control = &control;
+        message.msg_controllen = (uint16_t)CMSG_LEN(op->room * sizeof(int));
+    }
+    if (!receives && op->room) {
+        control.first.cmsg_level = SOL_SOCKET;
+        control.first.cmsg_type = SCM_RIGHTS;
+        control.first.cmsg_len = (uint16_t)CMSG_LEN(op->room * sizeof(int));
+        memcpy(CMSG_DATA(&control.first), op->fds.from, op->room * sizeof(int));
+    }
+    n = exec__message_call(io, &message, EXEC__DONTWAIT | MSG_NOSIGNAL | (receives ? EXEC__CMSG_CLOEXEC : 0));
+    if (receives && n >= 0) {
+        exec__message_fds(net, &message, op);
+        op->truncated = (message.msg_flags & (MSG_CTRUNC | MSG_TRUNC)) != 0;
+    }
+    return exec__io_moved(&net->slots[io->waiter.fd], io, io->len, n);
+}
+
+static exec_poll exec__fds_poll(exec_cx *cx, exec_future *f) { return exec__transfer_by(cx, f, exec__fds_try); }
+
+/* --------------------------------------------------------------------------------- vectors and files */
+
+enum { EXEC__PARTS = 16, EXEC__PARTS_MAX = 1024 };
+
+/* What the op has left to do, up to `most` bytes, as parts. Their number and, in *len, their bytes. */
+static uint16_t exec__vector_rest(const exec_io *io, struct iovec *parts, size_t most, size_t *len) {
+    const struct iovec *v = io->buf.vector, *end = v + io->fut.resume;
+    size_t skip = io->done;
+    uint16_t count = 0;
+    *len = 0;
+    for (; v < end && count < EXEC__PARTS && *len < most; v++) {
+        size_t n = v->iov_len;
+        if (skip >= n) {
+            skip -= n;
+            continue;
+        }
+        n -= skip;
+        if (n > most - *len) n = most - *len;
+        parts[count].iov_base = (char *)v->iov_base + skip;
+        parts[count++].iov_len = n;
+        *len += n;
+        skip = 0;
+    }
+    return count;
+}
+
+static EXEC__COLD ssize_t exec__vector_file(const exec_io *io, const struct iovec *parts, int count, size_t len) {
+    exec__quiet quiet;
+    if (io->waiter.interest == EXEC_READABLE) return EXEC_SYS_READV(io->waiter.fd, parts, count);
+    exec__quiet_begin(&quiet);
+    return exec__quiet_end(&quiet, EXEC_SYS_WRITEV(io->waiter.fd, parts, count), len);
+}
+
+/* The caller's vector where one call is all. A blocking descriptor takes a page at a time, see
+   exec__file_call. */
+static intptr_t exec__vector_try(exec_net *net, exec_io *io) {
+    exec_fd_slot *s = &net->slots[io->waiter.fd];
+    struct iovec rest[EXEC__PARTS];
+    struct msghdr message;
+    size_t len = io->len, most = SIZE_MAX;
+    if (s->kind > EXEC__FD_SOCKET && (s->state & EXEC__FD_BLOCKING) && io->waiter.interest == EXEC_WRITABLE)
+        most = 4096;
+#if EXEC_POSIX_ONLY
+    if (s->kind <= EXEC__FD_SOCKET) most = exec__send_most(s, io, most);
+#endif
+    memset(&message, 0, sizeof message);
+    message.msg_iov = (struct iovec *)io->buf.to;
+    message.msg_iovlen = (uint16_t)io->fut.resume;
+    if (most < SIZE_MAX || (io->waiter.flags & EXEC__IO_ALL)) {
+        message.msg_iov = rest;
+        message.msg_iovlen = exec__vector_rest(io, rest, most, &len);
+    }
+    if (s->kind > EXEC__FD_SOCKET)
+        return exec__io_moved(s, io, len, exec__vector_file(io, message.msg_iov, (int)message.msg_iovlen, len));
+    return exec__io_moved(s, io, len, exec__message_call(io, &message, EXEC__DONTWAIT | MSG_NOSIGNAL));
+}
+
+static exec_poll exec__vector_poll(exec_cx *cx, exec_future *f) { return exec__transfer_by(cx, f, exec__vector_try); }
+
+#if !EXEC_POSIX_ONLY
+/* 64-bit offsets also where off_t is not. */
+#ifdef __GLIBC__
+static EXEC__MAYBE_UNUSED ssize_t exec__sendfile(int out, int in, int64_t *offset, size_t len) {
+    off64_t at = *offset;
+    return sendfile64(out, in, &at, len);
+}
+static EXEC__MAYBE_UNUSED ssize_t exec__pread(int fd, void *buf, size_t len, int64_t offset) {
+    return pread64(fd, buf, len, offset);
+}
+#else
+static EXEC__MAYBE_UNUSED ssize_t exec__sendfile(int out, int in, int64_t *offset, size_t len) {
+    off_t at = *offset;
+    return sendfile(out, in, &at, len);
+}
+static EXEC__MAYBE_UNUSED ssize_t exec__pread(int fd, void *buf, size_t len, int64_t offset) {
+    return pread(fd, buf, len, offset);
+}
+#endif
+
+/* To a foreign socket that blocks: sendfile(2) knows no MSG_DONTWAIT. */
+static EXEC__COLD ssize_t exec__sendfile_copy(const exec_sendfile_op *op, int64_t at, size_t len) {
+    char buf[4096];
+    ssize_t n = EXEC_SYS_PREAD(op->in, buf, len < sizeof buf ? len : sizeof buf, at);
+    return n <= 0 ? n : EXEC_SYS_SEND(op->io.waiter.fd, buf, (size_t)n, EXEC__DONTWAIT | MSG_NOSIGNAL);
+}
+
+static ssize_t exec__sendfile_call(const exec_fd_slot *s, exec_sendfile_op *op, size_t len) {
+    exec_waiter *w = &op->io.waiter;
+    int64_t at = op->offset + (int64_t)op->io.done;
+    exec__quiet quiet;
+    if (!(w->flags & EXEC__IO_BEGUN)) {
+        w->flags |= EXEC__IO_BEGUN;
+        if (s->kind <= EXEC__FD_SOCKET && !(EXEC_SYS_FCNTL(w->fd, F_GETFL) & O_NONBLOCK)) w->flags |= EXEC__IO_COPY;
+    }
+    if (w->flags & EXEC__IO_COPY) return exec__sendfile_copy(op, at, len);
+    exec__quiet_begin(&quiet);
+    return exec__quiet_end(&quiet, EXEC_SYS_SENDFILE(w->fd, op->in, &at, len), len);
+}
+
+/* A blocking pipe is told to have room for one page. Others get so much at a time that a file which is
+   taken as fast as it is read yields after some milliseconds. */
+static intptr_t exec__sendfile_try(exec_net *net, exec_io *io) {
+    exec_sendfile_op *op = (exec_sendfile_op *)(void *)io;
+    exec_fd_slot *s = &net->slots[io->waiter.fd];
+    size_t len = io->len - io->done, most = 1 << 17;
+    ssize_t n;
+    if (s->state & EXEC__FD_BLOCKING) most = 4096 - (size_t)((uint64_t)op->offset + io->done) % 4096;
+    n = exec__sendfile_call(s, op, len < most ? len : most);
+    if (n == 0) io->len = io->done;             /* the end of the file */
+    return exec__io_moved(s, io, len, n);
+}
+
+static exec_poll exec__sendfile_poll(exec_cx *cx, exec_future *f) {
+    return exec__transfer_by(cx, f, exec__sendfile_try);
+}
+#endif
 
 /* --------------------------------------------------------------------------------- prepares an op */
 
@@ -1739,10 +2396,142 @@ EXEC_API exec_future *exec_accept(exec_io *io, int listener) {
 }
 
 EXEC_API exec_future *exec_connect(exec_io *io, const char *address, const exec_socket_opts *opts) {
+    exec__io_init(io, &exec__connect_type, -1, EXEC_WRITABLE, 0);
     io->buf.address = address;
-    return exec__io_init(io, &exec__connect_type, -1, EXEC_WRITABLE,
-                         opts && opts->nagle ? (unsigned)EXEC__IO_NAGLE : 0);
+    io->opts = opts;
+    return &io->fut;
 }
+
+static const exec_type exec__recvmsg_type = {
+    exec__message_poll, exec__io_describe, NULL, "recvmsg", __FILE__, 0, 0, 0 };
+static const exec_type exec__sendmsg_type = {
+    exec__message_poll, exec__io_describe, NULL, "sendmsg", __FILE__, 0, 0, 0 };
+static const exec_type exec__recv_from_type = {
+    exec__datagram_poll, exec__io_describe, NULL, "recv_from", __FILE__, 0, 0, 0 };
+static const exec_type exec__send_to_type = {
+    exec__datagram_poll, exec__io_describe, NULL, "send_to", __FILE__, 0, 0, 0 };
+static const exec_type exec__recv_fds_type = {
+    exec__fds_poll, exec__io_describe, NULL, "recv_fds", __FILE__, 0, 0, 0 };
+static const exec_type exec__send_fds_type = {
+    exec__fds_poll, exec__io_describe, NULL, "send_fds", __FILE__, 0, 0, 0 };
+static const exec_type exec__readv_type = {
+    exec__vector_poll, exec__io_describe, NULL, "readv", __FILE__, 0, 0, 0 };
+static const exec_type exec__writev_type = {
+    exec__vector_poll, exec__io_describe, NULL, "writev", __FILE__, 0, 0, 0 };
+
+EXEC_API exec_future *exec_recvmsg(exec_io *io, int fd, struct msghdr *message, int flags) {
+    exec__io_init(io, &exec__recvmsg_type, fd, EXEC_READABLE, 0);
+    io->fut.resume = flags | EXEC__DONTWAIT | EXEC__CMSG_CLOEXEC;
+    io->buf.to = message;
+    return &io->fut;
+}
+
+EXEC_API exec_future *exec_sendmsg(exec_io *io, int fd, const struct msghdr *message, int flags) {
+    exec__io_init(io, &exec__sendmsg_type, fd, EXEC_WRITABLE, 0);
+    io->fut.resume = flags | EXEC__DONTWAIT | MSG_NOSIGNAL;
+    io->buf.from = message;
+    return &io->fut;
+}
+
+EXEC_API exec_future *exec_recv_from(exec_datagram_op *op, int fd, void *buf, size_t len) {
+    exec__io_init(&op->io, &exec__recv_from_type, fd, EXEC_READABLE, 0);
+    op->io.buf.to = buf;
+    op->io.len = len;
+    op->address.size = 0;
+    op->truncated = 0;
+    return &op->io.fut;
+}
+
+EXEC_API exec_future *exec_send_to(exec_datagram_op *op, int fd, const void *buf, size_t len,
+                                   const exec_address *to) {
+    exec__io_init(&op->io, &exec__send_to_type, fd, EXEC_WRITABLE, 0);
+    op->io.buf.from = buf;
+    op->io.len = len;
+    if (!to) op->address.size = 0;
+    else if (to != &op->address) op->address = *to;
+    op->truncated = 0;
+    return &op->io.fut;
+}
+
+EXEC_API exec_future *exec_send_fds(exec_fds_op *op, int fd, const void *buf, size_t len, const int *fds,
+                                    unsigned count) {
+    exec__io_init(&op->io, &exec__send_fds_type, fd, EXEC_WRITABLE, 0);
+    op->io.buf.from = buf;
+    op->io.len = len;
+    op->fds.from = fds;
+    op->room = count;
+    op->fd_count = 0;
+    op->truncated = 0;
+    if (count > EXEC_FDS_MAX || (count && !len)) exec_ready(&op->io.fut, -EINVAL);
+    return &op->io.fut;
+}
+
+EXEC_API exec_future *exec_recv_fds(exec_fds_op *op, int fd, void *buf, size_t len, int *fds, unsigned room) {
+    exec__io_init(&op->io, &exec__recv_fds_type, fd, EXEC_READABLE, 0);
+    op->io.buf.to = buf;
+    op->io.len = len;
+    op->fds.to = fds;
+    op->room = room < EXEC_FDS_MAX ? room : EXEC_FDS_MAX;
+    op->fd_count = 0;
+    op->truncated = 0;
+    return &op->io.fut;
+}
+
+/* The bytes of a vector; SIZE_MAX: more than a result can be. */
+static size_t exec__vector_bytes(const struct iovec *vector, int count) {
+    size_t sum = 0;
+    for (int i = 0; i < count; i++) {
+        if (vector[i].iov_len > (size_t)INTPTR_MAX - sum) return SIZE_MAX;
+        sum += vector[i].iov_len;
+    }
+    return sum;
+}
+
+static exec_future *exec__vector_init(exec_io *io, const exec_type *type, int fd, const struct iovec *vector,
+                                      int count, unsigned interest, unsigned flags) {
+    exec__io_init(io, type, fd, interest, flags);
+    io->fut.resume = count;
+    io->buf.vector = vector;
+    if (count > EXEC__PARTS_MAX && !(flags & EXEC__IO_ALL)) count = -1;
+    io->len = exec__vector_bytes(vector, count);
+    if (count < 0 || io->len == SIZE_MAX) exec_ready(&io->fut, -EINVAL);
+    else if (flags & EXEC__IO_ALL) exec__all_init(io);
+    return &io->fut;
+}
+
+EXEC_API exec_future *exec_readv(exec_io *io, int fd, const struct iovec *vector, int count) {
+    return exec__vector_init(io, &exec__readv_type, fd, vector, count, EXEC_READABLE, EXEC__FD_SHORT);
+}
+
+EXEC_API exec_future *exec_writev(exec_io *io, int fd, const struct iovec *vector, int count) {
+    return exec__vector_init(io, &exec__writev_type, fd, vector, count, EXEC_WRITABLE, 0);
+}
+
+EXEC_API exec_future *exec_writev_all(exec_io *io, int fd, const struct iovec *vector, int count) {
+    return exec__vector_init(io, &exec__writev_type, fd, vector, count, EXEC_WRITABLE, EXEC__IO_ALL);
+}
+
+#if EXEC_POSIX_ONLY
+EXEC_API exec_future *exec_sendfile(exec_sendfile_op *op, int out, int in, int64_t offset, size_t count) {
+    exec__io_init(&op->io, &exec__write_type, out, EXEC_WRITABLE, 0);
+    op->io.len = count;
+    op->offset = offset;
+    op->in = in;
+    exec_ready(&op->io.fut, -ENOSYS);
+    return &op->io.fut;
+}
+#else
+static const exec_type exec__sendfile_type = {
+    exec__sendfile_poll, exec__io_describe, NULL, "sendfile", __FILE__, 0, 0, 0 };
+
+EXEC_API exec_future *exec_sendfile(exec_sendfile_op *op, int out, int in, int64_t offset, size_t count) {
+    exec__io_init(&op->io, &exec__sendfile_type, out, EXEC_WRITABLE, EXEC__IO_ALL);
+    op->io.len = count < (size_t)INTPTR_MAX ? count : (size_t)INTPTR_MAX;
+    op->offset = offset;
+    op->in = in;
+    return exec__all_init(&op->io);
+}
+#endif
 
 /* ----------------------------------------------------------------------------------------- signals
    The kernel keeps what nobody awaits. Who waits stands in a ring; when the descriptor says that

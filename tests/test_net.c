@@ -353,11 +353,14 @@ static int socket_option(int fd, int level, int option) {
 }
 
 static void options_of_listen(void **state) {
-    exec_socket_opts opts = { 7, 1, 1, 1 };
+    exec_socket_opts opts;
     char address[EXEC_ADDRESS_BYTES];
     int fd, other;
     (void)state;
     begin();
+    memset(&opts, 0, sizeof opts);
+    opts.backlog = 7;
+    opts.no_reuse_address = opts.reuse_port = opts.nagle = 1;
     fd = listen_here(address, NULL);
     assert_true(socket_option(fd, SOL_SOCKET, SO_REUSEADDR));
     assert_false(socket_option(fd, SOL_SOCKET, SO_REUSEPORT));
@@ -395,7 +398,8 @@ static void addresses_as_text(void **state) {
     assert_int_equal(exec_local_address(pair[0], text, sizeof text), -ENOTSOCK);
     close_pair(pair);
     assert_int_equal(socketpair(AF_UNIX, SOCK_STREAM, 0, pair), 0);
-    assert_int_equal(exec_local_address(pair[0], text, sizeof text), -EAFNOSUPPORT);
+    assert_int_equal(exec_local_address(pair[0], text, sizeof text), 0);
+    assert_string_equal(text, "unix:");
     close_pair(pair);
     end();
 }
@@ -410,6 +414,7 @@ static void v6_addresses_as_text(void **state) {
         memset(&a, 0, sizeof a);
         a.v6.sin6_family = AF_INET6;
         a.v6.sin6_port = htons(80);
+        a.size = sizeof a.v6;
         for (int k = 0; k < 8; k++) {
             a.v6.sin6_addr.s6_addr[2 * k] = test_below(3) ? 0 : (unsigned char)test_random();
             a.v6.sin6_addr.s6_addr[2 * k + 1] = test_below(3) ? 0 : (unsigned char)test_random();
@@ -468,7 +473,9 @@ static void trap_08_connect_is_so_error(void **state) {
     assert_true(fcntl(fd, F_GETFD) & FD_CLOEXEC);
     assert_int_equal(exec_close_fd(&ex, fd), 0);
     {
-        exec_socket_opts opts = { 0, 0, 0, 1 };
+        exec_socket_opts opts;
+        memset(&opts, 0, sizeof opts);
+        opts.nagle = 1;
         fd = (int)run(exec_connect(&io, address, &opts));
         assert_false(socket_option(fd, IPPROTO_TCP, TCP_NODELAY));
         assert_int_equal(exec_close_fd(&ex, fd), 0);
@@ -482,8 +489,11 @@ static void trap_08_connect_is_so_error(void **state) {
 
 /* A listener whose queue is full: a connect to it stays in progress. */
 static int full_listener(char *address, int fillers[2]) {
-    exec_socket_opts opts = { 1, 0, 0, 0 };
-    int fd = listen_here(address, &opts);
+    exec_socket_opts opts;
+    int fd;
+    memset(&opts, 0, sizeof opts);
+    opts.backlog = 1;
+    fd = listen_here(address, &opts);
     for (int i = 0; i < 2; i++) fillers[i] = plain_connect(address);
     return fd;
 }

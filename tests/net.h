@@ -1,0 +1,219 @@
+/* SPDX-License-Identifier: MIT
+ * What the tests of sockets and files begin with: each system call of the headers goes through `faulty`,
+ * which counts it and can make it fail; an executor whose descriptors are counted before and after. */
+#ifndef NET_H
+#define NET_H
+
+#ifndef _GNU_SOURCE
+#define _GNU_SOURCE 1
+#endif
+#include <errno.h>
+#include <fcntl.h>
+#include <netinet/in.h>
+#include <netinet/tcp.h>
+#include <signal.h>
+#include <stdint.h>
+#include <string.h>
+#include <sys/resource.h>
+#include <sys/sendfile.h>
+#include <sys/socket.h>
+#include <sys/stat.h>
+#include <sys/uio.h>
+#include <sys/un.h>
+#include <unistd.h>
+
+enum {
+    CALL_NONE, CALL_RECV, CALL_SEND, CALL_READ, CALL_WRITE, CALL_SOCKET, CALL_BIND, CALL_LISTEN, CALL_CONNECT,
+    CALL_ACCEPT, CALL_GETSOCKOPT, CALL_SETSOCKOPT, CALL_GETSOCKNAME, CALL_FCNTL, CALL_CLOSE, CALL_RECVMSG,
+    CALL_SENDMSG, CALL_READV, CALL_WRITEV, CALL_SENDFILE, CALL_PREAD, CALL_PIPE2, CALL_SOCKETPAIR, CALL_SHUTDOWN,
+    CALL_LSTAT, CALL_UNLINK, CALLS
+};
+static unsigned calls[CALLS];
+static struct { int call, error; unsigned skip, times; } fault;
+
+static int faulty(int call) {
+    calls[call]++;
+    if (fault.call != call || !fault.times) return 0;
+    if (fault.skip) {
+        fault.skip--;
+        return 0;
+    }
+    fault.times--;
+    errno = fault.error;
+    return 1;
+}
+static inline unsigned all_calls(void) {
+    unsigned sum = 0;
+    for (int i = 0; i < CALLS; i++) sum += calls[i];
+    return sum;
+}
+static inline void fail_call(int call, int error, unsigned skip, unsigned times) {
+    fault.call = call;
+    fault.error = error;
+    fault.skip = skip;
+    fault.times = times;
+}
+static int sys_close(int fd) {
+    int failed = faulty(CALL_CLOSE), error = errno;
+    int status = close(fd);     /* what Linux does: the descriptor is gone, whatever it says */
+    if (failed) errno = error;
+    return failed ? -1 : status;
+}
+
+#define EXEC_SYS_RECV(...) (faulty(CALL_RECV) ? -1 : recv(__VA_ARGS__))
+#define EXEC_SYS_SEND(...) (faulty(CALL_SEND) ? -1 : send(__VA_ARGS__))
+#define EXEC_SYS_READ(...) (faulty(CALL_READ) ? -1 : read(__VA_ARGS__))
+#define EXEC_SYS_WRITE(...) (faulty(CALL_WRITE) ? -1 : write(__VA_ARGS__))
+#define EXEC_SYS_SOCKET(...) (faulty(CALL_SOCKET) ? -1 : socket(__VA_ARGS__))
+#define EXEC_SYS_BIND(...) (faulty(CALL_BIND) ? -1 : bind(__VA_ARGS__))
+#define EXEC_SYS_LISTEN(...) (faulty(CALL_LISTEN) ? -1 : listen(__VA_ARGS__))
+#define EXEC_SYS_CONNECT(...) (faulty(CALL_CONNECT) ? -1 : connect(__VA_ARGS__))
+#define EXEC_SYS_GETSOCKOPT(...) (faulty(CALL_GETSOCKOPT) ? -1 : getsockopt(__VA_ARGS__))
+#define EXEC_SYS_SETSOCKOPT(...) (faulty(CALL_SETSOCKOPT) ? -1 : setsockopt(__VA_ARGS__))
+#define EXEC_SYS_GETSOCKNAME(...) (faulty(CALL_GETSOCKNAME) ? -1 : getsockname(__VA_ARGS__))
+#define EXEC_SYS_FCNTL(...) (faulty(CALL_FCNTL) ? -1 : fcntl(__VA_ARGS__))
+#define EXEC_SYS_RECVMSG(...) (faulty(CALL_RECVMSG) ? -1 : recvmsg(__VA_ARGS__))
+#define EXEC_SYS_SENDMSG(...) (faulty(CALL_SENDMSG) ? -1 : sendmsg(__VA_ARGS__))
+#define EXEC_SYS_READV(...) (faulty(CALL_READV) ? -1 : readv(__VA_ARGS__))
+#define EXEC_SYS_WRITEV(...) (faulty(CALL_WRITEV) ? -1 : writev(__VA_ARGS__))
+#define EXEC_SYS_SENDFILE(...) (faulty(CALL_SENDFILE) ? -1 : exec__sendfile(__VA_ARGS__))
+#define EXEC_SYS_PREAD(...) (faulty(CALL_PREAD) ? -1 : exec__pread(__VA_ARGS__))
+#define EXEC_SYS_PIPE2(...) (faulty(CALL_PIPE2) ? -1 : pipe2(__VA_ARGS__))
+#define EXEC_SYS_PIPE(...) (faulty(CALL_PIPE2) ? -1 : pipe(__VA_ARGS__))
+#define EXEC_SYS_SOCKETPAIR(...) (faulty(CALL_SOCKETPAIR) ? -1 : socketpair(__VA_ARGS__))
+#define EXEC_SYS_SHUTDOWN(...) (faulty(CALL_SHUTDOWN) ? -1 : shutdown(__VA_ARGS__))
+#define EXEC_SYS_LSTAT(...) (faulty(CALL_LSTAT) ? -1 : lstat(__VA_ARGS__))
+#define EXEC_SYS_UNLINK(...) (faulty(CALL_UNLINK) ? -1 : unlink(__VA_ARGS__))
+#define EXEC_SYS_CLOSE sys_close
+
+#define TEST_HEADER "../exec_net.h"
+#include "test.h"
+
+static exec ex;
+static exec_net net;
+static exec_fd_slot table[512];
+static int fds_before;
+
+static inline int count_fds(void) {
+    int n = 0;
+    for (int fd = 0; fd < 1024; fd++) n += fcntl(fd, F_GETFD) >= 0;
+    return n;
+}
+
+static void no_log(void *user, const char *line) { (void)user; (void)line; }
+
+static inline void begin(void) {
+    exec_net_config net_config;
+    exec_config config;
+    memset(&config, 0, sizeof config);
+    memset(&net_config, 0, sizeof net_config);
+    config.log = no_log;
+    if (EXEC_NO_MALLOC) {
+        net_config.slots = table;
+        net_config.slot_count = COUNT(table);
+    }
+    memset(&fault, 0, sizeof fault);
+    fds_before = count_fds();
+    assert_int_equal(exec_init(&ex, &config), 0);
+    assert_int_equal(exec_net_attach(&net, &ex, &net_config), 0);
+    memset(calls, 0, sizeof calls);
+}
+
+/* Everything was given back: waiters, descriptors. */
+static inline void end(void) {
+    memset(&fault, 0, sizeof fault);
+    assert_int_equal(exec_check(&ex), 0);
+    assert_int_equal(exec_destroy(&ex, EXEC_SEC(10)), 0);
+    assert_int_equal(net.waiting, 0);
+    assert_int_equal(count_fds(), fds_before);
+}
+
+/* The future's result. */
+static inline intptr_t run(exec_future *f) {
+    assert_int_equal(exec_run_until(&ex, f), 0);
+    return f->result;
+}
+static inline void turns(int n) {
+    while (n-- > 0) assert_true(exec_turn(&ex) >= 0);
+}
+
+/* An op as a task: start it, look at it, abort it. */
+typedef struct { EXEC_FRAME; exec_future *op; } awaits;
+EXEC_ASYNC(awaits) {
+    EXEC_BEGIN;
+    EXEC_TRY(self->op);
+    EXEC_RETURN(self->op->result);
+    EXEC_END;
+}
+static inline void start(exec_handle *h, exec_future *op) {
+    exec_opts opts = test_opts_handle(h);
+    memset(h, 0, sizeof *h);
+    assert_int_equal(EXEC_SPAWN(&ex, &opts, awaits, .op = op), 0);
+}
+static exec_handle_op joining;
+static inline intptr_t join(exec_handle *h) { return run(exec_handle_join(&joining, h)); }
+
+static inline void close_both(const int ends[2]) {
+    assert_int_equal(exec_close_fd(&ex, ends[0]), 0);
+    assert_int_equal(exec_close_fd(&ex, ends[1]), 0);
+}
+static inline void text_of(int fd, char *text) {
+    assert_int_equal(exec_local_address(fd, text, EXEC_ADDRESS_BYTES), 0);
+}
+static inline int socket_option(int fd, int level, int option) {
+    int value = -1;
+    socklen_t size = sizeof value;
+    assert_int_equal(getsockopt(fd, level, option, &value, &size), 0);
+    return value;
+}
+static inline int is_ours(int fd) {
+    return (fcntl(fd, F_GETFL) & O_NONBLOCK) && (fcntl(fd, F_GETFD) & FD_CLOEXEC);
+}
+
+/* A connection over loopback: ends[0] accepted, ends[1] connected. */
+static inline void tcp_pair(int ends[2], const exec_socket_opts *opts) {
+    char address[EXEC_ADDRESS_BYTES];
+    int listener = exec_listen(&ex, "127.0.0.1:0", opts);
+    exec_handle h;
+    exec_io a, c;
+    assert_true(listener >= 0);
+    text_of(listener, address);
+    start(&h, exec_accept(&a, listener));
+    ends[1] = (int)run(exec_connect(&c, address, opts));
+    ends[0] = (int)join(&h);
+    assert_true(ends[0] >= 0 && ends[1] >= 0);
+    assert_int_equal(exec_close_fd(&ex, listener), 0);
+}
+
+/* Each call in `list` fails once with each error at each of its first places, while `all` runs: that
+   fails cleanly or goes on, nothing leaks, and the next run works. (trap 20) */
+typedef struct { int call; int errors[6]; } fault_list;
+static inline void each_call_fails(const fault_list *list, size_t count, intptr_t (*all)(void)) {
+    unsigned failed = 0, passed = 0;
+    int before;
+    assert_int_equal(all(), 0);
+    before = count_fds();
+    for (size_t i = 0; i < count; i++) {
+        unsigned reached = 0;
+        for (int k = 0; k < 6 && list[i].errors[k]; k++)
+            for (unsigned skip = 0; skip < 6; skip++) {
+                intptr_t result;
+                fail_call(list[i].call, list[i].errors[k], skip, 1);
+                result = all();
+                if (fault.times) skip = 6;              /* so often it is not called */
+                else reached++;
+                memset(&fault, 0, sizeof fault);
+                if (result < 0) failed++;
+                else passed++;
+                if (list[i].errors[k] == EINTR) assert_true(result >= 0);   /* made again */
+                assert_int_equal(count_fds(), before);
+                assert_int_equal(net.waiting, 0);
+                assert_int_equal(exec_check(&ex), 0);
+                assert_int_equal(all(), 0);
+            }
+        if (!reached) fail_msg("call %d of the list is never made", (int)i);
+    }
+    printf("%u runs failed cleanly, %u went on\n", failed, passed);
+    assert_true(failed > 0);
+}
+#endif
