@@ -315,6 +315,30 @@ static void datagrams_that_came_together_are_all_received(void **state) {
     end();
 }
 
+/* Also not by the ops of streams, which take a short read of TCP for the end. */
+static void a_short_read_ends_no_readiness(void **state) {
+    char server[EXEC_ADDRESS_BYTES], buf[64];
+    exec_timeout_op limit;
+    exec_handle h;
+    exec_address to;
+    exec_io io;
+    int ends[2];
+    (void)state;
+    begin();
+    for (size_t i = 0; i < COUNT(local_of); i++) {
+        if (!opened(i, ends, server)) continue;
+        assert_int_equal(exec_address_parse(&to, server), 0);
+        start(&h, exec_read(&io, ends[0], buf, sizeof buf));
+        turns(2);
+        assert_int_equal(sendto(ends[1], "abc", 3, 0, (struct sockaddr *)(void *)to.bytes, to.size), 3);
+        assert_int_equal(sendto(ends[1], "de", 2, 0, (struct sockaddr *)(void *)to.bytes, to.size), 2);
+        assert_int_equal(join(&h), 3);
+        assert_int_equal(run(exec_timeout(&limit, exec_read(&io, ends[0], buf, sizeof buf), EXEC_SEC(5))), 2);
+        close_both(ends);
+    }
+    end();
+}
+
 static void a_refused_datagram_is_an_error_of_one_op(void **state) {
     char address[EXEC_ADDRESS_BYTES], buf[4];
     exec_datagram_op op;
@@ -486,6 +510,7 @@ int main(void) {
         cmocka_unit_test(what_does_not_fit_is_cut_and_told),
         cmocka_unit_test(an_empty_datagram_is_one),
         cmocka_unit_test(datagrams_that_came_together_are_all_received),
+        cmocka_unit_test(a_short_read_ends_no_readiness),
         cmocka_unit_test(a_refused_datagram_is_an_error_of_one_op),
         cmocka_unit_test(cancelled_receive_takes_nothing),
         cmocka_unit_test(too_long_for_a_datagram),

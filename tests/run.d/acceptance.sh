@@ -16,3 +16,5 @@ acceptance() {
 }
 
 config_acceptance_http() { acceptance http ab wrk curl; }
+config_acceptance_proxy() { acceptance proxy curl; }
+config_acceptance_chat() { acceptance chat; }

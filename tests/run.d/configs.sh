@@ -37,6 +37,8 @@ posix-symbols       EXEC_POSIX_ONLY: undefined symbols from tests/allowed-symbol
 examples            each example by its one command, and a smoke test; what README.md and the headers show
 acceptance-http     http.c against sockets, ab, wrk and curl: byte for byte, under load, stopped, mutated
 steady-state        echo on each backend: no heap call, only waits, reads and writes; an idle executor is silent
+acceptance-proxy    proxy.c between curl and http.c: both directions at once by checksum; a side killed
+acceptance-chat     chat.c: lines to all others; a slow reader is dropped
 counts              instructions per resume (callgrind); no atomic instruction in a local wake
 gdb                 tools/exec-gdb.py prints what exec_dump prints: live, from cores, with and without -g
 spin                the wake protocol as a Spin model: no lost wake, and each fault put in is found
