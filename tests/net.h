@@ -92,6 +92,7 @@ static int sys_close(int fd) {
 static exec ex;
 static exec_net net;
 static exec_fd_slot table[512];
+static struct pollfd pollfds[COUNT(table) + 1];
 static int fds_before;
 
 static inline int count_fds(void) {
@@ -111,6 +112,8 @@ static inline void begin(void) {
     if (EXEC_NO_MALLOC) {
         net_config.slots = table;
         net_config.slot_count = COUNT(table);
+        net_config.pollfds = pollfds;
+        net_config.pollfd_count = COUNT(pollfds);
     }
     memset(&fault, 0, sizeof fault);
     fds_before = count_fds();

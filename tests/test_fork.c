@@ -16,6 +16,7 @@ static int counted_getpid(void) {
 }
 
 static exec_fd_slot slots[256];
+static struct pollfd pollfds[COUNT(slots) + 1];
 static exec_port port_storage;      /* where there is no heap */
 static exec_cell cell_storage;
 
@@ -26,6 +27,8 @@ static void open_net(exec *ex, exec_net *net) {
     memset(&net_config, 0, sizeof net_config);
     net_config.slots = slots;
     net_config.slot_count = COUNT(slots);
+    net_config.pollfds = pollfds;
+    net_config.pollfd_count = COUNT(pollfds);
     if (EXEC_NO_MALLOC) config.port = &port_storage;
     trace_reset();
     assert_int_equal(exec_init(ex, &config), 0);
@@ -106,6 +109,8 @@ static void runs_anew(exec *ex) {
     opts.storage_bytes = sizeof slot;
     config.slots = slots;
     config.slot_count = COUNT(slots);
+    config.pollfds = pollfds;
+    config.pollfd_count = COUNT(pollfds);
     CHECK(exec_init(ex, NULL) == 0);
     CHECK(exec_net_attach(&net, ex, &config) == 0);
     CHECK(EXEC_SPAWN(ex, &opts, adds, .ran = &ran) == 0);
@@ -132,6 +137,8 @@ static void everything_is_refused(family *f) {
     memset(&net_config, 0, sizeof net_config);
     net_config.slots = slots;
     net_config.slot_count = COUNT(slots);
+    net_config.pollfds = pollfds;
+    net_config.pollfd_count = COUNT(pollfds);
     CHECK(exec_forked(&f->ex) == -ECANCELED);
     CHECK(exec_run(&f->ex) == -ECANCELED);
     CHECK(exec_run_until(&f->ex, gate_wait(&g)) == -ECANCELED);
