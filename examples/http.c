@@ -1,14 +1,14 @@
 /* SPDX-License-Identifier: MIT */
 /* cc -O2 -o http examples/http.c && ./http [OPTIONS] [ADDRESS]
  * An HTTP/1.1 server: GET / is a line of text, POST /echo gives the body back while it arrives. A request is parsed
- * in place, line by line; replies gather in `out` until nothing more can be answered without waiting. What is not
- * plainly right by RFC 9112 is refused and its connection closed, so that no proxy before it sees other requests than
- * it does: 400, 408 (too slow), 413 (body), 414 (line: the RFC demands it), 431 (head), 501 (chunked). SIGINT and
- * SIGTERM cancel: a connection that waits for a request ends, one at work is shielded and ends behind its last answer;
- * after --grace, or at a second signal, all end. Beyond --limit connections the others wait in the kernel's queue. */
+ * in place; replies gather in `out` until nothing more can be answered without waiting. What is not plainly right by
+ * RFC 9112 is refused and its connection closed, so that no proxy before it sees other requests: 400, 408 (too slow),
+ * 413 (body), 414 (line: the RFC demands it), 431 (head), 501 (chunked). SIGINT and SIGTERM cancel: a connection that
+ * waits ends, one at work is shielded and ends behind its last answer; after --grace, or at a second signal, all end. */
 #define EXEC_IMPLEMENTATION
 #include "../exec_net.h"
 #include <stdio.h>
+#include <strings.h>
 #include <sys/resource.h>
 
 enum { LINE_BYTES = 4096, HEAD_BYTES = 8192, IN_BYTES = 16384, BATCH_BYTES = 4096, OUT_BYTES = 24576 };
@@ -186,7 +186,7 @@ EXEC_ASYNC(connection, p.in) {
     EXEC_END;
 }
 
-typedef struct { EXEC_FRAME; int listener, fd; exec_group crew; exec_io io; } server;
+typedef struct { EXEC_FRAME; int listener; exec_group crew; exec_io io; exec_timeout_op now; } server;
 EXEC_ASYNC(server) {
     EXEC_BEGIN;
     self->crew.collect = 1;                         /* one that fails is no reason to end the others */
@@ -197,8 +197,12 @@ EXEC_ASYNC(server) {
             exec_close_fd(cx->exec, (int)EXEC_RESULT(&self->io));       /* no memory: refuse this one */
     }
     EXEC_FINALLY;                                   /* the stop: who has connected by now is still served */
-    for (stopping = 1; (self->fd = accept4(self->listener, NULL, NULL, SOCK_CLOEXEC | SOCK_NONBLOCK)) >= 0; )
-        if (EXEC_GROUP_SPAWN(&self->crew, connection, .p.fd = self->fd) < 0) exec_close_fd(cx->exec, self->fd);
+    for (stopping = 1;;) {
+        EXEC_AWAIT(exec_timeout(&self->now, exec_accept(&self->io, self->listener), 0));
+        if (EXEC_RESULT(&self->now) < 0) break;
+        if (EXEC_GROUP_SPAWN(&self->crew, connection, .p.fd = (int)EXEC_RESULT(&self->io)) < 0)
+            exec_close_fd(cx->exec, (int)EXEC_RESULT(&self->io));
+    }
     exec_close_fd(cx->exec, self->listener);
     EXEC_END;                                       /* cancels the crew and waits for it */
 }
@@ -206,19 +210,17 @@ EXEC_ASYNC(server) {
 typedef struct { EXEC_FRAME; exec_handle *server; exec_handle_op over; exec_signal_op sig[2]; exec_select_op op; } stop;
 EXEC_ASYNC(stop) {
     EXEC_BEGIN;
-    for (;;) {
+    do {
         EXEC_TRY(exec_select(&self->op, exec_handle_join(&self->over, self->server),
                              exec_signal(&self->sig[0], SIGINT), exec_signal(&self->sig[1], SIGTERM)));
-        if (EXEC_RESULT(&self->op) == 0) break;
         if (exec_handle_abort(self->server) < 0) exec_handle_kill(self->server);   /* the second signal */
-    }
+    } while (EXEC_RESULT(&self->op) != 0);
     EXEC_END;
 }
 
-static int usage(int asked) {
-    fputs("usage: http [--idle SECONDS] [--grace SECONDS] [--limit CONNECTIONS] [--body BYTES] [ADDRESS]\n"
-          "    defaults: 60, 10, 0 (no limit), 1048576, 127.0.0.1:8080; port 0: a free one\n", asked ? stdout : stderr);
-    return !asked;
+static int usage(FILE *to) {
+    return fputs("usage: http [--idle SECONDS] [--grace SECONDS] [--limit CONNECTIONS] [--body BYTES] [ADDRESS]\n"
+        "    defaults: 60, 10, 0 (no limit), 1048576, 127.0.0.1:8080; port 0: a free one\n", to), to == stderr;
 }
 
 int main(int argc, char **argv) {
@@ -230,7 +232,7 @@ int main(int argc, char **argv) {
             : !strcmp(argv[i], "--limit") ? &option.limit : !strcmp(argv[i], "--body") ? &option.body : NULL;
         if (value && i + 1 < argc && !parse_number(argv[i + 1], value) && *value < 1LL << 33) i++;
         else if (*argv[i] != '-' && i + 1 == argc) address = argv[i];
-        else return usage(argc == 2 && (!strcmp(argv[1], "--help") || !strcmp(argv[1], "-h")));
+        else return usage(argc == 2 && (!strcmp(argv[1], "--help") || !strcmp(argv[1], "-h")) ? stdout : stderr);
     }
     if (getrlimit(RLIMIT_NOFILE, &files) == 0) files.rlim_cur = files.rlim_max, (void)setrlimit(RLIMIT_NOFILE, &files);
     exec_config config = { .cleanup_ns = EXEC_SEC(option.grace) / 2 };   /* kills what is cancelled, after 1 to 2 */
@@ -240,11 +242,9 @@ int main(int argc, char **argv) {
         && (status = EXEC_SPAWN(&ex, &opts, server, .listener = fd, .crew.limit = (unsigned)option.limit)) == 0
         && (status = EXEC_SPAWN(&ex, NULL, stop, .server = &handle)) == 0
         && (status = exec_turn(&ex)) >= 0) {                    /* from here on signals stop it */
-        printf("listening on %s\n", text);
-        fflush(stdout);
+        printf("listening on %s\n", text), fflush(stdout);
         if ((status = exec_run(&ex)) == 0 && handle.state != EXEC_STATE_CANCELLED) status = (int)handle.result;
         exec_destroy(&ex, EXEC_SEC(1));
     }
-    if (status < 0) fprintf(stderr, "http: %s: %s\n", address, exec_strerror(status));
-    return status < 0;
+    return status < 0 ? fprintf(stderr, "http: %s: %s\n", address, exec_strerror(status)), 1 : 0;
 }

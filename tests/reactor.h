@@ -13,6 +13,7 @@ static exec ex;
 static exec_net net;
 static exec_port port;
 static exec_fd_slot table[512];
+static struct pollfd pollfds[COUNT(table) + 1];
 static int fds_before;
 static sigset_t mask_before;
 
@@ -44,6 +45,8 @@ static inline void begin_with(const exec_config *config) {
     if (EXEC_NO_MALLOC) {
         net_config.slots = table;
         net_config.slot_count = COUNT(table);
+        net_config.pollfds = pollfds;
+        net_config.pollfd_count = COUNT(pollfds);
     }
     memset(&fault, 0, sizeof fault);
     fds_before = count_fds();

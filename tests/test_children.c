@@ -304,8 +304,8 @@ static void what_does_not_start_leaves_nothing(void **state) {
     }
     end();
     {
-        static struct pollfd pollfds[2];
-        exec_net_config config = { table, 1, pollfds, COUNT(pollfds) };
+        static struct pollfd fds[2];
+        exec_net_config config = { table, 1, fds, COUNT(fds) };
         assert_int_equal(exec_init(&ex, NULL), 0);
         assert_int_equal(exec_net_attach(&net, &ex, &config), 0);
         assert_int_equal(exec_child_start(&ex, &child, sleeper, NULL), -EMFILE);

@@ -621,8 +621,8 @@ static void a_signal_raised_in_each_round_is_got_in_each_round(void **state) {
 /* The last one gives it back, in whatever order. */
 static void two_executors_of_a_thread_hold_a_signal_together(void **state) {
     static exec_fd_slot slots[64];
-    static struct pollfd pollfds[COUNT(slots) + 1];
-    exec_net_config config = { slots, COUNT(slots), pollfds, COUNT(pollfds) };
+    static struct pollfd fds[COUNT(slots) + 1];
+    exec_net_config config = { slots, COUNT(slots), fds, COUNT(fds) };
     exec other;
     exec_net other_net;
     (void)state;
