@@ -37,6 +37,7 @@ posix-symbols       EXEC_POSIX_ONLY: undefined symbols from tests/allowed-symbol
 examples            each example by its one command, and a smoke test; what README.md and the headers show
 steady-state        echo on each backend: no heap call, only waits, reads and writes; an idle executor is silent
 counts              instructions per resume (callgrind); no atomic instruction in a local wake
+fuzz                each tests/fuzz/*.c with libFuzzer, 10 s (long: 60 s, or EXEC_FUZZ_SECONDS)
 spin                the wake protocol as a Spin model: no lost wake, and each fault put in is found
 meson               as a subproject, by packaging/exec.wrap, installed with pkg-config, and built for itself
 cmake               by add_subdirectory, by FetchContent, installed with find_package
