@@ -39,7 +39,7 @@ static void trap_11_every_start_and_delay_alone(void **state) {
 }
 
 /* From each start every delay armed, and the clock jumps by each distance: from there the next deadline
-   is followed. In a wheel of many ticks every third jump; the long suite takes all. */
+   is followed. In a wheel of many ticks every 19th jump; the long suite takes all. */
 static void trap_11_every_start_delay_and_jump(void **state) {
     unsigned by = TURN < 256 || getenv("EXEC_TEST_LONG") ? 1 : 3 + (unsigned)TURN / 16;
     oracle *o = &walk.o;

@@ -49,7 +49,7 @@ static int64_t walk_deadline(int64_t now) {
 
 static void walk_fill(wheel_walk *w) {
     int64_t now = exec_now(&w->o.ex);
-    for (unsigned i = 0; i < w->nodes && !walk_over(w); i++)
+    for (unsigned i = 0; i < w->nodes; i++)
         while (!w->o.place[i]) oracle_arm(&w->o, i, walk_deadline(now));
 }
 
