@@ -4,7 +4,7 @@
  * in place; replies gather in `out` until nothing more can be answered without waiting. What is not plainly right by
  * RFC 9112 is refused and its connection closed, so that no proxy before it sees other requests: 400, 408 (too slow),
  * 413 (body), 414 (line: the RFC demands it), 431 (head), 501 (chunked). SIGINT and SIGTERM cancel: a connection that
- * waits ends, one at work is shielded and ends behind its last answer; after --grace, or at a second signal, all end. */
+ * waits ends, one at work is shielded and ends behind its last answer; after --grace, or a second signal, all end. */
 #define EXEC_IMPLEMENTATION
 #include "../exec_net.h"
 #include <stdio.h>

@@ -1038,7 +1038,6 @@ int main(void) {
         cmocka_unit_test(trap_11_every_delay_of_two_levels_in_steps),
         cmocka_unit_test(trap_12_next_deadline_visits_one_slot),
         cmocka_unit_test(a_slot_shared_by_several_opens_early_at_most_once_a_level),
-        cmocka_unit_test(a_random_walk_matches_the_oracle),
         cmocka_unit_test(a_hand_written_leaf_may_rearm_and_cancel),
         cmocka_unit_test(check_finds_damage),
 #if !EXEC_DEBUG

@@ -36,12 +36,13 @@ coverage            every public function was entered by a test (gcov)
 nomalloc-symbols    EXEC_NO_MALLOC: undefined symbols from tests/allowed-symbols.txt only
 posix-symbols       EXEC_POSIX_ONLY: undefined symbols from tests/allowed-symbols-posix.txt only
 examples            each example by its one command, and a smoke test; what README.md and the headers show
-acceptance-http     http.c against sockets, ab, wrk and curl: byte for byte, under load, stopped, mutated
 steady-state        echo on each backend: no heap call, only waits, reads and writes; an idle executor is silent
+acceptance-http     http.c against sockets, ab, wrk and curl: byte for byte, under load, stopped, mutated
 acceptance-proxy    proxy.c between curl and http.c: both directions at once by checksum; a side killed
 acceptance-chat     chat.c: lines to all others; a slow reader is dropped
 counts              instructions per resume (callgrind); no atomic instruction in a local wake
 gdb                 tools/exec-gdb.py prints what exec_dump prints: live, from cores, with and without -g
+fuzz                each tests/fuzz/*.c with libFuzzer, 10 s (long: 60 s, or EXEC_FUZZ_SECONDS)
 spin                the wake protocol as a Spin model: no lost wake, and each fault put in is found
 meson               as a subproject, by packaging/exec.wrap, installed with pkg-config, and built for itself
 cmake               by add_subdirectory, by FetchContent, installed with find_package
