@@ -2231,24 +2231,31 @@ static intptr_t exec__vector_try(exec_net *net, exec_io *io) {
 static exec_poll exec__vector_poll(exec_cx *cx, exec_future *f) { return exec__transfer_by(cx, f, exec__vector_try); }
 
 #if !EXEC_POSIX_ONLY
-/* 64-bit offsets also where off_t is not. */
-#ifdef __GLIBC__
-static EXEC__MAYBE_UNUSED ssize_t exec__sendfile(int out, int in, int64_t *offset, size_t len) {
-    off64_t at = *offset;
-    return sendfile64(out, in, &at, len);
-}
-static EXEC__MAYBE_UNUSED ssize_t exec__pread(int fd, void *buf, size_t len, int64_t offset) {
-    return pread64(fd, buf, len, offset);
-}
+/* 64-bit offsets also where off_t is not, unless a missing _GNU_SOURCE hides the calls. */
+#if defined __GLIBC__ && defined __USE_LARGEFILE64
+typedef off64_t exec__offset;
+#define exec__sendfile_libc sendfile64
+#define exec__pread_libc pread64
 #else
-static EXEC__MAYBE_UNUSED ssize_t exec__sendfile(int out, int in, int64_t *offset, size_t len) {
-    off_t at = *offset;
-    return sendfile(out, in, &at, len);
-}
-static EXEC__MAYBE_UNUSED ssize_t exec__pread(int fd, void *buf, size_t len, int64_t offset) {
-    return pread(fd, buf, len, offset);
-}
+typedef off_t exec__offset;
+#define exec__sendfile_libc sendfile
+#define exec__pread_libc pread
 #endif
+
+static int exec__offset_fits(int64_t offset) {
+    if ((exec__offset)offset == offset) return 1;
+    errno = EOVERFLOW;
+    return 0;
+}
+
+static EXEC__MAYBE_UNUSED ssize_t exec__sendfile(int out, int in, int64_t *offset, size_t len) {
+    exec__offset at = (exec__offset)*offset;
+    return exec__offset_fits(*offset) ? exec__sendfile_libc(out, in, &at, len) : -1;
+}
+
+static EXEC__MAYBE_UNUSED ssize_t exec__pread(int fd, void *buf, size_t len, int64_t offset) {
+    return exec__offset_fits(offset) ? exec__pread_libc(fd, buf, len, (exec__offset)offset) : -1;
+}
 
 /* To a foreign socket that blocks: sendfile(2) knows no MSG_DONTWAIT. */
 static EXEC__COLD ssize_t exec__sendfile_copy(const exec_sendfile_op *op, int64_t at, size_t len) {
@@ -3065,6 +3072,8 @@ static int exec__child_describe(posix_spawn_file_actions_t *files, posix_spawnat
     if (!error) error = posix_spawnattr_setflags(attributes, flags);
     return error;
 }
+
+extern char **environ;      /* hidden without _GNU_SOURCE */
 
 /* The process, or a negated errno. */
 static int exec__child_spawn(const char *const *argv, const exec_child_opts *opts) {
