@@ -2665,14 +2665,17 @@ static int exec__own_fd(int fd) {
     return 0;
 }
 
-static int exec__pipe(int ends[2]) {
-    int status;
-    if (EXEC_SYS_PIPE(ends) < 0) return -errno;
-    if ((status = exec__own_fd(ends[0])) == 0 && (status = exec__own_fd(ends[1])) == 0) return 0;
+/* Both, or they are closed. */
+static int exec__own_pair(const int ends[2]) {
+    int status = exec__own_fd(ends[0]);
+    if (status == 0) status = exec__own_fd(ends[1]);
+    if (status == 0) return 0;
     EXEC_SYS_CLOSE(ends[0]);
     EXEC_SYS_CLOSE(ends[1]);
     return status;
 }
+
+static int exec__pipe(int ends[2]) { return EXEC_SYS_PIPE(ends) < 0 ? -errno : exec__own_pair(ends); }
 
 static int exec__wake_open(exec_port *port) {
     int ends[2], status = exec__pipe(ends);

@@ -1883,16 +1883,13 @@ EXEC_API int exec_shutdown_write(int fd) { return EXEC_SYS_SHUTDOWN(fd, SHUT_WR)
 
 #if EXEC_POSIX_ONLY
 static int exec__socket_pair(int type, int made[2]) {
-    int status = EXEC_SYS_SOCKETPAIR(AF_UNIX, type, 0, made) < 0 ? -errno : 0;
-    if (status < 0 || ((status = exec__own_fd(made[0])) == 0 && (status = exec__own_fd(made[1])) == 0)) return status;
-    EXEC_SYS_CLOSE(made[0]);
-    EXEC_SYS_CLOSE(made[1]);
-    return status;
+    return EXEC_SYS_SOCKETPAIR(AF_UNIX, type, 0, made) < 0 ? -errno : exec__own_pair(made);
 }
 #else
 static int exec__socket_pair(int type, int made[2]) {
     return EXEC_SYS_SOCKETPAIR(AF_UNIX, type | SOCK_NONBLOCK | SOCK_CLOEXEC, 0, made) < 0 ? -errno : 0;
 }
+
 static EXEC__MAYBE_UNUSED int exec__pipe2(int made[2], int flags) {    /* libc's wants _GNU_SOURCE */
     return (int)syscall(SYS_pipe2, made, (long)flags);
 }
