@@ -3028,7 +3028,7 @@ static int exec__child_open(exec_net *net, int pid) {
     return status;
 }
 
-static int exec__child_begin(exec *ex, exec_child *child, int pid) {
+EXEC_API int exec_child_adopt(exec *ex, exec_child *child, int pid) {
     int fd = exec__child_open(exec__net(ex), pid);
     memset(child, 0, sizeof *child);
     if (fd < 0) return fd;
@@ -3038,12 +3038,10 @@ static int exec__child_begin(exec *ex, exec_child *child, int pid) {
     return 0;
 }
 
-EXEC_API int exec_child_adopt(exec *ex, exec_child *child, int pid) { return exec__child_begin(ex, child, pid); }
-
 #if !EXEC_NO_MALLOC
 /* Its descriptors, signals and group: 0 or an errno, as those of posix_spawn(3). */
-static int exec__child_describe(posix_spawn_file_actions_t *files, posix_spawnattr_t *attributes,
-                                const exec_child_opts *opts) {
+static int exec__child_attributes(posix_spawn_file_actions_t *files, posix_spawnattr_t *attributes,
+                                  const exec_child_opts *opts) {
     int from[3] = { 0, 0, 0 }, error = 0;
     short flags = POSIX_SPAWN_SETSIGMASK | POSIX_SPAWN_SETSIGDEF;
     sigset_t set;
@@ -3073,7 +3071,7 @@ static int exec__child_spawn(const char *const *argv, const exec_child_opts *opt
     if (error) return -error;
     error = posix_spawnattr_init(&attributes);
     if (!error) {
-        error = exec__child_describe(&files, &attributes, opts);
+        error = exec__child_attributes(&files, &attributes, opts);
         if (!error)
             error = EXEC_SYS_POSIX_SPAWNP(&pid, argv[0], &files, &attributes, (char *const *)(const void *)argv, env);
         posix_spawnattr_destroy(&attributes);
@@ -3094,7 +3092,7 @@ EXEC_API int exec_child_start(exec *ex, exec_child *child, const char *const *ar
     memset(child, 0, sizeof *child);
     if (!argv || !argv[0]) return -EINVAL;
     if ((pid = exec__child_spawn(argv, opts)) < 0) return pid;
-    status = exec__child_begin(ex, child, pid);
+    status = exec_child_adopt(ex, child, pid);
     if (status == -ECHILD) {                    /* it is over, and the host has waited for it */
         child->pid = pid;
         child->state = EXEC__CHILD_OVER;
@@ -3184,7 +3182,7 @@ static exec_poll exec__child_poll(exec_cx *cx, exec_future *f) {
 }
 #endif
 
-static void exec__child_describe_wait(const exec_future *f, char *buf, size_t size) {
+static void exec__child_describe(const exec_future *f, char *buf, size_t size) {
     exec__text t = { 0, "" };
     exec__put(&t, "pid ");
     exec__put_number(&t, ((const exec_child_op *)(const void *)f)->child->pid);
@@ -3192,7 +3190,7 @@ static void exec__child_describe_wait(const exec_future *f, char *buf, size_t si
 }
 
 static const exec_type exec__child_type = {
-    exec__child_poll, exec__child_describe_wait, NULL, "child_wait", __FILE__, 0, 0, 0 };
+    exec__child_poll, exec__child_describe, NULL, "child_wait", __FILE__, 0, 0, 0 };
 
 EXEC_API exec_future *exec_child_wait(exec_child_op *op, exec_child *child) {
     memset(op, 0, sizeof *op);
