@@ -1413,61 +1413,74 @@ EXEC_API EXEC__COLD void exec_log(exec *ex, const char *line) {
 
 EXEC_API int exec_version(void) { return EXEC_VERSION; }
 
+static const struct { int error; const char *text; } exec__texts[] = {
+    { 0, "success" },
+    { EPERM, "not permitted" },
+    { ENOENT, "no such file or program" },
+    { ESRCH, "the task or process is over" },
+    { EINTR, "interrupted" },
+    { EIO, "input or output error" },
+    { ENXIO, "nobody reads there, or no such device" },
+    { E2BIG, "too many arguments" },
+    { ENOEXEC, "not a program" },
+    { EBADF, "the descriptor is not open, or was cancelled by exec_fd_cancel" },
+    { ECHILD, "not a child of this process, or somebody else has waited for it" },
+    { EAGAIN, "not ready, or no room for one more: try again later" },
+    { ENOMEM, "no memory or no free slot" },
+    { EACCES, "permission denied" },
+    { EFAULT, "not memory of this process" },
+    { EBUSY, "already in use by another one" },
+    { EEXIST, "exists already" },
+    { ENOTDIR, "a part of the path is not a directory" },
+    { EISDIR, "a directory" },
+    { EINVAL, "invalid argument; an address is numeric, \"127.0.0.1:80\" or \"[::1]:80\" (or "
+              "\"unix:path\"): resolve names first, with getaddrinfo(3) on another thread" },
+    { ENFILE, "no descriptors left in the system" },
+    { EMFILE, "no descriptors left in this process" },
+    { ETXTBSY, "the program is open for writing" },
+    { EFBIG, "the file would be too large" },
+    { ENOSPC, "no space left" },
+    { ESPIPE, "not a file with positions" },
+    { EROFS, "the file system is read-only" },
+    { EPIPE, "the other side has gone" },
+    { EDEADLK, "it would wait for ever" },
+    { ENAMETOOLONG, "the path is too long" },
+    { ENOSYS, "not supported here; of a sleep or timeout: call exec_timers_attach first" },
+    { ELOOP, "too many symbolic links in the path" },
+    { ENODATA, "the end came before all bytes" },
+    { EPROTO, "a protocol error" },
+    { EOVERFLOW, "too large" },
+    { ENOTSOCK, "not a socket" },
+    { EDESTADDRREQ, "neither connected nor told where to" },
+    { EMSGSIZE, "too long for one message" },
+    { EPROTOTYPE, "a socket of another type is there" },
+    { ENOPROTOOPT, "no option of this kind of socket" },
+    { EPROTONOSUPPORT, "no such protocol here" },
+    { EOPNOTSUPP, "not for this kind of socket or file" },
+    { EAFNOSUPPORT, "no such kind of address here" },
+    { EADDRINUSE, "the address is in use" },
+    { EADDRNOTAVAIL, "not an address of this machine" },
+    { ENETDOWN, "the network is down" },
+    { ENETUNREACH, "the network cannot be reached" },
+    { ECONNABORTED, "the connection was aborted" },
+    { ECONNRESET, "the other side reset the connection" },
+    { ENOBUFS, "no buffer space, or the receiver's queue is full" },
+    { EISCONN, "connected already" },
+    { ENOTCONN, "not connected" },
+    { ETOOMANYREFS, "too many descriptors on their way" },
+    { ETIMEDOUT, "the time limit expired" },
+    { ECONNREFUSED, "nobody listens there" },
+    { EHOSTDOWN, "the host is down" },
+    { EHOSTUNREACH, "the host cannot be reached" },
+    { EALREADY, "done or asked for already" },
+    { EDQUOT, "a quota is used up; of a backoff: no retry is left" },
+    { ECANCELED, "cancelled" }
+};
+
 EXEC_API const char *exec_strerror(intptr_t result) {
-    static const struct { int error; const char *text; } texts[] = {
-        { 0, "success" },
-        { EPERM, "not permitted" },
-        { ESRCH, "the task is over" },
-        { EINTR, "interrupted" },
-        { EIO, "input or output error" },
-        { EBADF, "the descriptor is not open, or was cancelled by exec_fd_cancel" },
-        { EAGAIN, "not ready yet" },
-        { ENOMEM, "no memory or no free slot" },
-        { EACCES, "permission denied" },
-        { EBUSY, "already in use by another one" },
-        { ENOENT, "no such file or program" },
-        { ENOEXEC, "not a program" },
-        { E2BIG, "too many arguments" },
-        { ECHILD, "not a child of this process, or somebody else has waited for it" },
-        { EEXIST, "exists already" },
-        { EINVAL, "invalid argument; an address is numeric, \"127.0.0.1:80\" or \"[::1]:80\" (or "
-                  "\"unix:path\"): resolve names first, with getaddrinfo(3) on another thread" },
-        { ENFILE, "no descriptors left in the system" },
-        { EMFILE, "no descriptors left in this process" },
-        { EPIPE, "the other side has gone" },
-        { EDEADLK, "it would wait for ever" },
-        { ENOSYS, "not supported here; of a sleep or timeout: call exec_timers_attach first" },
-        { ENODATA, "the end came before all bytes" },
-        { EOVERFLOW, "too large" },
-        { ENOENT, "no such file" },
-        { ENOSPC, "no space left" },
-        { ESPIPE, "not a file with positions" },
-        { ENAMETOOLONG, "the path is too long" },
-        { ENOTSOCK, "not a socket" },
-        { EDESTADDRREQ, "neither connected nor told where to" },
-        { EMSGSIZE, "too long for one message" },
-        { EPROTOTYPE, "a socket of another type is there" },
-        { ENOPROTOOPT, "no option of this kind of socket" },
-        { EOPNOTSUPP, "not for this kind of socket" },
-        { EAFNOSUPPORT, "no such kind of address here" },
-        { ENOBUFS, "no buffer space, or the receiver's queue is full" },
-        { ETOOMANYREFS, "too many descriptors on their way" },
-        { EADDRINUSE, "the address is in use" },
-        { EADDRNOTAVAIL, "not an address of this machine" },
-        { ENETUNREACH, "the network cannot be reached" },
-        { EHOSTUNREACH, "the host cannot be reached" },
-        { ECONNABORTED, "the connection was aborted" },
-        { ECONNRESET, "the other side reset the connection" },
-        { ECONNREFUSED, "nobody listens there" },
-        { ENOTCONN, "not connected" },
-        { ETIMEDOUT, "the time limit expired" },
-        { EDQUOT, "a quota is used up; of a backoff: no retry is left" },
-        { EALREADY, "done or asked for already" },
-        { ECANCELED, "cancelled" }
-    };
     intptr_t error = result < 0 && result > INTPTR_MIN ? -result : result;
-    for (size_t i = 0; i < sizeof texts / sizeof *texts; i++)
-        if (texts[i].error == error) return texts[i].text;
+    for (size_t i = 0; i < sizeof exec__texts / sizeof *exec__texts; i++)
+        if (exec__texts[i].error == error) return exec__texts[i].text;
     return "an error that this library does not name: see errno(3)";
 }
 
@@ -2652,14 +2665,17 @@ static int exec__own_fd(int fd) {
     return 0;
 }
 
-static int exec__pipe(int ends[2]) {
-    int status;
-    if (EXEC_SYS_PIPE(ends) < 0) return -errno;
-    if ((status = exec__own_fd(ends[0])) == 0 && (status = exec__own_fd(ends[1])) == 0) return 0;
+/* Both, or they are closed. */
+static int exec__own_pair(const int ends[2]) {
+    int status = exec__own_fd(ends[0]);
+    if (status == 0) status = exec__own_fd(ends[1]);
+    if (status == 0) return 0;
     EXEC_SYS_CLOSE(ends[0]);
     EXEC_SYS_CLOSE(ends[1]);
     return status;
 }
+
+static int exec__pipe(int ends[2]) { return EXEC_SYS_PIPE(ends) < 0 ? -errno : exec__own_pair(ends); }
 
 static int exec__wake_open(exec_port *port) {
     int ends[2], status = exec__pipe(ends);

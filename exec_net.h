@@ -1883,16 +1883,13 @@ EXEC_API int exec_shutdown_write(int fd) { return EXEC_SYS_SHUTDOWN(fd, SHUT_WR)
 
 #if EXEC_POSIX_ONLY
 static int exec__socket_pair(int type, int made[2]) {
-    int status = EXEC_SYS_SOCKETPAIR(AF_UNIX, type, 0, made) < 0 ? -errno : 0;
-    if (status < 0 || ((status = exec__own_fd(made[0])) == 0 && (status = exec__own_fd(made[1])) == 0)) return status;
-    EXEC_SYS_CLOSE(made[0]);
-    EXEC_SYS_CLOSE(made[1]);
-    return status;
+    return EXEC_SYS_SOCKETPAIR(AF_UNIX, type, 0, made) < 0 ? -errno : exec__own_pair(made);
 }
 #else
 static int exec__socket_pair(int type, int made[2]) {
     return EXEC_SYS_SOCKETPAIR(AF_UNIX, type | SOCK_NONBLOCK | SOCK_CLOEXEC, 0, made) < 0 ? -errno : 0;
 }
+
 static EXEC__MAYBE_UNUSED int exec__pipe2(int made[2], int flags) {    /* libc's wants _GNU_SOURCE */
     return (int)syscall(SYS_pipe2, made, (long)flags);
 }
@@ -3038,7 +3035,7 @@ static int exec__child_open(exec_net *net, int pid) {
     return status;
 }
 
-static int exec__child_begin(exec *ex, exec_child *child, int pid) {
+EXEC_API int exec_child_adopt(exec *ex, exec_child *child, int pid) {
     int fd = exec__child_open(exec__net(ex), pid);
     memset(child, 0, sizeof *child);
     if (fd < 0) return fd;
@@ -3048,12 +3045,10 @@ static int exec__child_begin(exec *ex, exec_child *child, int pid) {
     return 0;
 }
 
-EXEC_API int exec_child_adopt(exec *ex, exec_child *child, int pid) { return exec__child_begin(ex, child, pid); }
-
 #if !EXEC_NO_MALLOC
 /* Its descriptors, signals and group: 0 or an errno, as those of posix_spawn(3). */
-static int exec__child_describe(posix_spawn_file_actions_t *files, posix_spawnattr_t *attributes,
-                                const exec_child_opts *opts) {
+static int exec__child_attributes(posix_spawn_file_actions_t *files, posix_spawnattr_t *attributes,
+                                  const exec_child_opts *opts) {
     int from[3] = { 0, 0, 0 }, error = 0;
     short flags = POSIX_SPAWN_SETSIGMASK | POSIX_SPAWN_SETSIGDEF;
     sigset_t set;
@@ -3085,7 +3080,7 @@ static int exec__child_spawn(const char *const *argv, const exec_child_opts *opt
     if (error) return -error;
     error = posix_spawnattr_init(&attributes);
     if (!error) {
-        error = exec__child_describe(&files, &attributes, opts);
+        error = exec__child_attributes(&files, &attributes, opts);
         if (!error)
             error = EXEC_SYS_POSIX_SPAWNP(&pid, argv[0], &files, &attributes, (char *const *)(const void *)argv, env);
         posix_spawnattr_destroy(&attributes);
@@ -3106,7 +3101,7 @@ EXEC_API int exec_child_start(exec *ex, exec_child *child, const char *const *ar
     memset(child, 0, sizeof *child);
     if (!argv || !argv[0]) return -EINVAL;
     if ((pid = exec__child_spawn(argv, opts)) < 0) return pid;
-    status = exec__child_begin(ex, child, pid);
+    status = exec_child_adopt(ex, child, pid);
     if (status == -ECHILD) {                    /* it is over, and the host has waited for it */
         child->pid = pid;
         child->state = EXEC__CHILD_OVER;
@@ -3196,7 +3191,7 @@ static exec_poll exec__child_poll(exec_cx *cx, exec_future *f) {
 }
 #endif
 
-static void exec__child_describe_wait(const exec_future *f, char *buf, size_t size) {
+static void exec__child_describe(const exec_future *f, char *buf, size_t size) {
     exec__text t = { 0, "" };
     exec__put(&t, "pid ");
     exec__put_number(&t, ((const exec_child_op *)(const void *)f)->child->pid);
@@ -3204,7 +3199,7 @@ static void exec__child_describe_wait(const exec_future *f, char *buf, size_t si
 }
 
 static const exec_type exec__child_type = {
-    exec__child_poll, exec__child_describe_wait, NULL, "child_wait", __FILE__, 0, 0, 0 };
+    exec__child_poll, exec__child_describe, NULL, "child_wait", __FILE__, 0, 0, 0 };
 
 EXEC_API exec_future *exec_child_wait(exec_child_op *op, exec_child *child) {
     memset(op, 0, sizeof *op);
