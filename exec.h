@@ -2060,13 +2060,20 @@ static void exec__check_unlinked(const exec *ex, const exec_handle *handle) {
 }
 #endif
 
+/* The one that a spawn was given is one of no task if it fails. */
+static void exec__clear_handle(const exec *ex, const exec_opts *opts) {
+    (void)ex;
+    if (!opts || !opts->handle) return;
+#if EXEC_DEBUG
+    exec__check_unlinked(ex, opts->handle);
+#endif
+    memset(opts->handle, 0, sizeof *opts->handle);
+}
+
 EXEC_API void *exec__claim(exec *ex, const exec_opts *opts, const exec_type *type) {
     exec_store *store = NULL;
     exec_task *t;
-#if EXEC_DEBUG
-    if (opts && opts->handle) exec__check_unlinked(ex, opts->handle);
-#endif
-    if (opts && opts->handle) memset(opts->handle, 0, sizeof *opts->handle);    /* if this fails */
+    exec__clear_handle(ex, opts);
     if (ex->closing) {
         ex->claim_error = -ECANCELED;
         return NULL;
@@ -2258,8 +2265,12 @@ EXEC_API void *exec__group_claim(exec_cx *cx, exec_future *frame, exec_group *g,
             exec__set(frame, EXEC__F_SCOPE);
         }
     }
-    if (g->level) cx->exec->claim_error = -ECANCELED;
-    else root = exec__claim(cx->exec, opts, type);
+    if (!g->level) {
+        root = exec__claim(cx->exec, opts, type);
+    } else {
+        exec__clear_handle(cx->exec, opts);
+        cx->exec->claim_error = -ECANCELED;
+    }
     if (root) ((exec_task *)(void *)((char *)root - exec__root_offset(type)))->group = g;
     else exec__group_failed(g, cx->exec->claim_error);
     return root;

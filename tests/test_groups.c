@@ -440,6 +440,33 @@ static void a_child_made_before_a_cancel_and_started_after_it_is_cancelled(void 
     close_exec(&ex);
 }
 
+/* A handle need not be zeroed; it is one of no task when the spawn is refused. */
+typedef struct { EXEC_FRAME; exec_handle *h; exec_group crew; int status; } refused;
+EXEC_ASYNC(refused) {
+    EXEC_BEGIN;
+    exec_group_cancel(&self->crew, EXEC_CANCEL);
+    {
+        exec_opts opts = test_opts_handle(self->h);
+        self->status = EXEC_GROUP_SPAWN_OPTS(&self->crew, &opts, worker);
+    }
+    EXEC_RETURN(self->status);
+    EXEC_END;
+}
+static void a_handle_of_a_spawn_into_a_cancelled_group_is_one_of_no_task(void **state) {
+    exec ex;
+    exec_handle h;
+    refused frame;
+    (void)state;
+    open_exec(&ex);
+    memset(&h, 0xA5, sizeof h);
+    memset(&frame, 0, sizeof frame);
+    assert_int_equal(exec_run_until(&ex, EXEC_CALL(&frame, refused, .h = &h)), 0);
+    assert_int_equal(frame.fut.result, -ECANCELED);
+    assert_int_equal(exec_handle_state(&h), EXEC_STATE_NONE);
+    assert_int_equal(exec_handle_abort(&h), -EALREADY);
+    close_exec(&ex);
+}
+
 /* ------------------------------------------------------------------------------------ task-local values */
 
 static char key_user, key_depth, key_unset;
@@ -575,6 +602,7 @@ int main(void) {
         cmocka_unit_test(a_failure_ends_the_wait_for_room_with_its_error),
         cmocka_unit_test(a_cancel_ends_the_wait_for_room),
         cmocka_unit_test(a_child_made_before_a_cancel_and_started_after_it_is_cancelled),
+        cmocka_unit_test(a_handle_of_a_spawn_into_a_cancelled_group_is_one_of_no_task),
         cmocka_unit_test(values_of_a_group_are_seen_by_its_tasks_and_the_groups_inside_them),
         cmocka_unit_test(a_node_is_set_once),
         cmocka_unit_test(at_random_no_more_run_than_the_limit_and_all_failures_count)
