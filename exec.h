@@ -645,11 +645,12 @@ struct exec_group {
     intptr_t saved;             /* the scope's pending result (first group only) */
 };
 /* EXEC_GROUP_SPAWN(group, T, .field = value, ...): in a coroutine; the result (as EXEC_SPAWN's) may be
-   ignored: a failed spawn counts as a failed child. With opts: EXEC_GROUP_SPAWN_OPTS. */
+   ignored: a failed spawn counts as a failed child. The group's tasks may spawn into it too. With opts:
+   EXEC_GROUP_SPAWN_OPTS. */
 #define EXEC_GROUP_SPAWN(group, ...) EXEC_GROUP_SPAWN_OPTS(group, NULL, __VA_ARGS__)
 #define EXEC_GROUP_SPAWN_OPTS(...) EXEC__GROUP_SPAWN(__VA_ARGS__, )
 /* All of them: 0, or the first error; -ECANCELED if it was cancelled: then it cancels them and waits.
-   Ready, it leaves the group as new, but for `failed` and what you set. Awaited by the task that spawned. */
+   Ready, it leaves the group as new, but for `failed` and what you set. Awaited by the task that spawned first. */
 EXEC_API EXEC__MUST_USE exec_future *exec_group_join(exec_group *group);
 /* Until fewer than `limit` run: 0 (at once without a limit); the first error if a failure cancelled the
    group, else -ECANCELED if it was cancelled. Awaited by the task that spawns, not while it joins. */
@@ -2251,8 +2252,8 @@ static void exec__group_child_over(exec_group *g, intptr_t result, int cancelled
 EXEC_API void *exec__group_claim(exec_cx *cx, exec_future *frame, exec_group *g,
                                  const exec_opts *opts, const exec_type *type) {
     void *root = NULL;
-    g->owner = cx->task;
     if (!g->in_scope) {
+        g->owner = cx->task;
         g->in_scope = 1;
         g->next = NULL;
         if (frame->flags & EXEC__F_SCOPE) {         /* behind the first, which keeps the result */

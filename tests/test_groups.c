@@ -467,6 +467,42 @@ static void a_handle_of_a_spawn_into_a_cancelled_group_is_one_of_no_task(void **
     close_exec(&ex);
 }
 
+/* Each child brings a sibling, and is over before it: the group stays that of the frame that holds it. */
+static char key_family;
+typedef struct { EXEC_FRAME; exec_group *crew; int more; } breeds;
+EXEC_ASYNC_DECLARE(breeds);
+EXEC_ASYNC_DEFINE(breeds) {
+    EXEC_BEGIN;
+    if (self->more)
+        EXEC_GROUP_SPAWN_OPTS(self->crew, test_opts(), breeds, .crew = self->crew, .more = self->more - 1);
+    trace((const char *)exec_local_get(cx, &key_family));
+    if (!self->more) EXEC_YIELD;
+    EXEC_END;
+}
+typedef struct { EXEC_FRAME; unsigned limit; exec_group crew; exec_local family; } family_of;
+EXEC_ASYNC(family_of) {
+    EXEC_BEGIN;
+    self->crew.limit = self->limit;
+    exec_local_set(&self->crew, &self->family, &key_family, (void *)(uintptr_t)"smith");
+    EXEC_GROUP_SPAWN_OPTS(&self->crew, test_opts(), breeds, .crew = &self->crew, .more = 2);
+    EXEC_TRY(exec_group_join(&self->crew));
+    trace("joined");
+    EXEC_END;
+}
+static void a_child_may_spawn_into_the_group_that_it_is_in(void **state) {
+    (void)state;
+    for (unsigned limit = 0; limit < 3; limit++) {
+        exec ex;
+        family_of frame;
+        open_exec(&ex);
+        memset(&frame, 0, sizeof frame);
+        assert_int_equal(exec_run_until(&ex, EXEC_CALL(&frame, family_of, .limit = limit)), 0);
+        assert_int_equal(frame.fut.result, 0);
+        expect_trace("smith smith smith joined");
+        close_exec(&ex);
+    }
+}
+
 /* ------------------------------------------------------------------------------------ task-local values */
 
 static char key_user, key_depth, key_unset;
@@ -603,6 +639,7 @@ int main(void) {
         cmocka_unit_test(a_cancel_ends_the_wait_for_room),
         cmocka_unit_test(a_child_made_before_a_cancel_and_started_after_it_is_cancelled),
         cmocka_unit_test(a_handle_of_a_spawn_into_a_cancelled_group_is_one_of_no_task),
+        cmocka_unit_test(a_child_may_spawn_into_the_group_that_it_is_in),
         cmocka_unit_test(values_of_a_group_are_seen_by_its_tasks_and_the_groups_inside_them),
         cmocka_unit_test(a_node_is_set_once),
         cmocka_unit_test(at_random_no_more_run_than_the_limit_and_all_failures_count)
