@@ -2300,8 +2300,8 @@ static exec_poll exec__room_poll(exec_cx *cx, exec_future *f) {
     g->room_waits = 0;
     if (exec_canceled(f)) return exec_ready(f, -ECANCELED);
     if (g->level) return exec_ready(f, g->error < 0 ? g->error : -ECANCELED);
-    if (exec__group_has_room(g) && exec_spend(cx)) return exec_ready(f, 0);
-    g->room_waits = 1;
+    if (!exec__group_has_room(g)) g->room_waits = 1;
+    else if (exec_spend(cx)) return exec_ready(f, 0);
     return exec_pending(cx, f);
 }
 

@@ -414,6 +414,32 @@ static void a_cancel_ends_the_wait_for_room(void **state) {
     }
 }
 
+/* Room is there, but the budget is used up: nobody has spawned yet, so the group has no owner to wake. */
+typedef struct { EXEC_FRAME; always first; exec_group *crew; } frugal;
+EXEC_ASYNC(frugal) {
+    EXEC_BEGIN;
+    EXEC_TRY(always_ready(&self->first));
+    EXEC_TRY(exec_group_room(self->crew));
+    EXEC_END;
+}
+static void a_cancel_before_the_first_spawn_ends_a_wait_for_budget(void **state) {
+    exec ex;
+    exec_config config = quiet_config();
+    exec_group crew;
+    exec_handle h;
+    exec_opts opts = test_opts_handle(&h);
+    (void)state;
+    config.ops_per_poll = config.tasks_per_turn = 1;
+    memset(&crew, 0, sizeof crew);
+    assert_int_equal(exec_init(&ex, &config), 0);
+    assert_int_equal(EXEC_SPAWN(&ex, &opts, frugal, .crew = &crew), 0);
+    exec_turn(&ex);
+    exec_group_cancel(&crew, EXEC_CANCEL);
+    assert_int_equal(exec_run(&ex), 0);
+    assert_int_equal(exec_handle_result(&h), -ECANCELED);
+    close_exec(&ex);
+}
+
 /* A child that is spawned by the same statement that cancels the group. */
 typedef struct { EXEC_FRAME; gate *g; exec_group crew; } contrary;
 static int cancel_and_give(exec_group *g, int id) {
@@ -637,6 +663,7 @@ int main(void) {
         cmocka_unit_test(room_of_a_group_without_a_limit_is_there_and_costs_budget),
         cmocka_unit_test(a_failure_ends_the_wait_for_room_with_its_error),
         cmocka_unit_test(a_cancel_ends_the_wait_for_room),
+        cmocka_unit_test(a_cancel_before_the_first_spawn_ends_a_wait_for_budget),
         cmocka_unit_test(a_child_made_before_a_cancel_and_started_after_it_is_cancelled),
         cmocka_unit_test(a_handle_of_a_spawn_into_a_cancelled_group_is_one_of_no_task),
         cmocka_unit_test(a_child_may_spawn_into_the_group_that_it_is_in),
