@@ -2218,7 +2218,7 @@ static void exec__group_start(exec_group *g, exec_task *t) {
         return;
     }
     exec__group_begin(g, t);
-    if (g->level) exec_strand_cancel(&t->strand, g->level);     /* since it was claimed */
+    if (g->level) exec__raise(t->store->exec, t, g->level);     /* since it was claimed */
 }
 
 EXEC_API void exec_group_cancel(exec_group *g, unsigned level) {

@@ -454,6 +454,22 @@ EXEC_ASYNC(contrary) {
     EXEC_TRY(exec_group_join(&self->crew));
     EXEC_END;
 }
+typedef struct { EXEC_FRAME; gate *never; int id; } lingers;
+EXEC_ASYNC(lingers) {
+    EXEC_BEGIN;
+    EXEC_YIELD;
+    EXEC_FINALLY;
+    EXEC_AWAIT(gate_wait(self->never));
+    EXEC_END;
+}
+typedef struct { EXEC_FRAME; gate *never; exec_group crew; } tardy;
+EXEC_ASYNC(tardy) {
+    EXEC_BEGIN;
+    EXEC_GROUP_SPAWN_OPTS(&self->crew, test_opts(), lingers, .never = self->never,
+                          .id = cancel_and_give(&self->crew, 0));
+    EXEC_AWAIT(exec_group_join(&self->crew));
+    EXEC_END;
+}
 static void a_child_made_before_a_cancel_and_started_after_it_is_cancelled(void **state) {
     exec ex;
     gate g = { .open = 0 };
@@ -463,6 +479,23 @@ static void a_child_made_before_a_cancel_and_started_after_it_is_cancelled(void 
     memset(&frame, 0, sizeof frame);
     assert_int_equal(exec_run_until(&ex, EXEC_CALL(&frame, contrary, .g = &g)), 0);
     expect_trace("start 0 end 0 start 1 end 1");
+    close_exec(&ex);
+}
+
+static void a_child_started_into_a_cancelled_group_is_killed_in_time(void **state) {
+    exec ex;
+    exec_config config = quiet_config();
+    exec_handle h;
+    exec_opts opts = test_opts_handle(&h);
+    gate never = { .open = 0 };
+    (void)state;
+    config.virtual_clock = 1;
+    config.cleanup_ns = EXEC_MS(10);
+    assert_int_equal(exec_init(&ex, &config), 0);
+    assert_int_equal(EXEC_SPAWN(&ex, &opts, tardy, .never = &never), 0);
+    assert_int_equal(exec_run(&ex), 0);
+    assert_int_equal(exec_handle_result(&h), 0);
+    assert_true(exec_now(&ex) >= EXEC_MS(10) && exec_now(&ex) <= EXEC_MS(20));
     close_exec(&ex);
 }
 
@@ -665,6 +698,7 @@ int main(void) {
         cmocka_unit_test(a_cancel_ends_the_wait_for_room),
         cmocka_unit_test(a_cancel_before_the_first_spawn_ends_a_wait_for_budget),
         cmocka_unit_test(a_child_made_before_a_cancel_and_started_after_it_is_cancelled),
+        cmocka_unit_test(a_child_started_into_a_cancelled_group_is_killed_in_time),
         cmocka_unit_test(a_handle_of_a_spawn_into_a_cancelled_group_is_one_of_no_task),
         cmocka_unit_test(a_child_may_spawn_into_the_group_that_it_is_in),
         cmocka_unit_test(values_of_a_group_are_seen_by_its_tasks_and_the_groups_inside_them),
