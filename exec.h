@@ -645,11 +645,12 @@ struct exec_group {
     intptr_t saved;             /* the scope's pending result (first group only) */
 };
 /* EXEC_GROUP_SPAWN(group, T, .field = value, ...): in a coroutine; the result (as EXEC_SPAWN's) may be
-   ignored: a failed spawn counts as a failed child. With opts: EXEC_GROUP_SPAWN_OPTS. */
+   ignored: a failed spawn counts as a failed child. The group's tasks may spawn into it too. With opts:
+   EXEC_GROUP_SPAWN_OPTS. */
 #define EXEC_GROUP_SPAWN(group, ...) EXEC_GROUP_SPAWN_OPTS(group, NULL, __VA_ARGS__)
 #define EXEC_GROUP_SPAWN_OPTS(...) EXEC__GROUP_SPAWN(__VA_ARGS__, )
 /* All of them: 0, or the first error; -ECANCELED if it was cancelled: then it cancels them and waits.
-   Ready, it leaves the group as new, but for `failed` and what you set. Awaited by the task that spawned. */
+   Ready, it leaves the group as new, but for `failed` and what you set. Awaited by the task that spawned first. */
 EXEC_API EXEC__MUST_USE exec_future *exec_group_join(exec_group *group);
 /* Until fewer than `limit` run: 0 (at once without a limit); the first error if a failure cancelled the
    group, else -ECANCELED if it was cancelled. Awaited by the task that spawns, not while it joins. */
@@ -2073,13 +2074,20 @@ static void exec__check_unlinked(const exec *ex, const exec_handle *handle) {
 }
 #endif
 
+/* The one that a spawn was given is one of no task if it fails. */
+static void exec__clear_handle(const exec *ex, const exec_opts *opts) {
+    (void)ex;
+    if (!opts || !opts->handle) return;
+#if EXEC_DEBUG
+    exec__check_unlinked(ex, opts->handle);
+#endif
+    memset(opts->handle, 0, sizeof *opts->handle);
+}
+
 EXEC_API void *exec__claim(exec *ex, const exec_opts *opts, const exec_type *type) {
     exec_store *store = NULL;
     exec_task *t;
-#if EXEC_DEBUG
-    if (opts && opts->handle) exec__check_unlinked(ex, opts->handle);
-#endif
-    if (opts && opts->handle) memset(opts->handle, 0, sizeof *opts->handle);    /* if this fails */
+    exec__clear_handle(ex, opts);
     if (ex->closing) {
         ex->claim_error = -ECANCELED;
         return NULL;
@@ -2223,7 +2231,7 @@ static void exec__group_start(exec_group *g, exec_task *t) {
         return;
     }
     exec__group_begin(g, t);
-    if (g->level) exec_strand_cancel(&t->strand, g->level);     /* since it was claimed */
+    if (g->level) exec__raise(t->store->exec, t, g->level);     /* since it was claimed */
 }
 
 EXEC_API void exec_group_cancel(exec_group *g, unsigned level) {
@@ -2257,8 +2265,8 @@ static void exec__group_child_over(exec_group *g, intptr_t result, int cancelled
 EXEC_API void *exec__group_claim(exec_cx *cx, exec_future *frame, exec_group *g,
                                  const exec_opts *opts, const exec_type *type) {
     void *root = NULL;
-    g->owner = cx->task;
     if (!g->in_scope) {
+        g->owner = cx->task;
         g->in_scope = 1;
         g->next = NULL;
         if (frame->flags & EXEC__F_SCOPE) {         /* behind the first, which keeps the result */
@@ -2271,8 +2279,12 @@ EXEC_API void *exec__group_claim(exec_cx *cx, exec_future *frame, exec_group *g,
             exec__set(frame, EXEC__F_SCOPE);
         }
     }
-    if (g->level) cx->exec->claim_error = -ECANCELED;
-    else root = exec__claim(cx->exec, opts, type);
+    if (!g->level) {
+        root = exec__claim(cx->exec, opts, type);
+    } else {
+        exec__clear_handle(cx->exec, opts);
+        cx->exec->claim_error = -ECANCELED;
+    }
     if (root) ((exec_task *)(void *)((char *)root - exec__root_offset(type)))->group = g;
     else exec__group_failed(g, cx->exec->claim_error);
     return root;
@@ -2301,8 +2313,8 @@ static exec_poll exec__room_poll(exec_cx *cx, exec_future *f) {
     g->room_waits = 0;
     if (exec_canceled(f)) return exec_ready(f, -ECANCELED);
     if (g->level) return exec_ready(f, g->error < 0 ? g->error : -ECANCELED);
-    if (exec__group_has_room(g) && exec_spend(cx)) return exec_ready(f, 0);
-    g->room_waits = 1;
+    if (!exec__group_has_room(g)) g->room_waits = 1;
+    else if (exec_spend(cx)) return exec_ready(f, 0);
     return exec_pending(cx, f);
 }
 
