@@ -1341,11 +1341,16 @@ extern "C" {
 #define EXEC__OR(p, bits) ((void)(*(p) = (uint8_t)(*(p) | (bits))))
 #else
 #define EXEC__THREAD_LOCAL __thread
+#ifndef EXEC__LOAD      /* a test defines all of them, and stands between two steps of the protocol */
 #define EXEC__LOAD(p) __atomic_load_n(p, __ATOMIC_ACQUIRE)
 #define EXEC__STORE(p, v) __atomic_store_n(p, v, __ATOMIC_RELEASE)
 #define EXEC__ADD(p, n) __atomic_fetch_add(p, n, __ATOMIC_RELAXED)
 #define EXEC__SUB(p, n) __atomic_fetch_sub(p, n, __ATOMIC_ACQ_REL)
 #define EXEC__OR(p, bits) ((void)__atomic_fetch_or(p, bits, __ATOMIC_ACQ_REL))
+#define EXEC__SWAP(p, v) __atomic_exchange_n(p, v, __ATOMIC_ACQ_REL)
+#define EXEC__CAS(p, expected, v) \
+    __atomic_compare_exchange_n(p, expected, v, 0, __ATOMIC_ACQ_REL, __ATOMIC_ACQUIRE)
+#endif
 #endif
 
 #ifndef EXEC_STATIC
@@ -2644,7 +2649,7 @@ static exec_cell *exec__swap_head(exec_port *port, exec_cell *to) {
     port->head = to;
     return head;
 #else
-    return __atomic_exchange_n(&port->head, to, __ATOMIC_ACQ_REL);
+    return EXEC__SWAP(&port->head, to);
 #endif
 }
 
@@ -2654,7 +2659,7 @@ static int exec__replace_head(exec_port *port, exec_cell **expected, exec_cell *
     port->head = to;
     return 1;
 #else
-    return __atomic_compare_exchange_n(&port->head, expected, to, 0, __ATOMIC_ACQ_REL, __ATOMIC_ACQUIRE);
+    return EXEC__CAS(&port->head, expected, to);
 #endif
 }
 
@@ -2665,7 +2670,7 @@ static uint8_t exec__swap_queued(exec_cell *cell, uint8_t to) {
     cell->queued = to;
     return queued;
 #else
-    return __atomic_exchange_n(&cell->queued, to, __ATOMIC_ACQ_REL);
+    return EXEC__SWAP(&cell->queued, to);
 #endif
 }
 
@@ -3536,7 +3541,7 @@ static uint8_t exec__oneshot_swap(exec_oneshot *o, uint8_t to) {
     o->state = to;
     return state;
 #else
-    return __atomic_exchange_n(&o->state, to, __ATOMIC_ACQ_REL);
+    return EXEC__SWAP(&o->state, to);
 #endif
 }
 
@@ -3546,7 +3551,7 @@ static int exec__oneshot_replace(exec_oneshot *o, uint8_t from, uint8_t to) {
     o->state = to;
     return 1;
 #else
-    return __atomic_compare_exchange_n(&o->state, &from, to, 0, __ATOMIC_ACQ_REL, __ATOMIC_ACQUIRE);
+    return EXEC__CAS(&o->state, &from, to);
 #endif
 }
 
