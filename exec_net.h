@@ -1207,6 +1207,17 @@ static int exec__link(exec_net *net, exec_waiter *w, exec_task *task) {
     return status;
 }
 
+/* Of a descriptor that is not read, but tells when to ask: nothing had come a moment ago, so what comes from
+   now on is told. */
+static int exec__link_asked(exec_net *net, exec_waiter *w, int fd, exec_task *task) {
+    int status = exec__slot_get(net, fd);
+    if (status < 0) return status;
+    net->slots[fd].state &= (uint8_t)~EXEC_READABLE;
+    w->fd = fd;
+    w->interest = EXEC_READABLE;
+    return exec__link(net, w, task);
+}
+
 /* ------------------------------------------------------------------------------------------ driver */
 
 static exec_net *exec__net_of(exec_driver *d) { return (exec_net *)(void *)d; }
@@ -2847,18 +2858,12 @@ static void exec__signal_enter(exec_signals *s, exec_signal_op *op, exec_task *t
     s->first = first;
 }
 
-/* Nothing had come a moment ago: what comes from now on is told. */
 static int exec__signal_link(exec_net *net) {
     exec_signals *s = &net->signals;
     uint64_t awaited = exec__signals_awaited(s);
     int status;
     if ((awaited & ~s->watched) && (status = exec__signals_watch(s, awaited)) < 0) return status;
-    if (s->waiter.linked) return 0;
-    if ((status = exec__slot_get(net, s->fd)) < 0) return status;
-    net->slots[s->fd].state &= (uint8_t)~EXEC_READABLE;
-    s->waiter.fd = s->fd;
-    s->waiter.interest = EXEC_READABLE;
-    return exec__link(net, &s->waiter, s->first->task);
+    return s->waiter.linked ? 0 : exec__link_asked(net, &s->waiter, s->fd, s->first->task);
 }
 
 /* Something came: those whose signal it is may try; `self` does at once. What nobody waits for any more
@@ -3129,13 +3134,8 @@ static int exec__child_over(exec *ex, exec_child *child, int status, const sigin
 
 /* It runs: the op is told when it ends. */
 static int exec__child_link(exec_cx *cx, exec_net *net, exec_child_op *op) {
-    int status = exec__slot_get(net, op->child->fd);
     op->waiter.ready = 0;
-    if (status < 0 || op->waiter.linked) return status;
-    net->slots[op->child->fd].state &= (uint8_t)~EXEC_READABLE;
-    op->waiter.fd = op->child->fd;
-    op->waiter.interest = EXEC_READABLE;
-    return exec__link(net, &op->waiter, cx->task);
+    return op->waiter.linked ? 0 : exec__link_asked(net, &op->waiter, op->child->fd, cx->task);
 }
 
 static exec_poll exec__child_poll(exec_cx *cx, exec_future *f) {
