@@ -681,6 +681,8 @@ extern "C" {
 #define EXEC__DONTWAIT MSG_DONTWAIT
 #endif
 
+static const struct timespec exec__no_time = { 0, 0 };
+
 /* As many as a turn polls tasks. */
 #ifndef EXEC_NET_EVENTS
 #define EXEC_NET_EVENTS 64
@@ -1448,12 +1450,9 @@ static EXEC__COLD void exec__quiet_begin(exec__quiet *q) {
 
 /* n of len bytes were written, or errno says why not; it stays. */
 static EXEC__COLD ssize_t exec__quiet_end(const exec__quiet *q, ssize_t n, size_t len) {
-    struct timespec none;
     int error = errno;
-    none.tv_sec = 0;
-    none.tv_nsec = 0;
     if (q->own && (n < 0 ? error == EPIPE : (size_t)n < len))  /* a blocking write may lose its reader midway */
-        while (sigtimedwait(&q->pipe, NULL, &none) < 0 && errno == EINTR) continue;
+        while (sigtimedwait(&q->pipe, NULL, &exec__no_time) < 0 && errno == EINTR) continue;
     sigprocmask(SIG_SETMASK, &q->before, NULL);
     errno = error;
     return n;
@@ -1541,10 +1540,7 @@ static exec_poll exec__transfer_by(exec_cx *cx, exec_future *f, intptr_t (*attem
 static exec_poll exec__readiness_poll(exec_cx *cx, exec_future *f) {
     exec_io *io = (exec_io *)(void *)f;
     exec_net *net = exec__net(cx->exec);
-    struct timespec none;
     struct pollfd p;
-    none.tv_sec = 0;
-    none.tv_nsec = 0;
     p.events = io->waiter.interest == EXEC_READABLE ? POLLIN : POLLOUT;
     p.revents = 0;
     for (;;) {
@@ -1552,7 +1548,7 @@ static exec_poll exec__readiness_poll(exec_cx *cx, exec_future *f) {
         if (status == 0) return exec_pending(cx, f);
         if (status < 0) return exec_ready(f, status);
         p.fd = io->waiter.fd;
-        status = EXEC_SYS_PPOLL(&p, 1, &none);
+        status = EXEC_SYS_PPOLL(&p, 1, &exec__no_time);
         if (status < 0 && errno != EINTR) return exec_ready(f, -errno);
         if (status > 0) return exec_ready(f, p.revents & POLLNVAL ? -EBADF : 0);
         if (status == 0) net->slots[p.fd].state &= (uint8_t)~io->waiter.interest;
@@ -2637,15 +2633,12 @@ static uint64_t exec__signals_pending(exec_signals *s) {
 
 /* 1: it came; 0: not yet; or a negated errno. */
 static int exec__signal_take(exec_signals *s, exec_signal_op *op) {
-    struct timespec none;
     siginfo_t info;
     sigset_t set;
     int status;
     (void)s;
-    none.tv_sec = 0;
-    none.tv_nsec = 0;
     exec__signal_set(&set, exec__signal_bit(op->signo));
-    while ((status = EXEC_SYS_SIGTIMEDWAIT(&set, &info, &none)) < 0 && errno == EINTR) continue;
+    while ((status = EXEC_SYS_SIGTIMEDWAIT(&set, &info, &exec__no_time)) < 0 && errno == EINTR) continue;
     if (status < 0) return errno == EAGAIN ? 0 : -errno;
     op->code = info.si_code;
     op->pid = (int)info.si_pid;
