@@ -1437,30 +1437,30 @@ static inline int exec__io_go(exec_cx *cx, exec_net *net, exec_io *io) {
 /* Around a write that shall not raise SIGPIPE: it is blocked meanwhile, and what the write raised is taken. */
 typedef struct exec__quiet { sigset_t pipe, before; int own; } exec__quiet;
 
-static EXEC__COLD void exec__quiet_begin(exec__quiet *q) {
+/* 0, or -1 and errno: it cannot be blocked, so nothing may be written. */
+static EXEC__COLD int exec__quiet_begin(exec__quiet *q) {
     sigset_t pending;
     sigemptyset(&q->pipe);
     sigaddset(&q->pipe, SIGPIPE);
-    sigprocmask(SIG_BLOCK, &q->pipe, &q->before);
-    q->own = 1;
-    if (!sigismember(&q->before, SIGPIPE)) return;
-    sigpending(&pending);
-    q->own = !sigismember(&pending, SIGPIPE);
+    if (EXEC_SYS_SIGPROCMASK(SIG_BLOCK, &q->pipe, &q->before) < 0) return -1;
+    q->own = !sigismember(&q->before, SIGPIPE)
+        || (EXEC_SYS_SIGPENDING(&pending) == 0 && !sigismember(&pending, SIGPIPE));
+    return 0;
 }
 
 /* n of len bytes were written, or errno says why not; it stays. */
 static EXEC__COLD ssize_t exec__quiet_end(const exec__quiet *q, ssize_t n, size_t len) {
     int error = errno;
     if (q->own && (n < 0 ? error == EPIPE : (size_t)n < len))  /* a blocking write may lose its reader midway */
-        while (sigtimedwait(&q->pipe, NULL, &exec__no_time) < 0 && errno == EINTR) continue;
-    sigprocmask(SIG_SETMASK, &q->before, NULL);
+        while (EXEC_SYS_SIGTIMEDWAIT(&q->pipe, NULL, &exec__no_time) < 0 && errno == EINTR) continue;
+    EXEC_SYS_SIGPROCMASK(SIG_SETMASK, &q->before, NULL);
     errno = error;
     return n;
 }
 
 static EXEC__COLD ssize_t exec__write_quietly(int fd, const void *buf, size_t len) {
     exec__quiet quiet;
-    exec__quiet_begin(&quiet);
+    if (exec__quiet_begin(&quiet) < 0) return -1;
     return exec__quiet_end(&quiet, EXEC_SYS_WRITE(fd, buf, len), len);
 }
 
@@ -2204,7 +2204,7 @@ static uint16_t exec__vector_rest(const exec_io *io, struct iovec *parts, size_t
 static EXEC__COLD ssize_t exec__vector_file(const exec_io *io, const struct iovec *parts, int count, size_t len) {
     exec__quiet quiet;
     if (io->waiter.interest == EXEC_READABLE) return EXEC_SYS_READV(io->waiter.fd, parts, count);
-    exec__quiet_begin(&quiet);
+    if (exec__quiet_begin(&quiet) < 0) return -1;
     return exec__quiet_end(&quiet, EXEC_SYS_WRITEV(io->waiter.fd, parts, count), len);
 }
 
@@ -2270,7 +2270,7 @@ static ssize_t exec__sendfile_call(const exec_fd_slot *s, exec_sendfile_op *op, 
         if (s->kind <= EXEC__FD_SOCKET && !(EXEC_SYS_FCNTL(w->fd, F_GETFL) & O_NONBLOCK)) w->flags |= EXEC__IO_COPY;
     }
     if (w->flags & EXEC__IO_COPY) return exec__sendfile_copy(op, at, len);
-    exec__quiet_begin(&quiet);
+    if (exec__quiet_begin(&quiet) < 0) return -1;
     return exec__quiet_end(&quiet, EXEC_SYS_SENDFILE(w->fd, op->in, &at, len), len);
 }
 

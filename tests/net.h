@@ -26,7 +26,7 @@ enum {
     CALL_NONE, CALL_RECV, CALL_SEND, CALL_READ, CALL_WRITE, CALL_SOCKET, CALL_BIND, CALL_LISTEN, CALL_CONNECT,
     CALL_ACCEPT, CALL_GETSOCKOPT, CALL_SETSOCKOPT, CALL_GETSOCKNAME, CALL_FCNTL, CALL_CLOSE, CALL_RECVMSG,
     CALL_SENDMSG, CALL_READV, CALL_WRITEV, CALL_SENDFILE, CALL_PREAD, CALL_PIPE2, CALL_SOCKETPAIR, CALL_SHUTDOWN,
-    CALL_LSTAT, CALL_UNLINK, CALLS
+    CALL_LSTAT, CALL_UNLINK, CALL_SIGPROCMASK, CALLS
 };
 static unsigned calls[CALLS];
 static struct { int call, error; unsigned skip, times; } fault;
@@ -84,6 +84,7 @@ static int sys_close(int fd) {
 #define EXEC_SYS_SHUTDOWN(...) (faulty(CALL_SHUTDOWN) ? -1 : shutdown(__VA_ARGS__))
 #define EXEC_SYS_LSTAT(...) (faulty(CALL_LSTAT) ? -1 : lstat(__VA_ARGS__))
 #define EXEC_SYS_UNLINK(...) (faulty(CALL_UNLINK) ? -1 : unlink(__VA_ARGS__))
+#define EXEC_SYS_SIGPROCMASK(...) (faulty(CALL_SIGPROCMASK) ? -1 : sigprocmask(__VA_ARGS__))
 #define EXEC_SYS_CLOSE sys_close
 
 #define TEST_HEADER "../exec_net.h"

@@ -163,6 +163,29 @@ static void a_short_readv_ends_readiness(void **state) {
     end();
 }
 
+/* What could raise SIGPIPE is not written where that cannot be blocked. */
+static void without_a_signal_mask_nothing_is_written(void **state) {
+    struct iovec part = { expected, 1 };
+    exec_sendfile_op s;
+    int ends[2], file;
+    exec_io io;
+    char c;
+    (void)state;
+    begin();
+    fill_expected();
+    file = open_file();
+    assert_int_equal(exec_pipe(&ex, ends), 0);
+    fail_call(CALL_SIGPROCMASK, EPERM, 0, 3);
+    assert_int_equal(run(exec_write(&io, ends[1], "a", 1)), -EPERM);
+    assert_int_equal(run(exec_writev(&io, ends[1], &part, 1)), -EPERM);
+    assert_int_equal(run(exec_sendfile(&s, ends[1], file, 0, 1)), EXEC_POSIX_ONLY ? -ENOSYS : -EPERM);
+    assert_int_equal(exec_close_fd(&ex, ends[1]), 0);
+    assert_int_equal(run(exec_read(&io, ends[0], &c, 1)), 0);
+    assert_int_equal(exec_close_fd(&ex, ends[0]), 0);
+    close(file);
+    end();
+}
+
 /* Parts of any size, of which many are empty, that are `bytes` together. Their number. */
 static int random_parts(struct iovec *parts, size_t most, size_t bytes) {
     size_t at = 0, count = 0;
@@ -540,6 +563,7 @@ int main(void) {
         cmocka_unit_test(vectors_scatter_and_gather),
         cmocka_unit_test(a_vector_is_one_datagram),
         cmocka_unit_test(a_short_readv_ends_readiness),
+        cmocka_unit_test(without_a_signal_mask_nothing_is_written),
         cmocka_unit_test(writev_all_writes_each_byte_once_and_in_order),
         cmocka_unit_test(trap_33_an_aborted_writev_all_goes_on),
         cmocka_unit_test(trap_35_no_sigpipe_by_a_vector_or_a_file),
