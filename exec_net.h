@@ -681,6 +681,8 @@ extern "C" {
 #define EXEC__DONTWAIT MSG_DONTWAIT
 #endif
 
+static const struct timespec exec__no_time = { 0, 0 };
+
 /* As many as a turn polls tasks. */
 #ifndef EXEC_NET_EVENTS
 #define EXEC_NET_EVENTS 64
@@ -1207,6 +1209,17 @@ static int exec__link(exec_net *net, exec_waiter *w, exec_task *task) {
     return status;
 }
 
+/* Of a descriptor that is not read, but tells when to ask: nothing had come a moment ago, so what comes from
+   now on is told. */
+static int exec__link_asked(exec_net *net, exec_waiter *w, int fd, exec_task *task) {
+    int status = exec__slot_get(net, fd);
+    if (status < 0) return status;
+    net->slots[fd].state &= (uint8_t)~EXEC_READABLE;
+    w->fd = fd;
+    w->interest = EXEC_READABLE;
+    return exec__link(net, w, task);
+}
+
 /* ------------------------------------------------------------------------------------------ driver */
 
 static exec_net *exec__net_of(exec_driver *d) { return (exec_net *)(void *)d; }
@@ -1424,33 +1437,30 @@ static inline int exec__io_go(exec_cx *cx, exec_net *net, exec_io *io) {
 /* Around a write that shall not raise SIGPIPE: it is blocked meanwhile, and what the write raised is taken. */
 typedef struct exec__quiet { sigset_t pipe, before; int own; } exec__quiet;
 
-static EXEC__COLD void exec__quiet_begin(exec__quiet *q) {
+/* 0, or -1 and errno: it cannot be blocked, so nothing may be written. */
+static EXEC__COLD int exec__quiet_begin(exec__quiet *q) {
     sigset_t pending;
     sigemptyset(&q->pipe);
     sigaddset(&q->pipe, SIGPIPE);
-    sigprocmask(SIG_BLOCK, &q->pipe, &q->before);
-    q->own = 1;
-    if (!sigismember(&q->before, SIGPIPE)) return;
-    sigpending(&pending);
-    q->own = !sigismember(&pending, SIGPIPE);
+    if (EXEC_SYS_SIGPROCMASK(SIG_BLOCK, &q->pipe, &q->before) < 0) return -1;
+    q->own = !sigismember(&q->before, SIGPIPE)
+        || (EXEC_SYS_SIGPENDING(&pending) == 0 && !sigismember(&pending, SIGPIPE));
+    return 0;
 }
 
 /* n of len bytes were written, or errno says why not; it stays. */
 static EXEC__COLD ssize_t exec__quiet_end(const exec__quiet *q, ssize_t n, size_t len) {
-    struct timespec none;
     int error = errno;
-    none.tv_sec = 0;
-    none.tv_nsec = 0;
     if (q->own && (n < 0 ? error == EPIPE : (size_t)n < len))  /* a blocking write may lose its reader midway */
-        while (sigtimedwait(&q->pipe, NULL, &none) < 0 && errno == EINTR) continue;
-    sigprocmask(SIG_SETMASK, &q->before, NULL);
+        while (EXEC_SYS_SIGTIMEDWAIT(&q->pipe, NULL, &exec__no_time) < 0 && errno == EINTR) continue;
+    EXEC_SYS_SIGPROCMASK(SIG_SETMASK, &q->before, NULL);
     errno = error;
     return n;
 }
 
 static EXEC__COLD ssize_t exec__write_quietly(int fd, const void *buf, size_t len) {
     exec__quiet quiet;
-    exec__quiet_begin(&quiet);
+    if (exec__quiet_begin(&quiet) < 0) return -1;
     return exec__quiet_end(&quiet, EXEC_SYS_WRITE(fd, buf, len), len);
 }
 
@@ -1530,10 +1540,7 @@ static exec_poll exec__transfer_by(exec_cx *cx, exec_future *f, intptr_t (*attem
 static exec_poll exec__readiness_poll(exec_cx *cx, exec_future *f) {
     exec_io *io = (exec_io *)(void *)f;
     exec_net *net = exec__net(cx->exec);
-    struct timespec none;
     struct pollfd p;
-    none.tv_sec = 0;
-    none.tv_nsec = 0;
     p.events = io->waiter.interest == EXEC_READABLE ? POLLIN : POLLOUT;
     p.revents = 0;
     for (;;) {
@@ -1541,7 +1548,7 @@ static exec_poll exec__readiness_poll(exec_cx *cx, exec_future *f) {
         if (status == 0) return exec_pending(cx, f);
         if (status < 0) return exec_ready(f, status);
         p.fd = io->waiter.fd;
-        status = EXEC_SYS_PPOLL(&p, 1, &none);
+        status = EXEC_SYS_PPOLL(&p, 1, &exec__no_time);
         if (status < 0 && errno != EINTR) return exec_ready(f, -errno);
         if (status > 0) return exec_ready(f, p.revents & POLLNVAL ? -EBADF : 0);
         if (status == 0) net->slots[p.fd].state &= (uint8_t)~io->waiter.interest;
@@ -2197,7 +2204,7 @@ static uint16_t exec__vector_rest(const exec_io *io, struct iovec *parts, size_t
 static EXEC__COLD ssize_t exec__vector_file(const exec_io *io, const struct iovec *parts, int count, size_t len) {
     exec__quiet quiet;
     if (io->waiter.interest == EXEC_READABLE) return EXEC_SYS_READV(io->waiter.fd, parts, count);
-    exec__quiet_begin(&quiet);
+    if (exec__quiet_begin(&quiet) < 0) return -1;
     return exec__quiet_end(&quiet, EXEC_SYS_WRITEV(io->waiter.fd, parts, count), len);
 }
 
@@ -2270,7 +2277,7 @@ static ssize_t exec__sendfile_call(const exec_fd_slot *s, exec_sendfile_op *op, 
         if (s->kind <= EXEC__FD_SOCKET && !(EXEC_SYS_FCNTL(w->fd, F_GETFL) & O_NONBLOCK)) w->flags |= EXEC__IO_COPY;
     }
     if (w->flags & EXEC__IO_COPY) return exec__sendfile_copy(op, at, len);
-    exec__quiet_begin(&quiet);
+    if (exec__quiet_begin(&quiet) < 0) return -1;
     return exec__quiet_end(&quiet, EXEC_SYS_SENDFILE(w->fd, op->in, &at, len), len);
 }
 
@@ -2633,15 +2640,12 @@ static uint64_t exec__signals_pending(exec_signals *s) {
 
 /* 1: it came; 0: not yet; or a negated errno. */
 static int exec__signal_take(exec_signals *s, exec_signal_op *op) {
-    struct timespec none;
     siginfo_t info;
     sigset_t set;
     int status;
     (void)s;
-    none.tv_sec = 0;
-    none.tv_nsec = 0;
     exec__signal_set(&set, exec__signal_bit(op->signo));
-    while ((status = EXEC_SYS_SIGTIMEDWAIT(&set, &info, &none)) < 0 && errno == EINTR) continue;
+    while ((status = EXEC_SYS_SIGTIMEDWAIT(&set, &info, &exec__no_time)) < 0 && errno == EINTR) continue;
     if (status < 0) return errno == EAGAIN ? 0 : -errno;
     op->code = info.si_code;
     op->pid = (int)info.si_pid;
@@ -2854,18 +2858,12 @@ static void exec__signal_enter(exec_signals *s, exec_signal_op *op, exec_task *t
     s->first = first;
 }
 
-/* Nothing had come a moment ago: what comes from now on is told. */
 static int exec__signal_link(exec_net *net) {
     exec_signals *s = &net->signals;
     uint64_t awaited = exec__signals_awaited(s);
     int status;
     if ((awaited & ~s->watched) && (status = exec__signals_watch(s, awaited)) < 0) return status;
-    if (s->waiter.linked) return 0;
-    if ((status = exec__slot_get(net, s->fd)) < 0) return status;
-    net->slots[s->fd].state &= (uint8_t)~EXEC_READABLE;
-    s->waiter.fd = s->fd;
-    s->waiter.interest = EXEC_READABLE;
-    return exec__link(net, &s->waiter, s->first->task);
+    return s->waiter.linked ? 0 : exec__link_asked(net, &s->waiter, s->fd, s->first->task);
 }
 
 /* Something came: those whose signal it is may try; `self` does at once. What nobody waits for any more
@@ -3138,13 +3136,8 @@ static int exec__child_over(exec *ex, exec_child *child, int status, const sigin
 
 /* It runs: the op is told when it ends. */
 static int exec__child_link(exec_cx *cx, exec_net *net, exec_child_op *op) {
-    int status = exec__slot_get(net, op->child->fd);
     op->waiter.ready = 0;
-    if (status < 0 || op->waiter.linked) return status;
-    net->slots[op->child->fd].state &= (uint8_t)~EXEC_READABLE;
-    op->waiter.fd = op->child->fd;
-    op->waiter.interest = EXEC_READABLE;
-    return exec__link(net, &op->waiter, cx->task);
+    return op->waiter.linked ? 0 : exec__link_asked(net, &op->waiter, op->child->fd, cx->task);
 }
 
 static exec_poll exec__child_poll(exec_cx *cx, exec_future *f) {

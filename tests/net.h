@@ -26,39 +26,9 @@ enum {
     CALL_NONE, CALL_RECV, CALL_SEND, CALL_READ, CALL_WRITE, CALL_SOCKET, CALL_BIND, CALL_LISTEN, CALL_CONNECT,
     CALL_ACCEPT, CALL_GETSOCKOPT, CALL_SETSOCKOPT, CALL_GETSOCKNAME, CALL_FCNTL, CALL_CLOSE, CALL_RECVMSG,
     CALL_SENDMSG, CALL_READV, CALL_WRITEV, CALL_SENDFILE, CALL_PREAD, CALL_PIPE2, CALL_SOCKETPAIR, CALL_SHUTDOWN,
-    CALL_LSTAT, CALL_UNLINK, CALLS
+    CALL_LSTAT, CALL_UNLINK, CALL_SIGPROCMASK, CALLS
 };
-static unsigned calls[CALLS];
-static struct { int call, error; unsigned skip, times; } fault;
-
-static int faulty(int call) {
-    calls[call]++;
-    if (fault.call != call || !fault.times) return 0;
-    if (fault.skip) {
-        fault.skip--;
-        return 0;
-    }
-    fault.times--;
-    errno = fault.error;
-    return 1;
-}
-static inline unsigned all_calls(void) {
-    unsigned sum = 0;
-    for (int i = 0; i < CALLS; i++) sum += calls[i];
-    return sum;
-}
-static inline void fail_call(int call, int error, unsigned skip, unsigned times) {
-    fault.call = call;
-    fault.error = error;
-    fault.skip = skip;
-    fault.times = times;
-}
-static int sys_close(int fd) {
-    int failed = faulty(CALL_CLOSE), error = errno;
-    int status = close(fd);     /* what Linux does: the descriptor is gone, whatever it says */
-    if (failed) errno = error;
-    return failed ? -1 : status;
-}
+#include "faulty.h"
 
 #define EXEC_SYS_RECV(...) (faulty(CALL_RECV) ? -1 : recv(__VA_ARGS__))
 #define EXEC_SYS_SEND(...) (faulty(CALL_SEND) ? -1 : send(__VA_ARGS__))
@@ -84,82 +54,15 @@ static int sys_close(int fd) {
 #define EXEC_SYS_SHUTDOWN(...) (faulty(CALL_SHUTDOWN) ? -1 : shutdown(__VA_ARGS__))
 #define EXEC_SYS_LSTAT(...) (faulty(CALL_LSTAT) ? -1 : lstat(__VA_ARGS__))
 #define EXEC_SYS_UNLINK(...) (faulty(CALL_UNLINK) ? -1 : unlink(__VA_ARGS__))
-#define EXEC_SYS_CLOSE sys_close
+#define EXEC_SYS_SIGPROCMASK(...) (faulty(CALL_SIGPROCMASK) ? -1 : sigprocmask(__VA_ARGS__))
+#define EXEC_SYS_CLOSE(fd) faulty_close(CALL_CLOSE, fd)
 
 #define TEST_HEADER "../exec_net.h"
 #include "test.h"
+#include "leaves.h"
+#include "reactor.h"
+#include "awaits.h"
 
-static exec ex;
-static exec_net net;
-static exec_fd_slot table[512];
-static struct pollfd pollfds[COUNT(table) + 1];
-static int fds_before;
-
-static inline int count_fds(void) {
-    int n = 0;
-    for (int fd = 0; fd < 1024; fd++) n += fcntl(fd, F_GETFD) >= 0;
-    return n;
-}
-
-static void no_log(void *user, const char *line) { (void)user; (void)line; }
-
-static inline void begin(void) {
-    exec_net_config net_config;
-    exec_config config;
-    memset(&config, 0, sizeof config);
-    memset(&net_config, 0, sizeof net_config);
-    config.log = no_log;
-    if (EXEC_NO_MALLOC) {
-        net_config.slots = table;
-        net_config.slot_count = COUNT(table);
-        net_config.pollfds = pollfds;
-        net_config.pollfd_count = COUNT(pollfds);
-    }
-    memset(&fault, 0, sizeof fault);
-    fds_before = count_fds();
-    assert_int_equal(exec_init(&ex, &config), 0);
-    assert_int_equal(exec_net_attach(&net, &ex, &net_config), 0);
-    memset(calls, 0, sizeof calls);
-}
-
-/* Everything was given back: waiters, descriptors. */
-static inline void end(void) {
-    memset(&fault, 0, sizeof fault);
-    assert_int_equal(exec_check(&ex), 0);
-    assert_int_equal(exec_destroy(&ex, EXEC_SEC(10)), 0);
-    assert_int_equal(net.waiting, 0);
-    assert_int_equal(count_fds(), fds_before);
-}
-
-/* The future's result. */
-static inline intptr_t run(exec_future *f) {
-    assert_int_equal(exec_run_until(&ex, f), 0);
-    return f->result;
-}
-static inline void turns(int n) {
-    while (n-- > 0) assert_true(exec_turn(&ex) >= 0);
-}
-
-/* An op as a task: start it, look at it, abort it. */
-typedef struct { EXEC_FRAME; exec_future *op; } awaits;
-EXEC_ASYNC(awaits) {
-    EXEC_BEGIN;
-    EXEC_TRY(self->op);
-    EXEC_RETURN(self->op->result);
-    EXEC_END;
-}
-static inline void start(exec_handle *h, exec_future *op) {
-    exec_opts opts = test_opts_handle(h);
-    memset(h, 0, sizeof *h);
-    assert_int_equal(EXEC_SPAWN(&ex, &opts, awaits, .op = op), 0);
-}
-static exec_handle_op joining;
-static inline intptr_t join(exec_handle *h) { return run(exec_handle_join(&joining, h)); }
-
-static inline void close_both(const int ends[2]) {
-    assert_int_equal(exec_close_fd(&ex, ends[0]), 0);
-    assert_int_equal(exec_close_fd(&ex, ends[1]), 0);
-}
 static inline void text_of(int fd, char *text) {
     assert_int_equal(exec_local_address(fd, text, EXEC_ADDRESS_BYTES), 0);
 }

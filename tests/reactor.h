@@ -1,7 +1,6 @@
 /* SPDX-License-Identifier: MIT
  * An executor with a reactor, for tests of what stands on it; in each build, with heap or without. Before it
- * come the system calls that the test replaces (through `faulty`, which counts them and can make them fail),
- * TEST_HEADER "../exec_net.h", test.h and leaves.h. */
+ * come faulty.h, TEST_HEADER "../exec_net.h", test.h and leaves.h. */
 #ifndef REACTOR_H
 #define REACTOR_H
 
@@ -39,25 +38,32 @@ static inline void block(int how, int signo) {
     assert_int_equal(sigprocmask(how, &set, NULL), 0);
 }
 
+static inline exec_net_config table_config(void) {
+    exec_net_config config;
+    memset(&config, 0, sizeof config);
+    config.slots = table;
+    config.slot_count = COUNT(table);
+    config.pollfds = pollfds;
+    config.pollfd_count = COUNT(pollfds);
+    return config;
+}
+static inline exec_config default_config(void) {
+    exec_config config = quiet_config();
+    config.port = &port;
+    return config;
+}
+
 static inline void begin_with(const exec_config *config) {
-    exec_net_config net_config;
-    memset(&net_config, 0, sizeof net_config);
-    if (EXEC_NO_MALLOC) {
-        net_config.slots = table;
-        net_config.slot_count = COUNT(table);
-        net_config.pollfds = pollfds;
-        net_config.pollfd_count = COUNT(pollfds);
-    }
+    exec_net_config net_config = table_config();
     memset(&fault, 0, sizeof fault);
     fds_before = count_fds();
     mask_before = current_mask();
     assert_int_equal(exec_init(&ex, config), 0);
-    assert_int_equal(exec_net_attach(&net, &ex, &net_config), 0);
+    assert_int_equal(exec_net_attach(&net, &ex, EXEC_NO_MALLOC ? &net_config : NULL), 0);
     memset(calls, 0, sizeof calls);
 }
 static inline void begin(void) {
-    exec_config config = quiet_config();
-    config.port = &port;
+    exec_config config = default_config();
     begin_with(&config);
 }
 

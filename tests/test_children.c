@@ -14,20 +14,8 @@
 #include <unistd.h>
 
 enum { CALL_NONE, CALL_SPAWN, CALL_PIDFD_OPEN, CALL_PIDFD_SEND, CALL_WAITID, CALL_KILL, CALLS };
-static unsigned calls[CALLS];
-static struct { int call, error; unsigned skip, times; } fault;
+#include "faulty.h"
 
-static inline __attribute__((unused)) int faulty(int call) {
-    calls[call]++;
-    if (fault.call != call || !fault.times) return 0;
-    if (fault.skip) {
-        fault.skip--;
-        return 0;
-    }
-    fault.times--;
-    errno = fault.error;
-    return 1;
-}
 #define EXEC_SYS_POSIX_SPAWNP(...) (faulty(CALL_SPAWN) ? fault.error : posix_spawnp(__VA_ARGS__))
 #define EXEC_SYS_PIDFD_OPEN(pid) (faulty(CALL_PIDFD_OPEN) ? -1 : (int)syscall(434, pid, 0))
 #define EXEC_SYS_PIDFD_SEND_SIGNAL(fd, signo) (faulty(CALL_PIDFD_SEND) ? -1 : (int)syscall(424, fd, signo, NULL, 0))

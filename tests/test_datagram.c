@@ -102,7 +102,7 @@ static void options_reach_the_socket(void **state) {
     assert_int_equal(socket_option(ends[0], IPPROTO_TCP, TCP_NODELAY), 0);
     assert_int_equal(exec_socket_set(ends[0], NULL), 0);
     assert_int_equal(socket_option(ends[0], IPPROTO_TCP, TCP_NODELAY), 1);
-    close_both(ends);
+    close_pair(ends);
     opts.broadcast = opts.reuse_port = 1;
     fd = exec_datagram(&ex, "127.0.0.1:0", NULL, &opts);
     assert_int_equal(socket_option(fd, SOL_SOCKET, SO_BROADCAST), 1);
@@ -165,11 +165,11 @@ static void an_option_that_fails_is_an_error(void **state) {
     assert_int_equal(run(exec_connect(&io, "127.0.0.1:1", &opts)), -EINVAL);
     assert_int_equal(exec_socket_pair(&ex, ends, 0), 0);
     assert_true(exec_socket_set(ends[0], &opts) < 0);
-    close_both(ends);
+    close_pair(ends);
     assert_int_equal(exec_socket_set(-1, &opts), -EBADF);
     assert_int_equal(exec_pipe(&ex, pipes), 0);
     assert_int_equal(exec_socket_set(pipes[0], &opts), -ENOTSOCK);
-    close_both(pipes);
+    close_pair(pipes);
     end();
 }
 
@@ -214,7 +214,7 @@ static void an_answer_goes_to_the_sender(void **state) {
         assert_memory_equal(buf, "pong!", 5);
         assert_int_equal(exec_address_text(&out.address, text, sizeof text), 0);
         assert_string_equal(text, server);
-        close_both(ends);
+        close_pair(ends);
     }
     end();
 }
@@ -237,7 +237,7 @@ static void a_connected_socket_needs_no_address(void **state) {
         assert_int_equal(run(exec_send_to(&op, ends[0], "de", 2, &op.address)), 2);
         assert_int_equal(run(exec_recv_from(&op, connected, buf, sizeof buf)), 2);
         assert_int_equal(exec_close_fd(&ex, connected), 0);
-        close_both(ends);
+        close_pair(ends);
     }
     end();
 }
@@ -260,7 +260,7 @@ static void what_does_not_fit_is_cut_and_told(void **state) {
         assert_int_equal(run(exec_recv_from(&op, ends[0], buf, 4)), 4);
         assert_false(op.truncated);
         assert_memory_equal(buf, "ghij", 4);
-        close_both(ends);
+        close_pair(ends);
     }
     end();
 }
@@ -283,7 +283,7 @@ static void an_empty_datagram_is_one(void **state) {
         assert_int_equal(join(&h), 0);
         assert_true(in.address.size > 0);
         assert_int_equal(run(exec_recv_from(&in, ends[0], buf, sizeof buf)), 1);
-        close_both(ends);
+        close_pair(ends);
     }
     end();
 }
@@ -310,7 +310,7 @@ static void datagrams_that_came_together_are_all_received(void **state) {
         assert_int_equal(join(&h), 1);
         for (int k = 2; k <= 5; k++) assert_int_equal(run(exec_recv_from(&in, ends[0], buf, sizeof buf)), k);
         assert_int_equal(run(exec_timeout(&limit, exec_recv_from(&in, ends[0], buf, 8), EXEC_MS(1))), -ETIMEDOUT);
-        close_both(ends);
+        close_pair(ends);
     }
     end();
 }
@@ -334,7 +334,7 @@ static void a_short_read_ends_no_readiness(void **state) {
         assert_int_equal(sendto(ends[1], "de", 2, 0, (struct sockaddr *)(void *)to.bytes, to.size), 2);
         assert_int_equal(join(&h), 3);
         assert_int_equal(run(exec_timeout(&limit, exec_read(&io, ends[0], buf, sizeof buf), EXEC_SEC(5))), 2);
-        close_both(ends);
+        close_pair(ends);
     }
     end();
 }
@@ -388,7 +388,7 @@ static void cancelled_receive_takes_nothing(void **state) {
         assert_int_equal(EXEC_RESULT(&in), -ECANCELED);
         assert_int_equal(net.waiting, 0);
         assert_int_equal(run(exec_recv_from(&in, ends[0], buf, sizeof buf)), 3);
-        close_both(ends);
+        close_pair(ends);
     }
     end();
 }
@@ -404,7 +404,7 @@ static void too_long_for_a_datagram(void **state) {
     assert_true(opened(0, ends, server));
     assert_int_equal(exec_address_parse(&to, server), 0);
     assert_int_equal(run(exec_send_to(&op, ends[1], huge, sizeof huge, &to)), -EMSGSIZE);
-    close_both(ends);
+    close_pair(ends);
     end();
 }
 
@@ -438,7 +438,7 @@ static void a_full_queue_is_an_error_or_a_wait(void **state) {
     assert_int_equal(in.address.size, 0);               /* it has no name */
     assert_int_equal(run(exec_send_to(&out, ends[1], "z", 1, &to)), 1);     /* there is room again */
     assert_int_equal(exec_close_fd(&ex, connected), 0);
-    close_both(ends);
+    close_pair(ends);
     end();
 }
 

@@ -28,31 +28,7 @@ enum {
     CALL_SETSOCKOPT, CALL_GETSOCKNAME, CALL_GETPEERNAME, CALL_FCNTL, CALL_FSTAT, CALL_CLOSE, CALL_PPOLL, CALL_PIPE,
     CALLS
 };
-static unsigned calls[CALLS];
-static struct { int call, error; unsigned skip, times; } fault;
-
-static int faulty(int call) {
-    calls[call]++;
-    if (fault.call != call || !fault.times) return 0;
-    if (fault.skip) {
-        fault.skip--;
-        return 0;
-    }
-    fault.times--;
-    errno = fault.error;
-    return 1;
-}
-static unsigned all_calls(void) {
-    unsigned sum = 0;
-    for (int i = 0; i < CALLS; i++) sum += calls[i];
-    return sum;
-}
-static void fail_call(int call, int error, unsigned skip, unsigned times) {
-    fault.call = call;
-    fault.error = error;
-    fault.skip = skip;
-    fault.times = times;
-}
+#include "faulty.h"
 
 /* Is called with each batch of events before the reactor sees them. */
 static void (*batch_hook)(int count);
@@ -64,12 +40,6 @@ static int batch(int count) {
 static int exec__ppoll(struct pollfd *fds, nfds_t count, const struct timespec *timeout);
 static int sys_ppoll(struct pollfd *fds, nfds_t count, const struct timespec *timeout) {
     return faulty(CALL_PPOLL) ? -1 : batch(exec__ppoll(fds, count, timeout));
-}
-static int sys_close(int fd) {
-    int failed = faulty(CALL_CLOSE), error = errno;
-    int status = close(fd);     /* what Linux does: the descriptor is gone, whatever it says */
-    if (failed) errno = error;
-    return failed ? -1 : status;
 }
 
 #define EXEC_SYS_EPOLL_CREATE1(flags) (faulty(CALL_EPOLL_CREATE) ? -1 : epoll_create1(flags))
@@ -94,11 +64,14 @@ static int sys_close(int fd) {
 #define EXEC_SYS_GETPEERNAME(...) (faulty(CALL_GETPEERNAME) ? -1 : getpeername(__VA_ARGS__))
 #define EXEC_SYS_FCNTL(...) (faulty(CALL_FCNTL) ? -1 : fcntl(__VA_ARGS__))
 #define EXEC_SYS_FSTAT(...) (faulty(CALL_FSTAT) ? -1 : fstat(__VA_ARGS__))
-#define EXEC_SYS_CLOSE sys_close
+#define EXEC_SYS_CLOSE(fd) faulty_close(CALL_CLOSE, fd)
 #define EXEC_SYS_PPOLL sys_ppoll
 
 #define TEST_HEADER "../exec_net.h"
 #include "test.h"
+#include "leaves.h"
+#include "reactor.h"
+#include "awaits.h"
 /* What waits, and what looks. Tests about calls of epoll are for that backend alone. */
 #define ON_EPOLL (EXEC_BACKEND == EXEC_BACKEND_EPOLL)
 #if ON_EPOLL
@@ -112,81 +85,6 @@ enum { CALL_LOOK = ON_EPOLL ? CALL_EPOLL_WAIT : CALL_PPOLL };
 #endif
 
 /* ------------------------------------------------------------------------------------ the setting */
-
-static exec ex;
-static exec_net net;
-static exec_port port;
-static exec_fd_slot table[512];
-static struct pollfd pollfds[COUNT(table) + 1];
-static int fds_before;
-static char log_text[4096];
-
-static int count_fds(void) {
-    int n = 0;
-    for (int fd = 0; fd < 1024; fd++) n += fcntl(fd, F_GETFD) >= 0;
-    return n;
-}
-
-static void keep_log(void *user, const char *line) {
-    size_t n = strlen(log_text);
-    (void)user;
-    snprintf(log_text + n, sizeof log_text - n, "%s\n", line);
-}
-
-static exec_config default_config(void) {
-    exec_config config;
-    memset(&config, 0, sizeof config);
-    config.log = keep_log;
-    config.port = &port;
-    return config;
-}
-
-static exec_net_config table_config(void) {
-    exec_net_config config;
-    memset(&config, 0, sizeof config);
-    config.slots = table;
-    config.slot_count = COUNT(table);
-    config.pollfds = pollfds;
-    config.pollfd_count = COUNT(pollfds);
-    return config;
-}
-
-static void begin_with(const exec_config *config) {
-    exec_net_config net_config;
-    memset(&net_config, 0, sizeof net_config);
-    if (EXEC_NO_MALLOC) net_config = table_config();
-    memset(&fault, 0, sizeof fault);
-    batch_hook = NULL;
-    log_text[0] = 0;
-    fds_before = count_fds();
-    assert_int_equal(exec_init(&ex, config), 0);
-    assert_int_equal(exec_net_attach(&net, &ex, &net_config), 0);
-    memset(calls, 0, sizeof calls);
-}
-
-static void begin(void) {
-    exec_config config = default_config();
-    begin_with(&config);
-}
-
-/* Everything was given back: waiters, descriptors. */
-static void end(void) {
-    memset(&fault, 0, sizeof fault);
-    assert_int_equal(exec_check(&ex), 0);
-    assert_int_equal(exec_destroy(&ex, EXEC_SEC(10)), 0);
-    assert_int_equal(net.waiting, 0);
-    assert_int_equal(count_fds(), fds_before);
-}
-
-/* The future's result. */
-static intptr_t run(exec_future *f) {
-    assert_int_equal(exec_run_until(&ex, f), 0);
-    return f->result;
-}
-
-static void turns(int n) {
-    while (n-- > 0) assert_true(exec_turn(&ex) >= 0);
-}
 
 static int listen_here(char *address, const exec_socket_opts *opts) {
     int fd = exec_listen(&ex, "127.0.0.1:0", opts);
@@ -218,29 +116,6 @@ static void tcp_pair(int pair[2]) {
     assert_true(pair[0] >= 0);
     assert_int_equal(exec_close_fd(&ex, listener), 0);
 }
-
-static void close_pair(const int pair[2]) {
-    assert_int_equal(exec_close_fd(&ex, pair[0]), 0);
-    assert_int_equal(exec_close_fd(&ex, pair[1]), 0);
-}
-
-/* An op as a task: start it, look at it, abort it. */
-typedef struct { EXEC_FRAME; exec_future *op; } awaits;
-EXEC_ASYNC(awaits) {
-    EXEC_BEGIN;
-    EXEC_TRY(self->op);
-    EXEC_RETURN(self->op->result);
-    EXEC_END;
-}
-
-static void start(exec_handle *h, exec_future *op) {
-    exec_opts opts = test_opts_handle(h);
-    memset(h, 0, sizeof *h);
-    assert_int_equal(EXEC_SPAWN(&ex, &opts, awaits, .op = op), 0);
-}
-
-static exec_handle_op joining;
-static intptr_t join(exec_handle *h) { return run(exec_handle_join(&joining, h)); }
 
 /* ------------------------------------------------------------------------------- sizes and options */
 

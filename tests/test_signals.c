@@ -12,32 +12,10 @@
 #include <sys/wait.h>
 #include <unistd.h>
 
-enum { CALL_NONE, CALL_SIGNALFD, CALL_SIGPROCMASK, CALL_SIGPENDING, CALL_SIGTIMEDWAIT, CALL_SIGACTION, CALL_PIPE, CALLS };
-static unsigned calls[CALLS];
-static struct { int call, error; unsigned skip, times; } fault;
+enum { CALL_NONE, CALL_SIGNALFD, CALL_SIGPROCMASK, CALL_SIGPENDING, CALL_SIGTIMEDWAIT, CALL_SIGACTION,
+       CALL_PIPE, CALLS };
+#include "faulty.h"
 
-static int faulty(int call) {
-    calls[call]++;
-    if (fault.call != call || !fault.times) return 0;
-    if (fault.skip) {
-        fault.skip--;
-        return 0;
-    }
-    fault.times--;
-    errno = fault.error;
-    return 1;
-}
-static unsigned all_calls(void) {
-    unsigned sum = 0;
-    for (int i = 0; i < CALLS; i++) sum += calls[i];
-    return sum;
-}
-static void fail_call(int call, int error, unsigned skip) {
-    fault.call = call;
-    fault.error = error;
-    fault.skip = skip;
-    fault.times = 1;
-}
 #define EXEC_SYS_SIGNALFD(...) (faulty(CALL_SIGNALFD) ? -1 : signalfd(__VA_ARGS__))
 #define EXEC_SYS_SIGPROCMASK(...) (faulty(CALL_SIGPROCMASK) ? -1 : sigprocmask(__VA_ARGS__))
 #define EXEC_SYS_SIGPENDING(...) (faulty(CALL_SIGPENDING) ? -1 : sigpending(__VA_ARGS__))
@@ -465,7 +443,7 @@ static void each_system_call_of_an_await_fails(void **state) {
     (void)state;
     for (size_t i = 0; i < COUNT(all); i++) {
         begin();
-        fail_call(all[i].call, all[i].error, 0);
+        fail_call(all[i].call, all[i].error, 0, 1);
         assert_int_equal(run(exec_signal(&op, SIGUSR1)), -all[i].error);
         assert_int_equal(fault.times, 0);
         assert_int_equal(net.waiting, 0);
@@ -482,18 +460,18 @@ static void an_await_survives_interruptions_and_a_failed_look(void **state) {
     intptr_t out;
     (void)state;
     begin();
-    fail_call(CALL_SIGNALFD, ENOMEM, 1);        /* the one that widens what it reports */
+    fail_call(CALL_SIGNALFD, ENOMEM, 1, 1);        /* the one that widens what it reports */
     assert_int_equal(run(exec_signal(&op, SIGUSR1)), -ENOMEM);
     assert_int_equal(net.waiting, 0);
-    fail_call(CALL_SIGTIMEDWAIT, EINTR, 0);
+    fail_call(CALL_SIGTIMEDWAIT, EINTR, 0, 1);
     start(&h, SIGUSR1, &out);
     turns(2);
-    fail_call(CALL_SIGPENDING, EFAULT, 0);      /* then each tries */
+    fail_call(CALL_SIGPENDING, EFAULT, 0, 1);      /* then each tries */
     raise(SIGUSR1);
     turns(4);
     assert_int_equal(fault.times, 0);
     assert_int_equal(out, SIGUSR1);
-    fail_call(CALL_SIGPROCMASK, EINVAL, 0);
+    fail_call(CALL_SIGPROCMASK, EINVAL, 0, 1);
     assert_int_equal(exec_signal_release(&ex, SIGUSR1), -EINVAL);
     assert_true(is_blocked(SIGUSR1));
     assert_int_equal(exec_signal_release(&ex, SIGUSR1), 0);

@@ -132,7 +132,7 @@ static void a_vector_is_one_datagram(void **state) {
     assert_int_equal(exec_socket_pair(&ex, ends, 1), 0);
     assert_int_equal(run(exec_writev(&io, ends[1], parts, COUNT(parts))), COUNT(parts));
     assert_int_equal(run(exec_read(&io, ends[0], buf, sizeof buf)), COUNT(parts));
-    close_both(ends);
+    close_pair(ends);
     end();
 }
 
@@ -159,7 +159,30 @@ static void a_short_readv_ends_readiness(void **state) {
         if (i && EXEC_BACKEND == EXEC_BACKEND_EPOLL) assert_int_equal(calls[CALL_RECVMSG], before + 1);
     }
     assert_int_equal(exec_handle_abort(&h), 0);
-    close_both(ends);
+    close_pair(ends);
+    end();
+}
+
+/* What could raise SIGPIPE is not written where that cannot be blocked. */
+static void without_a_signal_mask_nothing_is_written(void **state) {
+    struct iovec part = { expected, 1 };
+    exec_sendfile_op s;
+    int ends[2], file;
+    exec_io io;
+    char c;
+    (void)state;
+    begin();
+    fill_expected();
+    file = open_file();
+    assert_int_equal(exec_pipe(&ex, ends), 0);
+    fail_call(CALL_SIGPROCMASK, EPERM, 0, 3);
+    assert_int_equal(run(exec_write(&io, ends[1], "a", 1)), -EPERM);
+    assert_int_equal(run(exec_writev(&io, ends[1], &part, 1)), -EPERM);
+    assert_int_equal(run(exec_sendfile(&s, ends[1], file, 0, 1)), EXEC_POSIX_ONLY ? -ENOSYS : -EPERM);
+    assert_int_equal(exec_close_fd(&ex, ends[1]), 0);
+    assert_int_equal(run(exec_read(&io, ends[0], &c, 1)), 0);
+    assert_int_equal(exec_close_fd(&ex, ends[0]), 0);
+    close(file);
     end();
 }
 
@@ -263,7 +286,7 @@ static void trap_33_an_aborted_writev_all_goes_on(void **state) {
         open_kind(i % KINDS, ends);
         f = exec_writev_all(&io, ends[1], parts, count);
         aborts += abort_and_resume(&io, f, i % KINDS, ends[0], expected, bytes);
-        close_both(ends);
+        close_pair(ends);
     }
     assert_true(aborts >= (unsigned)rounds);
     end();
@@ -311,7 +334,7 @@ static void posix_has_no_sendfile(void **state) {
     open_kind(OVER_UNIX, ends);
     assert_int_equal(run(exec_sendfile(&op, ends[1], 0, 0, 10)), -ENOSYS);
     assert_int_equal(op.io.done, 0);
-    close_both(ends);
+    close_pair(ends);
     end();
 }
 #else
@@ -360,7 +383,7 @@ static void trap_33_an_aborted_sendfile_goes_on(void **state) {
         open_kind(i % KINDS, ends);
         f = exec_sendfile(&op, ends[1], file, (int64_t)offset, count);
         aborts += abort_and_resume(&op.io, f, i % KINDS, ends[0], expected + offset, count);
-        close_both(ends);
+        close_pair(ends);
     }
     assert_true(aborts >= (unsigned)rounds);
     assert_int_equal(exec_close_fd(&ex, file), 0);
@@ -404,7 +427,7 @@ static void offsets_need_64_bits(void **state) {
             assert_int_equal(run(exec_sendfile(&op, ends[1], file, far, 100)), 8);
             assert_int_equal(run(exec_read(&io, ends[0], buf, sizeof buf)), 8);
             assert_memory_equal(buf, "far away", 8);
-            close_both(ends);
+            close_pair(ends);
         }
     } else printf("no such large files here: not tested\n");
     assert_int_equal(exec_close_fd(&ex, file), 0);
@@ -425,8 +448,8 @@ static void what_sendfile_refuses(void **state) {
     assert_int_equal(run(exec_sendfile(&op, ends[1], -1, 0, 10)), -EBADF);
     assert_int_equal(run(exec_sendfile(&op, -1, file, 0, 10)), -EBADF);
     assert_int_equal(run(exec_sendfile(&op, ends[1], file, 0, 0)), 0);
-    close_both(pipes);
-    close_both(ends);
+    close_pair(pipes);
+    close_pair(ends);
     assert_int_equal(exec_close_fd(&ex, file), 0);
     end();
 }
@@ -540,6 +563,7 @@ int main(void) {
         cmocka_unit_test(vectors_scatter_and_gather),
         cmocka_unit_test(a_vector_is_one_datagram),
         cmocka_unit_test(a_short_readv_ends_readiness),
+        cmocka_unit_test(without_a_signal_mask_nothing_is_written),
         cmocka_unit_test(writev_all_writes_each_byte_once_and_in_order),
         cmocka_unit_test(trap_33_an_aborted_writev_all_goes_on),
         cmocka_unit_test(trap_35_no_sigpipe_by_a_vector_or_a_file),

@@ -168,7 +168,7 @@ static void pairs_and_pipes_are_ours(void **state) {
             assert_int_equal(join(&h), 2);
             assert_int_equal(run(exec_read(&r, ends[0], buf, sizeof buf)), 3);
         } else assert_true(join(&h) >= 2);
-        close_both(ends);
+        close_pair(ends);
     }
     ends[0] = ends[1] = -7;
     fail_call(CALL_PIPE2, EMFILE, 0, 1);
@@ -199,7 +199,7 @@ static void a_new_descriptor_forgets_the_old_one(void **state) {
     turns(2);
     assert_int_equal(write(ends[1], "x", 1), 1);
     assert_int_equal(join(&h), 1);
-    close_both(ends);
+    close_pair(ends);
     end();
 }
 
@@ -248,7 +248,7 @@ static void trap_14_reader_and_writer_of_one_unix_socket(void **state) {
         assert_int_equal(EXEC_SPAWN(&ex, &opts, writer, .fd = ends[i]), 0);
     }
     for (int i = 0; i < 4; i++) assert_int_equal(join(&h[i]), 0);
-    close_both(ends);
+    close_pair(ends);
     end();
 }
 
@@ -271,7 +271,7 @@ static void half_close_lets_the_answer_through(void **state) {
         assert_int_equal(run(exec_write_all(&a, ends[0], "answer", 6)), 6);
         assert_int_equal(run(exec_read(&b, ends[1], buf, sizeof buf)), 6);
         assert_int_equal(run(exec_write(&b, ends[1], "x", 1)), -EPIPE);
-        close_both(ends);
+        close_pair(ends);
     }
     end();
 }
@@ -316,9 +316,9 @@ static void descriptors_go_through(void **state) {
         many[0] = -1;
         assert_int_equal(run(exec_send_fds(&out, ends[1], "x", 1, many, 1)), -EBADF);
         many[0] = pipes[0];
-        close_both(ends);
+        close_pair(ends);
     }
-    close_both(pipes);
+    close_pair(pipes);
     end();
 }
 
@@ -348,9 +348,9 @@ static void surplus_descriptors_do_not_leak(void **state) {
         assert_int_equal(count_fds(), before);
     }
     assert_int_equal(run(exec_send_fds(&out, ends[1], "ab", 2, many, 3)), 2);
-    close_both(ends);                                   /* and so does a close */
+    close_pair(ends);                                   /* and so does a close */
     assert_int_equal(count_fds(), before - 2);
-    close_both(pipes);
+    close_pair(pipes);
     end();
 }
 
@@ -368,8 +368,8 @@ static void credentials_before_descriptors(void **state) {
     assert_int_equal(run(exec_recv_fds(&in, ends[0], buf, sizeof buf, got, EXEC_FDS_MAX)), 2);
     for (unsigned i = 0; i < in.fd_count; i++) assert_int_equal(exec_close_fd(&ex, got[i]), 0);
     assert_true(in.fd_count == 2 || in.truncated);
-    close_both(ends);
-    close_both(pipes);
+    close_pair(ends);
+    close_pair(pipes);
     end();
 }
 
@@ -395,8 +395,8 @@ static void data_ends_where_descriptors_came(void **state) {
         is_the_pipe(got[0], pipes[1]);
         assert_int_equal(exec_close_fd(&ex, got[0]), 0);
     }
-    close_both(ends);
-    close_both(pipes);
+    close_pair(ends);
+    close_pair(pipes);
     end();
 }
 
@@ -421,8 +421,8 @@ static void cancelled_receive_takes_no_descriptor(void **state) {
     assert_int_equal(in.fd_count, 1);
     is_the_pipe(got[0], pipes[1]);
     assert_int_equal(exec_close_fd(&ex, got[0]), 0);
-    close_both(ends);
-    close_both(pipes);
+    close_pair(ends);
+    close_pair(pipes);
     end();
 }
 
@@ -451,8 +451,8 @@ static void no_descriptors_left_for_those_that_come(void **state) {
         assert_true(in.fd_count <= 2);
     }
     for (unsigned i = 0; i < in.fd_count; i++) assert_int_equal(exec_close_fd(&ex, got[i]), 0);
-    close_both(ends);
-    close_both(pipes);
+    close_pair(ends);
+    close_pair(pipes);
     end();
 }
 
@@ -478,8 +478,8 @@ static void a_received_descriptor_forgets_the_old_one(void **state) {
     assert_int_equal(join(&h), 1);
     assert_int_equal(exec_close_fd(&ex, got[0]), 0);
     assert_int_equal(exec_close_fd(&ex, old[1]), 0);
-    close_both(pipes);
-    close_both(ends);
+    close_pair(pipes);
+    close_pair(ends);
     end();
 }
 
@@ -532,8 +532,8 @@ static void whole_messages(void **state) {
     assert_int_equal(run(exec_sendmsg(&out, ends[1], &message, 0)), -EPIPE);
     assert_int_equal(run(exec_sendmsg(&out, pipes[1], &message, 0)), -ENOTSOCK);
     assert_int_equal(exec_close_fd(&ex, fd), 0);
-    close_both(ends);
-    close_both(pipes);
+    close_pair(ends);
+    close_pair(pipes);
     end();
 }
 
