@@ -766,7 +766,7 @@ EXEC_API void exec_stop(exec *ex);
 /* For a foreign loop: takes the inbox, arms, and says how long it may wait: 0, ns or EXEC_NEVER; -ENOMEM
    or -EMFILE as exec_poll_fd; -EDEADLK from inside a poll.
    Then wait for what exec_poll_fds names, or for exec_poll_fd to be readable, then exec_turn. Any wake
-   between makes one of them ready. */
+   between makes one of them ready, and an abort or kill whose cleanup awaits. */
 EXEC_API int64_t exec_prepare(exec *ex);
 /* The one descriptor to watch for reading meanwhile; the executor's, which closes it. -ENOMEM (under
    EXEC_NO_MALLOC: no exec_config.port), -EMFILE; -ENOSYS: EXEC_BACKEND_POLL has none, see below. */
@@ -2530,9 +2530,10 @@ static void exec__unwind_now(exec *ex, exec_task *t) {
     if (done) {
         exec__task_over(ex, t, done, queued);
         if (fixed && queued) exec__reap(ex);
-    } else if (!queued && ex->cx.quota.woken) {
-        exec_wake(t);
+        return;
     }
+    if (!queued && ex->cx.quota.woken) exec_wake(t);
+    if (ex->armed) exec__signal_armed(ex);      /* it may wait for a time, or what nobody watches yet */
 }
 
 /* ---------------------------------------------------------------------------------------- handles */
