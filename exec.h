@@ -3330,12 +3330,17 @@ static void exec__unwind_all(exec *ex, int64_t limit) {
 }
 
 /* Under kill each await ends at once, so cleanups end within turns, not within a time. One that starts
-   ever new awaits is stuck: after so many turns exec_destroy says -ETIMEDOUT. */
+   ever new awaits is stuck: after so many turns in which no task ended exec_destroy says -ETIMEDOUT. */
 enum { EXEC__KILL_TURNS = 100000 };
 
 static void exec__kill_all(exec *ex) {
+    uint32_t tasks = ex->counters.tasks;
     exec__cancel_all(ex, EXEC_KILL);
-    for (unsigned turns = 0; ex->counters.tasks && ex->last && turns < EXEC__KILL_TURNS; turns++) exec__turn(ex);
+    for (unsigned turns = 0; ex->counters.tasks && ex->last && turns < EXEC__KILL_TURNS; turns++) {
+        exec__turn(ex);
+        if (ex->counters.tasks < tasks) turns = 0;
+        tasks = ex->counters.tasks;
+    }
 }
 
 static void exec__detach_all(exec *ex) {
