@@ -766,7 +766,7 @@ EXEC_API void exec_stop(exec *ex);
 /* For a foreign loop: takes the inbox, arms, and says how long it may wait: 0, ns or EXEC_NEVER; -ENOMEM
    or -EMFILE as exec_poll_fd; -EDEADLK from inside a poll.
    Then wait for what exec_poll_fds names, or for exec_poll_fd to be readable, then exec_turn. Any wake
-   between makes one of them ready. */
+   between makes one of them ready, and an abort or kill whose cleanup awaits. */
 EXEC_API int64_t exec_prepare(exec *ex);
 /* The one descriptor to watch for reading meanwhile; the executor's, which closes it. -ENOMEM (under
    EXEC_NO_MALLOC: no exec_config.port), -EMFILE; -ENOSYS: EXEC_BACKEND_POLL has none, see below. */
@@ -2548,9 +2548,10 @@ static void exec__unwind_now(exec *ex, exec_task *t) {
     if (done) {
         exec__task_over(ex, t, done, queued);
         if (fixed && queued) exec__reap(ex);
-    } else if (!queued && ex->cx.quota.woken) {
-        exec_wake(t);
+        return;
     }
+    if (!queued && ex->cx.quota.woken) exec_wake(t);
+    if (ex->armed) exec__signal_armed(ex);      /* it may wait for a time, or what nobody watches yet */
 }
 
 /* ---------------------------------------------------------------------------------------- handles */
@@ -3350,12 +3351,17 @@ static void exec__unwind_all(exec *ex, int64_t limit) {
 }
 
 /* Under kill each await ends at once, so cleanups end within turns, not within a time. One that starts
-   ever new awaits is stuck: after so many turns exec_destroy says -ETIMEDOUT. */
+   ever new awaits is stuck: after so many turns in which no task ended exec_destroy says -ETIMEDOUT. */
 enum { EXEC__KILL_TURNS = 100000 };
 
 static void exec__kill_all(exec *ex) {
+    uint32_t tasks = ex->counters.tasks;
     exec__cancel_all(ex, EXEC_KILL);
-    for (unsigned turns = 0; ex->counters.tasks && ex->last && turns < EXEC__KILL_TURNS; turns++) exec__turn(ex);
+    for (unsigned turns = 0; ex->counters.tasks && ex->last && turns < EXEC__KILL_TURNS; turns++) {
+        exec__turn(ex);
+        if (ex->counters.tasks < tasks) turns = 0;
+        tasks = ex->counters.tasks;
+    }
 }
 
 static void exec__detach_all(exec *ex) {

@@ -605,17 +605,21 @@ static void exec__timers_detach(exec_driver *d) {
     d->exec->timers = NULL;
 }
 
+static void exec__timers_forked(exec_driver *d) { d->exec->timers = NULL; }
+
 static const exec_driver_type exec__timers_type = {
-    "timers", exec__timers_deadline, exec__timers_turn, NULL, NULL, NULL, NULL, exec__timers_dump,
-    exec__timers_check, exec__timers_detach };
+    "timers", exec__timers_deadline, exec__timers_turn, NULL, NULL, NULL, exec__timers_forked,
+    exec__timers_dump, exec__timers_check, exec__timers_detach };
 
 EXEC_API int exec_timers_attach(exec_timers *t, exec *ex) {
+    int status;
     if (ex->timers) return -EBUSY;
     memset(t, 0, sizeof *t);
     for (unsigned at = 0; at <= EXEC__TIMER_FAR; at++) t->slots[at].next = t->slots[at].prev = &t->slots[at];
     t->now = (uint64_t)exec_now(ex) / EXEC__TIMER_TICK;
-    ex->timers = t;
-    return exec_attach(ex, &t->driver, &exec__timers_type);
+    status = exec_attach(ex, &t->driver, &exec__timers_type);
+    if (status == 0) ex->timers = t;
+    return status;
 }
 
 /* -------------------------------------------------------------------------------------- the ops */

@@ -467,6 +467,23 @@ static void destroy_gives_up_on_a_cleanup_that_yields_for_ever(void **state) {
     assert_int_equal(exec_destroy(&ex, 0), 0);
 }
 
+#if !EXEC_NO_MALLOC
+/* More tasks than turns that it waits for one which is stuck. */
+static void destroy_ends_any_number_of_tasks(void **state) {
+    enum { MANY_TASKS = EXEC__KILL_TURNS + 1 };
+    exec ex;
+    exec_config config = quiet_config();
+    gate *gates = (gate *)calloc(MANY_TASKS, sizeof *gates);
+    (void)state;
+    assert_non_null(gates);
+    config.tasks_per_turn = 1;
+    assert_int_equal(exec_init(&ex, &config), 0);
+    for (int i = 0; i < MANY_TASKS; i++) assert_int_equal(EXEC_SPAWN(&ex, NULL, waits, .gate = &gates[i]), 0);
+    assert_int_equal(exec_destroy(&ex, 0), 0);
+    free(gates);
+}
+#endif
+
 static int64_t moving_clock(void *user) { (void)user; return hand += 1000; }
 
 /* A deadline that is over, however long: no arithmetic overflows, and none is endless. */
@@ -1229,6 +1246,9 @@ int main(void) {
         cmocka_unit_test(destroy_times_out_when_a_leaf_refuses_and_may_be_called_again),
         cmocka_unit_test(a_spawn_during_destroy_is_cancelled),
         cmocka_unit_test(destroy_gives_up_on_a_cleanup_that_yields_for_ever),
+#if !EXEC_NO_MALLOC
+        cmocka_unit_test(destroy_ends_any_number_of_tasks),
+#endif
         cmocka_unit_test(destroy_with_a_negative_deadline),
         cmocka_unit_test(the_virtual_clock_jumps_from_deadline_to_deadline),
         cmocka_unit_test(destroy_lets_cleanups_end_until_its_deadline),

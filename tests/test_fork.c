@@ -132,7 +132,9 @@ static void everything_is_refused(family *f) {
     exec_remote remote;
     exec_net net;
     exec_net_config net_config;
+    exec_timers timers;
     gate g = { .open = 1 };
+    int fds;
     static exec_post post;
     memset(&net_config, 0, sizeof net_config);
     net_config.slots = slots;
@@ -147,7 +149,12 @@ static void everything_is_refused(family *f) {
     CHECK(exec_poll_fd(&f->ex) == -ECANCELED);
     CHECK(exec_destroy(&f->ex, 0) == -ECANCELED);
     CHECK(exec_remote_get(&f->ex, &remote) == -ECANCELED);
+    fds = open_descriptors();
     CHECK(exec_net_attach(&net, &f->ex, &net_config) == -ECANCELED);
+    CHECK(open_descriptors() == fds);
+    CHECK(exec_timers_of(&f->ex) == NULL);
+    CHECK(exec_timers_attach(&timers, &f->ex) == -ECANCELED);
+    CHECK(exec_timers_of(&f->ex) == NULL);
     CHECK(EXEC_SPAWN(&f->ex, test_opts(), reader) == -ECANCELED);
     CHECK(exec_remote_stop(&f->remote) == -ECANCELED);
     CHECK(exec_remote_post(&f->remote, &post, NULL, NULL) == -ECANCELED);

@@ -284,6 +284,42 @@ static void any_wake_between_prepare_and_turn_makes_the_fd_readable(void **state
     close_exec(&ex);
 }
 
+/* What its cleanup waits for was not there when the host was told how long to wait. */
+typedef struct { EXEC_FRAME; gate *gate; } lingers;
+EXEC_ASYNC(lingers) {
+    EXEC_BEGIN;
+    EXEC_TRY(gate_wait(self->gate));
+    EXEC_FINALLY;
+    EXEC_AWAIT(gate_wait(self->gate));
+    EXEC_END;
+}
+static void an_abort_between_prepare_and_turn_whose_cleanup_awaits_calls_the_host_back(void **state) {
+    (void)state;
+    for (int kill = 0; kill < 2; kill++) {
+        exec ex;
+        exec_config config = waker_config();
+        exec_handle h;
+        exec_opts opts = test_opts_handle(&h);
+        gate g = { .open = 0 };
+        config.virtual_clock = 1;
+        config.cleanup_ns = EXEC_MS(10);
+        assert_int_equal(exec_init(&ex, &config), 0);
+        g.refuse = kill;                                /* the kernel owns it */
+        assert_int_equal(EXEC_SPAWN(&ex, &opts, lingers, .gate = &g), 0);
+        assert_int_equal(exec_turn(&ex), 1);
+        assert_int_equal(exec_prepare(&ex), EXEC_NEVER);
+        assert_false(readable(&ex));
+        assert_int_equal(kill ? exec_handle_kill(&h) : exec_handle_abort(&h), 0);
+        assert_int_equal(exec_handle_state(&h), EXEC_STATE_CANCELLING);
+        assert_true(readable(&ex));
+        assert_int_equal(exec_turn(&ex), 0);
+        if (!kill) assert_int_equal(exec_prepare(&ex), 0);      /* the clock has jumped to the end of its time */
+        else gate_open(&g, 0);
+        assert_int_equal(exec_run(&ex), 0);
+        close_exec(&ex);
+    }
+}
+
 /* ---------------------------------------------------------------------------------------- remotes */
 
 static void posted(exec *ex, void *arg) {
@@ -923,6 +959,7 @@ int main(void) {
         cmocka_unit_test(without_a_heap_and_storage_there_is_no_waker),
         cmocka_unit_test(a_cell_of_the_callers_is_busy_while_a_waker_holds_it),
         cmocka_unit_test(any_wake_between_prepare_and_turn_makes_the_fd_readable),
+        cmocka_unit_test(an_abort_between_prepare_and_turn_whose_cleanup_awaits_calls_the_host_back),
         cmocka_unit_test(posts_run_in_order_on_the_owners_thread),
 #if !EXEC_NO_MALLOC
         cmocka_unit_test(a_remote_spawns_stops_and_dumps),
