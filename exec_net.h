@@ -381,8 +381,8 @@ EXEC_API EXEC__MUST_USE exec_future *exec_send_fds(exec_fds_op *op, int fd, cons
 EXEC_API EXEC__MUST_USE exec_future *exec_recv_fds(exec_fds_op *op, int fd, void *buf, size_t len, int *fds,
                                                    unsigned room);
 /* Whatever else sendmsg(2), recvmsg(2) can: with their flags (MSG_DONTWAIT, MSG_NOSIGNAL and
-   MSG_CMSG_CLOEXEC are added), their results and errors. `message` and all it names must stay until
-   the op is ready; it is changed only then. */
+   MSG_CMSG_CLOEXEC are added), their results and errors; -ENOBUFS as of exec_send_to. `message` and all it
+   names must stay until the op is ready; it is changed only then. */
 EXEC_API EXEC__MUST_USE exec_future *exec_sendmsg(exec_io *io, int fd, const struct msghdr *message, int flags);
 EXEC_API EXEC__MUST_USE exec_future *exec_recvmsg(exec_io *io, int fd, struct msghdr *message, int flags);
 
@@ -2055,9 +2055,21 @@ EXEC_API int exec_datagram(exec *ex, const char *local, const char *remote, cons
 #define EXEC__CMSG_CLOEXEC MSG_CMSG_CLOEXEC
 #endif
 
+static int exec__is_to_unix(const struct msghdr *message) {
+    sa_family_t family = AF_UNSPEC;
+    size_t before = offsetof(struct sockaddr, sa_family);
+    if (!message->msg_name || message->msg_namelen < before + sizeof family) return 0;
+    memcpy(&family, (const unsigned char *)message->msg_name + before, sizeof family);
+    return family == AF_UNIX;
+}
+
+/* A queue that is full is no state of this socket, so no event would tell when it is not. */
 static ssize_t exec__message_call(const exec_io *io, struct msghdr *message, int flags) {
-    return io->waiter.interest == EXEC_READABLE ? EXEC_SYS_RECVMSG(io->waiter.fd, message, flags)
-                                                : EXEC_SYS_SENDMSG(io->waiter.fd, message, flags);
+    ssize_t n;
+    if (io->waiter.interest == EXEC_READABLE) return EXEC_SYS_RECVMSG(io->waiter.fd, message, flags);
+    n = EXEC_SYS_SENDMSG(io->waiter.fd, message, flags);
+    if (n < 0 && errno == EAGAIN && exec__is_to_unix(message)) errno = ENOBUFS;
+    return n;
 }
 
 /* The data of an op as a message. */
@@ -2112,13 +2124,11 @@ static intptr_t exec__message_try(exec_net *net, exec_io *io) {
 
 static exec_poll exec__message_poll(exec_cx *cx, exec_future *f) { return exec__transfer_by(cx, f, exec__message_try); }
 
-/* A queue that is full is no state of this socket, so no event would tell when it is not. */
 static intptr_t exec__datagram_try(exec_net *net, exec_io *io) {
     exec_datagram_op *op = (exec_datagram_op *)(void *)io;
     int receives = io->waiter.interest == EXEC_READABLE;
     struct msghdr message;
     struct iovec part;
-    sa_family_t family = AF_UNSPEC;
     ssize_t n;
     exec__message_init(&message, &part, &net->slots[io->waiter.fd], io);
     if (receives || op->address.size) {
@@ -2129,10 +2139,6 @@ static intptr_t exec__datagram_try(exec_net *net, exec_io *io) {
     if (receives && n >= 0) {
         op->address.size = message.msg_namelen;
         op->truncated = (message.msg_flags & MSG_TRUNC) != 0;
-    }
-    if (n < 0 && errno == EAGAIN && !receives && op->address.size) {
-        memcpy(&family, op->address.bytes + offsetof(struct sockaddr, sa_family), sizeof family);
-        if (family == AF_UNIX) return -ENOBUFS;
     }
     return exec__io_moved(&net->slots[io->waiter.fd], io, io->len, n);
 }
