@@ -1836,23 +1836,24 @@ static int exec__socket_make(exec_net *net, const exec__address *a, int type) {
     return fd;
 }
 
-/* Whether what stands in the way is a socket file that nobody is bound to. */
-static int exec__path_is_stale(const exec__address *a, int type) {
+/* Whether what stands in the way is a socket file that nobody is bound to. A datagram socket finds out whatever
+   is bound there: a stream is of the wrong type, also before it listens, and no connection is made to it. */
+static int exec__path_is_stale(const exec__address *a) {
     struct stat st;
     int fd, stale;
     if (a->any.sa_family != AF_UNIX || !a->local.sun_path[0]) return 0;
     if (EXEC_SYS_LSTAT(a->local.sun_path, &st) < 0 || !S_ISSOCK(st.st_mode)) return 0;
-    fd = exec__socket(AF_UNIX, type);
+    fd = exec__socket(AF_UNIX, SOCK_DGRAM);
     if (fd < 0) return 0;
     stale = EXEC_SYS_CONNECT(fd, &a->any, a->size) < 0 && errno == ECONNREFUSED;
     EXEC_SYS_CLOSE(fd);
     return stale;
 }
 
-static int exec__bind(int fd, const exec__address *a, int type, const exec_socket_opts *opts) {
+static int exec__bind(int fd, const exec__address *a, const exec_socket_opts *opts) {
     if (EXEC_SYS_BIND(fd, &a->any, a->size) == 0) return 0;
     if (errno != EADDRINUSE || !opts || !opts->unlink_path) return -errno;
-    if (!exec__path_is_stale(a, type)) return -EADDRINUSE;
+    if (!exec__path_is_stale(a)) return -EADDRINUSE;
     if (EXEC_SYS_UNLINK(a->local.sun_path) < 0) return -errno;
     return EXEC_SYS_BIND(fd, &a->any, a->size) < 0 ? -errno : 0;
 }
@@ -1860,7 +1861,7 @@ static int exec__bind(int fd, const exec__address *a, int type, const exec_socke
 static int exec__listen_on(int fd, const exec__address *a, const exec_socket_opts *opts) {
     int status = opts && opts->no_reuse_address ? 0 : exec__option(fd, SOL_SOCKET, SO_REUSEADDR, 1);
     if (status < 0 || (status = exec__socket_apply(fd, a->any.sa_family, SOCK_STREAM, opts)) < 0) return status;
-    if ((status = exec__bind(fd, a, SOCK_STREAM, opts)) < 0) return status;
+    if ((status = exec__bind(fd, a, opts)) < 0) return status;
     return EXEC_SYS_LISTEN(fd, opts && opts->backlog ? opts->backlog : 4096) < 0 ? -errno : 0;
 }
 
@@ -2028,7 +2029,7 @@ static int exec__datagram_on(int fd, const exec__address *local, const exec__add
                              const exec_socket_opts *opts) {
     int family = (local ? local : remote)->any.sa_family;
     int status = exec__socket_apply(fd, family, SOCK_DGRAM, opts);
-    if (status == 0 && local) status = exec__bind(fd, local, SOCK_DGRAM, opts);
+    if (status == 0 && local) status = exec__bind(fd, local, opts);
     if (status == 0 && remote && EXEC_SYS_CONNECT(fd, &remote->any, remote->size) < 0) status = -errno;
     return status;
 }
