@@ -2433,7 +2433,7 @@ static const exec_type exec__writev_type = {
     exec__vector_poll, exec__io_describe, NULL, "writev", __FILE__, 0, 0, 0 };
 
 EXEC_API exec_future *exec_recvmsg(exec_io *io, int fd, struct msghdr *message, int flags) {
-    exec__io_init(io, &exec__recvmsg_type, fd, EXEC_READABLE, 0);
+    exec__io_init(io, &exec__recvmsg_type, fd, EXEC_READABLE, flags & MSG_OOB ? +EXEC__IO_URGENT : 0);
     io->fut.resume = flags | EXEC__DONTWAIT | EXEC__CMSG_CLOEXEC;
     io->buf.to = message;
     return &io->fut;
