@@ -381,8 +381,8 @@ EXEC_API EXEC__MUST_USE exec_future *exec_send_fds(exec_fds_op *op, int fd, cons
 EXEC_API EXEC__MUST_USE exec_future *exec_recv_fds(exec_fds_op *op, int fd, void *buf, size_t len, int *fds,
                                                    unsigned room);
 /* Whatever else sendmsg(2), recvmsg(2) can: with their flags (MSG_DONTWAIT, MSG_NOSIGNAL and
-   MSG_CMSG_CLOEXEC are added), their results and errors. `message` and all it names must stay until
-   the op is ready; it is changed only then. */
+   MSG_CMSG_CLOEXEC are added), their results and errors; -ENOBUFS as of exec_send_to. `message` and all it
+   names must stay until the op is ready; it is changed only then. */
 EXEC_API EXEC__MUST_USE exec_future *exec_sendmsg(exec_io *io, int fd, const struct msghdr *message, int flags);
 EXEC_API EXEC__MUST_USE exec_future *exec_recvmsg(exec_io *io, int fd, struct msghdr *message, int flags);
 
@@ -1843,23 +1843,24 @@ static int exec__socket_make(exec_net *net, const exec__address *a, int type) {
     return fd;
 }
 
-/* Whether what stands in the way is a socket file that nobody is bound to. */
-static int exec__path_is_stale(const exec__address *a, int type) {
+/* Whether what stands in the way is a socket file that nobody is bound to. A datagram socket finds out whatever
+   is bound there: a stream is of the wrong type, also before it listens, and no connection is made to it. */
+static int exec__path_is_stale(const exec__address *a) {
     struct stat st;
     int fd, stale;
     if (a->any.sa_family != AF_UNIX || !a->local.sun_path[0]) return 0;
     if (EXEC_SYS_LSTAT(a->local.sun_path, &st) < 0 || !S_ISSOCK(st.st_mode)) return 0;
-    fd = exec__socket(AF_UNIX, type);
+    fd = exec__socket(AF_UNIX, SOCK_DGRAM);
     if (fd < 0) return 0;
     stale = EXEC_SYS_CONNECT(fd, &a->any, a->size) < 0 && errno == ECONNREFUSED;
     EXEC_SYS_CLOSE(fd);
     return stale;
 }
 
-static int exec__bind(int fd, const exec__address *a, int type, const exec_socket_opts *opts) {
+static int exec__bind(int fd, const exec__address *a, const exec_socket_opts *opts) {
     if (EXEC_SYS_BIND(fd, &a->any, a->size) == 0) return 0;
     if (errno != EADDRINUSE || !opts || !opts->unlink_path) return -errno;
-    if (!exec__path_is_stale(a, type)) return -EADDRINUSE;
+    if (!exec__path_is_stale(a)) return -EADDRINUSE;
     if (EXEC_SYS_UNLINK(a->local.sun_path) < 0) return -errno;
     return EXEC_SYS_BIND(fd, &a->any, a->size) < 0 ? -errno : 0;
 }
@@ -1867,7 +1868,7 @@ static int exec__bind(int fd, const exec__address *a, int type, const exec_socke
 static int exec__listen_on(int fd, const exec__address *a, const exec_socket_opts *opts) {
     int status = opts && opts->no_reuse_address ? 0 : exec__option(fd, SOL_SOCKET, SO_REUSEADDR, 1);
     if (status < 0 || (status = exec__socket_apply(fd, a->any.sa_family, SOCK_STREAM, opts)) < 0) return status;
-    if ((status = exec__bind(fd, a, SOCK_STREAM, opts)) < 0) return status;
+    if ((status = exec__bind(fd, a, opts)) < 0) return status;
     return EXEC_SYS_LISTEN(fd, opts && opts->backlog ? opts->backlog : 4096) < 0 ? -errno : 0;
 }
 
@@ -2032,7 +2033,7 @@ static int exec__datagram_on(int fd, const exec__address *local, const exec__add
                              const exec_socket_opts *opts) {
     int family = (local ? local : remote)->any.sa_family;
     int status = exec__socket_apply(fd, family, SOCK_DGRAM, opts);
-    if (status == 0 && local) status = exec__bind(fd, local, SOCK_DGRAM, opts);
+    if (status == 0 && local) status = exec__bind(fd, local, opts);
     if (status == 0 && remote && EXEC_SYS_CONNECT(fd, &remote->any, remote->size) < 0) status = -errno;
     return status;
 }
@@ -2059,9 +2060,21 @@ EXEC_API int exec_datagram(exec *ex, const char *local, const char *remote, cons
 #define EXEC__CMSG_CLOEXEC MSG_CMSG_CLOEXEC
 #endif
 
+static int exec__is_to_unix(const struct msghdr *message) {
+    sa_family_t family = AF_UNSPEC;
+    size_t before = offsetof(struct sockaddr, sa_family);
+    if (!message->msg_name || message->msg_namelen < before + sizeof family) return 0;
+    memcpy(&family, (const unsigned char *)message->msg_name + before, sizeof family);
+    return family == AF_UNIX;
+}
+
+/* A queue that is full is no state of this socket, so no event would tell when it is not. */
 static ssize_t exec__message_call(const exec_io *io, struct msghdr *message, int flags) {
-    return io->waiter.interest == EXEC_READABLE ? EXEC_SYS_RECVMSG(io->waiter.fd, message, flags)
-                                                : EXEC_SYS_SENDMSG(io->waiter.fd, message, flags);
+    ssize_t n;
+    if (io->waiter.interest == EXEC_READABLE) return EXEC_SYS_RECVMSG(io->waiter.fd, message, flags);
+    n = EXEC_SYS_SENDMSG(io->waiter.fd, message, flags);
+    if (n < 0 && errno == EAGAIN && exec__is_to_unix(message)) errno = ENOBUFS;
+    return n;
 }
 
 /* The data of an op as a message. */
@@ -2116,13 +2129,11 @@ static intptr_t exec__message_try(exec_net *net, exec_io *io) {
 
 static exec_poll exec__message_poll(exec_cx *cx, exec_future *f) { return exec__transfer_by(cx, f, exec__message_try); }
 
-/* A queue that is full is no state of this socket, so no event would tell when it is not. */
 static intptr_t exec__datagram_try(exec_net *net, exec_io *io) {
     exec_datagram_op *op = (exec_datagram_op *)(void *)io;
     int receives = io->waiter.interest == EXEC_READABLE;
     struct msghdr message;
     struct iovec part;
-    sa_family_t family = AF_UNSPEC;
     ssize_t n;
     exec__message_init(&message, &part, &net->slots[io->waiter.fd], io);
     if (receives || op->address.size) {
@@ -2133,10 +2144,6 @@ static intptr_t exec__datagram_try(exec_net *net, exec_io *io) {
     if (receives && n >= 0) {
         op->address.size = message.msg_namelen;
         op->truncated = (message.msg_flags & MSG_TRUNC) != 0;
-    }
-    if (n < 0 && errno == EAGAIN && !receives && op->address.size) {
-        memcpy(&family, op->address.bytes + offsetof(struct sockaddr, sa_family), sizeof family);
-        if (family == AF_UNIX) return -ENOBUFS;
     }
     return exec__io_moved(&net->slots[io->waiter.fd], io, io->len, n);
 }
@@ -2437,7 +2444,7 @@ static const exec_type exec__writev_type = {
     exec__vector_poll, exec__io_describe, NULL, "writev", __FILE__, 0, 0, 0 };
 
 EXEC_API exec_future *exec_recvmsg(exec_io *io, int fd, struct msghdr *message, int flags) {
-    exec__io_init(io, &exec__recvmsg_type, fd, EXEC_READABLE, 0);
+    exec__io_init(io, &exec__recvmsg_type, fd, EXEC_READABLE, flags & MSG_OOB ? +EXEC__IO_URGENT : 0);
     io->fut.resume = flags | EXEC__DONTWAIT | EXEC__CMSG_CLOEXEC;
     io->buf.to = message;
     return &io->fut;

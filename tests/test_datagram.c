@@ -442,6 +442,38 @@ static void a_full_queue_is_an_error_or_a_wait(void **state) {
     end();
 }
 
+/* The general call, too: an op that waited for it would try again and again. */
+static void a_message_to_a_full_queue_is_an_error(void **state) {
+    char server[EXEC_ADDRESS_BYTES], byte = 'x';
+    exec_timeout_op limit;
+    struct msghdr message;
+    struct iovec part;
+    exec_address to;
+    exec_io io;
+    int ends[2];
+    intptr_t status;
+    (void)state;
+    begin();
+    if (!opened(2, ends, server)) {
+        end();
+        return;
+    }
+    assert_int_equal(exec_address_parse(&to, server), 0);
+    memset(&message, 0, sizeof message);
+    part.iov_base = &byte;
+    part.iov_len = 1;
+    message.msg_iov = &part;
+    message.msg_iovlen = 1;
+    message.msg_name = to.bytes;
+    message.msg_namelen = to.size;
+    do status = run(exec_timeout(&limit, exec_sendmsg(&io, ends[1], &message, 0), EXEC_SEC(1))); while (status == 1);
+    assert_int_equal(status, -ENOBUFS);
+    assert_int_equal(recv(ends[0], &byte, 1, 0), 1);
+    assert_int_equal(run(exec_sendmsg(&io, ends[1], &message, 0)), 1);      /* there is room again */
+    close_both(ends);
+    end();
+}
+
 static void what_datagram_refuses(void **state) {
     char address[EXEC_ADDRESS_BYTES], path[128] = "unix:";
     int fd;
@@ -515,6 +547,7 @@ int main(void) {
         cmocka_unit_test(cancelled_receive_takes_nothing),
         cmocka_unit_test(too_long_for_a_datagram),
         cmocka_unit_test(a_full_queue_is_an_error_or_a_wait),
+        cmocka_unit_test(a_message_to_a_full_queue_is_an_error),
         cmocka_unit_test(what_datagram_refuses),
         cmocka_unit_test(trap_20_each_call_of_datagrams_fails),
     };

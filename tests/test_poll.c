@@ -9,6 +9,7 @@
 #include <poll.h>
 #include <signal.h>
 #include <sys/socket.h>
+#include <sys/uio.h>
 #include <unistd.h>
 
 /* Counts the waits; may act after one, before what came is delivered. */
@@ -208,6 +209,8 @@ static void urgent_data_wakes_who_asks_for_it(void **state) {
     char address[EXEC_ADDRESS_BYTES], buf[8];
     exec_io accepts, connects, io;
     exec_timeout_op limit;
+    struct msghdr message;
+    struct iovec part;
     exec_handle h;
     int listener, server, client;
     (void)state;
@@ -225,6 +228,17 @@ static void urgent_data_wakes_who_asks_for_it(void **state) {
     assert_int_equal(run(exec_timeout(&limit, exec_read(&io, server, buf, 8), EXEC_MS(2))), -ETIMEDOUT);
     assert_int_equal(run(exec_timeout(&limit, exec_recv(&io, server, buf, 1, MSG_OOB), EXEC_SEC(20))), 1);
     assert_int_equal(buf[0], 'U');
+    memset(&message, 0, sizeof message);
+    part.iov_base = buf;
+    part.iov_len = 1;
+    message.msg_iov = &part;
+    message.msg_iovlen = 1;
+    assert_int_equal(run(exec_timeout(&limit, exec_read(&io, server, buf, 8), EXEC_MS(2))), -ETIMEDOUT);
+    start(&h, exec_timeout(&limit, exec_recvmsg(&io, server, &message, MSG_OOB), EXEC_SEC(20)));
+    turns(2);
+    assert_int_equal(send(client, "V", 1, MSG_OOB), 1);
+    assert_int_equal(join(&h), 1);
+    assert_int_equal(buf[0], 'V');
     assert_int_equal(exec_close_fd(&ex, server), 0);
     assert_int_equal(exec_close_fd(&ex, client), 0);
     assert_int_equal(exec_close_fd(&ex, listener), 0);

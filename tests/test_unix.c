@@ -131,6 +131,36 @@ static void a_path_in_the_way(void **state) {
     end_in_a_directory();
 }
 
+/* Neither does one that is about to listen lose its path, nor one that listens get a connection. */
+static void a_bound_socket_keeps_its_path(void **state) {
+    exec_socket_opts replace;
+    struct sockaddr_un name;
+    struct pollfd listening;
+    int fd, kinds[3] = { SOCK_STREAM, SOCK_SEQPACKET, SOCK_DGRAM };
+    (void)state;
+    begin_in_a_directory();
+    memset(&replace, 0, sizeof replace);
+    replace.unlink_path = 1;
+    memset(&name, 0, sizeof name);
+    name.sun_family = AF_UNIX;
+    memcpy(name.sun_path, path, strlen(path) + 1);
+    for (int i = 0; i < 3; i++) {
+        fd = socket(AF_UNIX, kinds[i], 0);
+        assert_int_equal(bind(fd, (struct sockaddr *)(void *)&name, sizeof name), 0);
+        assert_int_equal(exec_listen(&ex, address, &replace), -EADDRINUSE);
+        assert_int_equal(exec_datagram(&ex, address, NULL, &replace), -EADDRINUSE);
+        close(fd);
+        assert_int_equal(unlink(path), 0);
+    }
+    fd = exec_listen(&ex, address, NULL);
+    assert_int_equal(exec_listen(&ex, address, &replace), -EADDRINUSE);
+    listening.fd = fd;
+    listening.events = POLLIN;
+    assert_int_equal(poll(&listening, 1, 0), 0);
+    assert_int_equal(exec_close_fd(&ex, fd), 0);
+    end_in_a_directory();
+}
+
 static void a_full_backlog_says_try_again(void **state) {
     exec_socket_opts opts;
     int fd, clients[8], n = 0;
@@ -588,6 +618,7 @@ int main(void) {
         cmocka_unit_test(streams_over_an_abstract_name),
         cmocka_unit_test(the_longest_path),
         cmocka_unit_test(a_path_in_the_way),
+        cmocka_unit_test(a_bound_socket_keeps_its_path),
         cmocka_unit_test(a_full_backlog_says_try_again),
         cmocka_unit_test(pairs_and_pipes_are_ours),
         cmocka_unit_test(a_new_descriptor_forgets_the_old_one),
