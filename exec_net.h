@@ -1136,8 +1136,8 @@ static int exec__socket_family(int fd) { return exec__socket_option(fd, SO_DOMAI
 /* A stream of SCTP has messages. */
 static int exec__socket_is_tcp(int fd) { return exec__socket_option(fd, SO_PROTOCOL) == IPPROTO_TCP; }
 
-/* accept(2) knows no MSG_DONTWAIT. */
-static int exec__socket_waits(int fd) { return exec__socket_option(fd, SO_ACCEPTCONN) > 0; }
+/* accept(2) knows no MSG_DONTWAIT. What cannot be told is taken to wait. */
+static int exec__socket_waits(int fd) { return exec__socket_option(fd, SO_ACCEPTCONN) != 0; }
 #endif
 
 /* What a foreign descriptor is. */
