@@ -1149,7 +1149,8 @@ static int exec__slot_detect(exec_fd_slot *s, int fd) {
         s->kind = tcp ? EXEC__FD_TCP : EXEC__FD_SOCKET;
         if (!exec__socket_waits(fd)) return 0;
         flags = EXEC_SYS_FCNTL(fd, F_GETFL);
-        if (flags >= 0 && !(flags & O_NONBLOCK)) s->state = EXEC__FD_BLOCKING;
+        if (flags < 0) return -errno;
+        if (!(flags & O_NONBLOCK)) s->state = EXEC__FD_BLOCKING;
         return 0;
     }
     if (family != -ENOTSOCK) return family;

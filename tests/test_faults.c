@@ -50,9 +50,15 @@ static void a_blocking_listener_is_known_though_getsockopt_fails(void **state) {
         accept_of_a_foreign_listener(CALL_GETSOCKOPT, ENOBUFS, skip, skip || EXEC_POSIX_ONLY ? 0 : -ENOBUFS);
 }
 
+static void a_listener_whose_flags_are_not_known_is_not_accepted_from(void **state) {
+    (void)state;
+    accept_of_a_foreign_listener(CALL_FCNTL, EBADF, EXEC_NO_MALLOC ? 0 : 1, -EBADF);
+}
+
 int main(void) {
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(a_blocking_listener_is_known_though_getsockopt_fails),
+        cmocka_unit_test(a_listener_whose_flags_are_not_known_is_not_accepted_from),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }
