@@ -1,0 +1,40 @@
+/* SPDX-License-Identifier: MIT
+ * Scenarios of the harness as tests of cmocka, one each. After exec_harness.h and the scenarios:
+ *     #define SUITE_SETUP prepare()        before the include: what is called once, first
+ *     SUITE(scenarios) */
+#ifndef HARNESS_SUITE_H
+#define HARNESS_SUITE_H
+
+#include <setjmp.h>
+#include <stdarg.h>
+#include <cmocka.h>
+
+static void suite_test(void **state) {
+    assert_int_equal(harness_each((const harness_scenario *)*state), 0);
+}
+
+static int suite_end(void **state) {
+    (void)state;
+    harness_end();
+    return 0;
+}
+
+/* main: a test for each. */
+#ifndef SUITE_SETUP
+#define SUITE_SETUP ((void)0)
+#endif
+#define SUITE(scenarios) \
+    int main(void) { \
+        enum { COUNT = sizeof(scenarios) / sizeof *(scenarios) }; \
+        struct CMUnitTest tests[COUNT]; \
+        memset(tests, 0, sizeof tests); \
+        for (int i = 0; i < COUNT; i++) { \
+            tests[i].name = (scenarios)[i].name; \
+            tests[i].test_func = suite_test; \
+            tests[i].initial_state = (void *)(uintptr_t)&(scenarios)[i]; \
+        } \
+        SUITE_SETUP; \
+        harness_begin(COUNT); \
+        return cmocka_run_group_tests(tests, NULL, suite_end); \
+    }
+#endif
