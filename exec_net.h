@@ -1138,8 +1138,8 @@ static int exec__socket_family(int fd) { return exec__socket_option(fd, SO_DOMAI
 /* A stream of SCTP has messages. */
 static int exec__socket_is_tcp(int fd) { return exec__socket_option(fd, SO_PROTOCOL) == IPPROTO_TCP; }
 
-/* accept(2) knows no MSG_DONTWAIT. */
-static int exec__socket_waits(int fd) { return exec__socket_option(fd, SO_ACCEPTCONN) > 0; }
+/* accept(2) knows no MSG_DONTWAIT. What cannot be told is taken to wait. */
+static int exec__socket_waits(int fd) { return exec__socket_option(fd, SO_ACCEPTCONN) != 0; }
 #endif
 
 /* What a foreign descriptor is. */
@@ -1151,7 +1151,8 @@ static int exec__slot_detect(exec_fd_slot *s, int fd) {
         s->kind = tcp ? EXEC__FD_TCP : EXEC__FD_SOCKET;
         if (!exec__socket_waits(fd)) return 0;
         flags = EXEC_SYS_FCNTL(fd, F_GETFL);
-        if (flags >= 0 && !(flags & O_NONBLOCK)) s->state = EXEC__FD_BLOCKING;
+        if (flags < 0) return -errno;
+        if (!(flags & O_NONBLOCK)) s->state = EXEC__FD_BLOCKING;
         return 0;
     }
     if (family != -ENOTSOCK) return family;

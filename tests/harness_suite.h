@@ -1,5 +1,6 @@
 /* SPDX-License-Identifier: MIT
  * Scenarios of the harness as tests of cmocka, one each. After exec_harness.h and the scenarios:
+ *     #define SUITE_SETUP prepare()        before the include: what is called once, first
  *     SUITE(scenarios) */
 #ifndef HARNESS_SUITE_H
 #define HARNESS_SUITE_H
@@ -19,6 +20,9 @@ static int suite_end(void **state) {
 }
 
 /* main: a test for each. */
+#ifndef SUITE_SETUP
+#define SUITE_SETUP ((void)0)
+#endif
 #define SUITE(scenarios) \
     int main(void) { \
         enum { COUNT = sizeof(scenarios) / sizeof *(scenarios) }; \
@@ -29,6 +33,7 @@ static int suite_end(void **state) {
             tests[i].test_func = suite_test; \
             tests[i].initial_state = (void *)(uintptr_t)&(scenarios)[i]; \
         } \
+        SUITE_SETUP; \
         harness_begin(COUNT); \
         return cmocka_run_group_tests(tests, NULL, suite_end); \
     }

@@ -308,12 +308,12 @@ EXEC_ASYNC(parent) {
     EXEC_BEGIN;
     harness_began(&self->mark, NULL);
     for (; self->count < 4; self->count++) {
-        exec_opts opts;                                     /* filled in behind the await */
         if (self->room) EXEC_TRY(exec_group_room(&self->crew));
-        memset(&opts, 0, sizeof opts);
-        opts.pool = self->count % 2 ? self->pool : NULL;
-        EXEC_GROUP_SPAWN_OPTS(&self->crew, &opts, child, .outer = &self->mark, .takes = EXEC_MS(1 + self->count),
-                              .cleanup = EXEC_MS(1), .value = self->count == 1 ? -EIO : 0);
+        {
+            exec_opts opts = { .pool = self->count % 2 ? self->pool : NULL };
+            EXEC_GROUP_SPAWN_OPTS(&self->crew, &opts, child, .outer = &self->mark, .takes = EXEC_MS(1 + self->count),
+                                  .cleanup = EXEC_MS(1), .value = self->count == 1 ? -EIO : 0);
+        }
     }
     if (!self->leave) EXEC_TRY(exec_group_join(&self->crew));
     EXEC_FINALLY;

@@ -1,0 +1,64 @@
+/* SPDX-License-Identifier: MIT
+ * Faults that the harness (exec_harness.h) found, each as it was found; docs/testing.md lists them. */
+#include "net.h"
+#include <netinet/in.h>
+#include <signal.h>
+
+static int raw_blocking_listener(struct sockaddr_in *at) {
+    socklen_t size = sizeof *at;
+    int fd = socket(AF_INET, SOCK_STREAM, 0);
+    memset(at, 0, sizeof *at);
+    at->sin_family = AF_INET;
+    at->sin_addr.s_addr = htonl(INADDR_LOOPBACK);
+    assert_int_equal(bind(fd, (struct sockaddr *)(void *)at, size), 0);
+    assert_int_equal(listen(fd, 1), 0);
+    assert_int_equal(getsockname(fd, (struct sockaddr *)(void *)at, &size), 0);
+    return fd;
+}
+
+/* Its accept(2) would stop the thread, and no test would end: an alarm ends this one. Whichever call fails. */
+static void accept_of_a_foreign_listener(int call, int error, unsigned skip, intptr_t refused) {
+    struct sockaddr_in at;
+    int listener, client = socket(AF_INET, SOCK_STREAM, 0);
+    exec_handle h;
+    exec_io io;
+    begin();
+    listener = raw_blocking_listener(&at);
+    fail_call(call, error, skip, 1);
+    alarm(30);
+    start(&h, exec_accept(&io, listener));
+    turns(3);
+    assert_int_equal(connect(client, (struct sockaddr *)(void *)&at, sizeof at), 0);
+    if (refused) {
+        assert_int_equal(join(&h), refused);
+    } else {
+        int fd = (int)join(&h);
+        assert_true(fd >= 0);
+        assert_int_equal(exec_close_fd(&ex, fd), 0);
+    }
+    alarm(0);
+    assert_int_equal(exec_close_fd(&ex, listener), 0);
+    close(client);
+    fds_before--;
+    end();
+}
+
+static void a_blocking_listener_is_known_though_getsockopt_fails(void **state) {
+    (void)state;
+    /* family, protocol, and whether it listens */
+    for (unsigned skip = 0; skip < 3; skip++)
+        accept_of_a_foreign_listener(CALL_GETSOCKOPT, ENOBUFS, skip, skip || EXEC_POSIX_ONLY ? 0 : -ENOBUFS);
+}
+
+static void a_listener_whose_flags_are_not_known_is_not_accepted_from(void **state) {
+    (void)state;
+    accept_of_a_foreign_listener(CALL_FCNTL, EBADF, EXEC_NO_MALLOC ? 0 : 1, -EBADF);
+}
+
+int main(void) {
+    const struct CMUnitTest tests[] = {
+        cmocka_unit_test(a_blocking_listener_is_known_though_getsockopt_fails),
+        cmocka_unit_test(a_listener_whose_flags_are_not_known_is_not_accepted_from),
+    };
+    return cmocka_run_group_tests(tests, NULL, NULL);
+}
