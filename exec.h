@@ -336,13 +336,21 @@ static inline int exec_is_ready(const exec_future *f) { return (f->flags & EXEC_
 
 /* The await of macros and of exec_poll_child: nonzero if the child pends. */
 EXEC_API void exec__check_await(const exec_cx *cx, const exec_future *f, const exec_future *child);
+#if EXEC_DEBUG
+EXEC_API void exec__check_pending(const exec_cx *cx, const exec_future *f, const exec_future *child);
+#endif
 static inline int exec__await(exec_cx *cx, exec_future *f, exec_future *child) {
 #if EXEC_DEBUG
     exec__check_await(cx, f, child);
 #endif
     if (!(child->flags & EXEC__F_DONE)) {
         child->parent = f;
-        if (child->type->poll(cx, child) == EXEC_PENDING) return 1;
+        if (child->type->poll(cx, child) == EXEC_PENDING) {
+#if EXEC_DEBUG
+            exec__check_pending(cx, f, child);
+#endif
+            return 1;
+        }
     }
     cx->child = child;
     return 0;
@@ -368,6 +376,10 @@ EXEC_API void exec_wake(exec_task *task);
 
 /* The result of a finished op or child. */
 #define EXEC_RESULT(op) ((op)->fut.result)
+
+/* The level of cancel that was asked of the strand that is polled: 0, EXEC_CANCEL or EXEC_KILL. A body that was
+   cancelled before its first poll runs to its first suspension: one that has effects before that asks. */
+static inline unsigned exec_cancel_level(const exec_cx *cx) { return cx->strand->level; }
 
 /* STRANDS, for combinators of your own. A branch: init with its future, poll (NULL while it pends,
    its future when it is ready), cancel with the level of your own strand, poll until done. */
@@ -402,11 +414,15 @@ static inline int exec_strand_started(const exec_strand *s) {
 #define EXEC__EXTERN_TYPE(T) EXEC_ASYNC_DECLARE(T);
 
 /* EXEC_BEGIN;  the body  [EXEC_FINALLY; the cleanup]  EXEC_END;    Leave by EXEC_RETURN, never by return.
-   Locals of the body do not live across an await: what must, is a member of the frame. A `break` or
-   `continue` belongs to a loop of your own. */
+   Locals of the body do not live across an await, and those before EXEC_BEGIN are initialised anew at each
+   resume: what must live is a member of the frame. A `break` or `continue` belongs to a loop of your own. */
 #define EXEC_BEGIN EXEC__BEGIN
 #define EXEC_FINALLY EXEC__FINALLY
 #define EXEC_END EXEC__END
+
+/* In the body or the cleanup: the result of this frame as it stands. < 0: the first error, or -ECANCELED. (Not
+   EXEC_RESULT(self), while the frame holds groups.) */
+#define EXEC_OUTCOME (*(const intptr_t *)exec__result(exec__f))
 
 /* Waits until the future is ready. */
 #define EXEC_AWAIT(future) EXEC__POINT(exec__await(cx, exec__f, (future)), EXEC__UID, )
@@ -584,7 +600,8 @@ typedef exec_branches_op exec_join_op;
 enum { EXEC__SELECT, EXEC__FAIR, EXEC__RACE, EXEC__JOIN };
 
 /* exec_select(op, a, b, ...): the first that is ready, biased to the first argument; the others are
-   unwound before it is ready. Result: its index; its value is in its op. -EINVAL: of none. */
+   unwound before it is ready. Result: its index; its value is in its op. That of another op is -ECANCELED, also
+   if it was never polled, or the value it had already: release that. -EINVAL: of none. */
 #define exec_select(op, ...) EXEC__BRANCHES(EXEC__SELECT, "exec_select", op, __VA_ARGS__)
 EXEC_API EXEC__MUST_USE exec_future *exec_select_n(exec_select_op *op, exec_strand *strands,
                                     exec_future *const *futures, unsigned count);
@@ -611,8 +628,9 @@ EXEC_API EXEC__MUST_USE exec_future *exec_join_n(exec_join_op *op, exec_strand *
    children begin (then they run to their first suspension, and unwind there).
 
    With a `limit`, a spawn beyond it makes the child at once (its arguments are moved in, and -ENOMEM comes
-   now) but starts it when another one ends, first come first served. A cancel starts those held back, so that
-   each releases in its EXEC_FINALLY what it was given. Who would rather wait than claim asks for room:
+   now) but starts it when another one ends, first come first served. A cancel starts all that are held back, so
+   that each releases in its EXEC_FINALLY what it was given: a body with effects before its first await asks
+   exec_cancel_level. Who would rather wait than claim asks for room:
 
        typedef struct { EXEC_FRAME; int id; exec_group crew; } crawl;     // 1000 pages, 8 at a time
        EXEC_ASYNC(crawl) {
@@ -724,6 +742,9 @@ struct exec {
     exec_port *port;
     exec *outer;                /* current before this one */
     uintptr_t owner;            /* thread */
+#if EXEC_DEBUG
+    uintptr_t stack;            /* where the stack of the poll begins that runs */
+#endif
     int64_t virtual_now;
     int64_t sweep_at;
     int64_t preempt_at;         /* EXEC_NEVER until exec_yield_if_needed is called in this turn */
@@ -1178,6 +1199,7 @@ static inline int exec__may_ignore(int status) { return status; }
 #define EXEC__ASYNC_1(linkage, T) EXEC__ASYNC(linkage, T, sizeof(T))
 #define EXEC__ASYNC_2(linkage, T, member) EXEC__ASYNC(linkage, T, offsetof(T, member))
 #define EXEC__ASYNC(linkage, T, zero_bytes) \
+    typedef char exec__the_first_member_is_EXEC_FRAME_in_##T[offsetof(T, fut) == 0 ? 1 : -1]; \
     static exec_poll exec__body_##T(exec_cx *cx, T *self); \
     static exec_poll exec__poll_##T(exec_cx *exec__cx, exec_future *exec__f) { \
         return exec__body_##T(exec__cx, (T *)(void *)exec__f); \
@@ -1439,7 +1461,7 @@ static const struct { int error; const char *text; } exec__texts[] = {
     { EEXIST, "exists already" },
     { ENOTDIR, "a part of the path is not a directory" },
     { EISDIR, "a directory" },
-    { EINVAL, "invalid argument; an address is numeric, \"127.0.0.1:80\" or \"[::1]:80\" (or "
+    { EINVAL, "invalid argument; of an address: it is numeric, \"127.0.0.1:80\" or \"[::1]:80\" (or "
               "\"unix:path\"): resolve names first, with getaddrinfo(3) on another thread" },
     { ENFILE, "no descriptors left in the system" },
     { EMFILE, "no descriptors left in this process" },
@@ -1638,6 +1660,16 @@ EXEC_API EXEC__COLD exec_poll exec__broken(const char *file, int line) {
     return EXEC_PENDING;
 }
 
+#if EXEC_DEBUG
+/* The child pends. What lies deeper in the stack than who polls the task is gone when this poll returns. */
+EXEC_API EXEC__COLD void exec__check_pending(const exec_cx *cx, const exec_future *f, const exec_future *child) {
+    char here;
+    if ((uintptr_t)child > (uintptr_t)&here && (uintptr_t)child < cx->exec->stack)
+        exec__fail(f->type->file, (int)exec__line_of(f),
+                   "an await of what is a local of the coroutine: make it a member of the frame");
+}
+#endif
+
 EXEC_API EXEC__COLD void exec__check_await(const exec_cx *cx, const exec_future *f,
                                            const exec_future *child) {
     const char *file = f->type->file;
@@ -1657,6 +1689,14 @@ static const exec_strand *exec__branch_list(const exec_future *f, unsigned *coun
     const exec_branches_op *op = (const exec_branches_op *)(const void *)f;
     *count = op->count;
     return op->strands;
+}
+
+/* One that was never started may be awaited elsewhere; until then an op says that it did nothing. (Not a
+   coroutine's frame, whose result is its body's; only an op's type has no size.) */
+static void exec__strand_forget(const exec_strand *s) {
+    if (exec_strand_started(s)) return;
+    exec__clear(s->leaf, EXEC__F_ROOT);
+    if (!s->leaf->type->size && !exec_is_ready(s->leaf)) s->leaf->result = -ECANCELED;
 }
 
 /* Cancels the branches that were started, all but one. */
@@ -1712,10 +1752,7 @@ static exec_poll exec__combinator_poll(exec_cx *cx, exec_future *f) {
     if (!op->count && op->kind != EXEC__JOIN) return exec_ready(f, -EINVAL);
     if (exec_canceled(f)) exec__branches_cancel(op, -1, cx->strand->level);
     if (exec__branches_poll(cx, op, op->winner < 0 && !exec_canceled(f))) return exec_pending(cx, f);
-#if EXEC_DEBUG
-    for (unsigned i = 0; i < op->count; i++)    /* one that never started may be awaited elsewhere */
-        if (!exec_strand_started(&op->strands[i])) exec__clear(op->strands[i].leaf, EXEC__F_ROOT);
-#endif
+    for (unsigned i = 0; i < op->count; i++) exec__strand_forget(&op->strands[i]);
     return exec_ready(f, exec__branches_result(op));
 }
 
@@ -2467,6 +2504,7 @@ static inline void exec__poll_begins(exec_cx *cx, exec_task *t, exec__quota quot
     cx->quota = quota;
     EXEC_TRACE_POLL(t);
 #if EXEC_DEBUG
+    cx->exec->stack = (uintptr_t)&cx;
     exec__poison_stack();
 #endif
 }

@@ -103,10 +103,34 @@ static void a_handle_that_is_linked_is_not_given_to_another_task(void **state) {
     if (EXEC_DEBUG) dies_saying(links_a_handle_twice, "a handle that is linked was given to another task");
 }
 
+/* The frame is gone when the poll returns. */
+typedef struct { EXEC_FRAME; gate *gate; gate member; int local; } keeps;
+EXEC_ASYNC(keeps) {
+    gate local;
+    EXEC_BEGIN;
+    memset(&local, 0, sizeof local);
+    EXEC_TRY(gate_wait(self->local ? &local : &self->member));
+    EXEC_END;
+}
+static void keep(int local) {
+    exec ex;
+    open_exec(&ex);
+    assert_int_equal(EXEC_SPAWN(&ex, test_opts(), keeps, .local = local), 0);
+    exec_turn(&ex);
+    assert_int_equal(exec_destroy(&ex, 0), 0);
+}
+static void keeps_an_op_on_the_stack(void) { keep(1); }
+static void an_op_on_the_stack_of_a_coroutine_is_refused(void **state) {
+    (void)state;
+    keep(0);
+    if (EXEC_DEBUG) dies_saying(keeps_an_op_on_the_stack, "an await of what is a local of the coroutine");
+}
+
 int main(void) {
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(sizes_are_within_their_bounds),
         cmocka_unit_test(a_handle_that_is_linked_is_not_given_to_another_task),
+        cmocka_unit_test(an_op_on_the_stack_of_a_coroutine_is_refused),
         cmocka_unit_test(trap_29_an_array_is_overwritten_between_two_polls)
     };
     return cmocka_run_group_tests(tests, NULL, NULL);

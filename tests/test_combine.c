@@ -268,6 +268,30 @@ static void dump_names_the_kind_and_shows_the_branches(void **state) {
     close_exec(&ex);
 }
 
+/* A select whose first branch is ready never polls the second. */
+typedef struct { EXEC_FRAME; always now; exec_handle none; exec_handle_op op; exec_select_op first; runner kid; gate *gate; } unpolled;
+EXEC_ASYNC(unpolled) {
+    EXEC_BEGIN;
+    EXEC_AWAIT(exec_select(&self->first, always_ready(&self->now), exec_handle_join(&self->op, &self->none),
+                           EXEC_CALL(&self->kid, runner, .gate = self->gate)));
+    EXEC_RETURN(EXEC_RESULT(&self->first) == 0 ? EXEC_RESULT(&self->op) : 1);
+    EXEC_END;
+}
+static void an_op_that_was_never_polled_says_that_it_did_nothing(void **state) {
+    exec ex;
+    unpolled u;
+    gate g = { .open = 1, .value = 7 };
+    (void)state;
+    memset(&u, 0, sizeof u);
+    open_exec(&ex);
+    assert_int_equal(exec_run_until(&ex, EXEC_CALL(&u, unpolled, .gate = &g)), 0);
+    assert_int_equal(EXEC_RESULT(&u), -ECANCELED);
+    assert_false(exec_is_ready(&u.kid.fut));
+    assert_int_equal(exec_run_until(&ex, &u.kid.fut), 0);      /* a coroutine is as it was made */
+    assert_int_equal(EXEC_RESULT(&u.kid), 7);
+    close_exec(&ex);
+}
+
 int main(void) {
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(a_failure_does_not_end_a_race_and_the_first_success_does),
@@ -280,6 +304,7 @@ int main(void) {
         cmocka_unit_test(the_order_goes_on_behind_the_last_winner),
         cmocka_unit_test(more_than_four_branches_and_none),
         cmocka_unit_test(a_smaller_fair_select_begins_anew),
+        cmocka_unit_test(an_op_that_was_never_polled_says_that_it_did_nothing),
         cmocka_unit_test(dump_names_the_kind_and_shows_the_branches)
     };
     return cmocka_run_group_tests_name("combine", tests, NULL, NULL);

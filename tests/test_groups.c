@@ -679,6 +679,52 @@ static void at_random_no_more_run_than_the_limit_and_all_failures_count(void **s
     close_exec(&ex);
 }
 
+typedef struct { EXEC_FRAME; } effects_child;
+EXEC_ASYNC(effects_child) {
+    EXEC_BEGIN;
+    EXEC_END;
+}
+/* A body that has effects before its first await asks whether it is wanted. The cleanup sees how it ended, also
+   in a frame that holds groups. */
+typedef struct { EXEC_FRAME; gate *gate; exec_group inner; } effects;
+EXEC_ASYNC(effects) {
+    EXEC_BEGIN;
+    trace_number("level ", (long)exec_cancel_level(cx));
+    if (exec_cancel_level(cx)) EXEC_RETURN(-EINTR);
+    EXEC_GROUP_SPAWN(&self->inner, effects_child);
+    EXEC_TRY(gate_wait(self->gate));
+    EXEC_FINALLY;
+    trace_number("outcome ", (long)EXEC_OUTCOME);
+    EXEC_END;
+}
+typedef struct { EXEC_FRAME; gate gate; exec_group crew; } effects_parent;
+EXEC_ASYNC(effects_parent) {
+    EXEC_BEGIN;
+    self->crew.limit = 1;
+    EXEC_GROUP_SPAWN(&self->crew, effects, .gate = &self->gate);
+    EXEC_GROUP_SPAWN(&self->crew, effects, .gate = &self->gate);
+    EXEC_TRY(exec_group_join(&self->crew));
+    EXEC_END;
+}
+static void a_body_may_ask_whether_it_was_cancelled_before_it_began(void **state) {
+    exec ex;
+    exec_handle h;
+    exec_opts opts = test_opts_handle(&h);
+    (void)state;
+    open_exec(&ex);
+    assert_int_equal(EXEC_SPAWN(&ex, &opts, effects_parent), 0);
+    exec_turn(&ex);
+    expect_trace("level 0");
+    assert_int_equal(exec_handle_abort(&h), 0);
+    assert_int_equal(exec_run(&ex), 0);
+    {
+        char expected[96];
+        snprintf(expected, sizeof expected, "level %d outcome %d outcome %d", EXEC_CANCEL, -EINTR, -ECANCELED);
+        expect_trace(expected);
+    }
+    close_exec(&ex);
+}
+
 int main(void) {
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(five_tasks_with_a_limit_of_two_run_two_two_one),
@@ -702,6 +748,7 @@ int main(void) {
         cmocka_unit_test(a_handle_of_a_spawn_into_a_cancelled_group_is_one_of_no_task),
         cmocka_unit_test(a_child_may_spawn_into_the_group_that_it_is_in),
         cmocka_unit_test(values_of_a_group_are_seen_by_its_tasks_and_the_groups_inside_them),
+        cmocka_unit_test(a_body_may_ask_whether_it_was_cancelled_before_it_began),
         cmocka_unit_test(a_node_is_set_once),
         cmocka_unit_test(at_random_no_more_run_than_the_limit_and_all_failures_count)
     };
