@@ -1241,9 +1241,10 @@ static int exec__net_poll_fds(exec_driver *d, struct pollfd *fds, unsigned count
 }
 
 static void exec__signals_close(exec_net *net);
+static void exec__signals_forked(exec_net *net);
 
 static void exec__net_forked(exec_driver *d) {
-    exec__signals_close(exec__net_of(d));
+    exec__signals_forked(exec__net_of(d));
     exec__backend_close(exec__net_of(d));
 }
 
@@ -2786,7 +2787,6 @@ static int exec__signal_take(exec_signals *s, exec_signal_op *op) {
 }
 #endif
 
-/* In a child of fork too: nothing is pending there, and the host gets its own back. */
 static void exec__signals_close(exec_net *net) {
     exec_signals *s = &net->signals;
     if (!s->open) return;
@@ -2794,6 +2794,19 @@ static void exec__signals_close(exec_net *net) {
         if (s->held & exec__signal_bit(signo)) exec__signal_give_back(s, signo);
     exec__signals_shut(s);
     memset(s, 0, sizeof *s);
+}
+
+/* In a child of fork nothing is pending, and the host gets its own back. What a handler caught is the parent's,
+   and its other threads, one of which may have been in a handler or had the lock, are not here. */
+static void exec__signals_forked(exec_net *net) {
+#if EXEC_POSIX_ONLY
+    uint8_t *state = net->signals.state;
+    EXEC__STORE(&exec__signal_host.inside, 0u);
+    exec__signal_unlock();
+    for (int i = 0; i < 64; i++)
+        if (EXEC__LOAD(&state[i]) == EXEC__SIGNAL_CAUGHT) EXEC__STORE(&state[i], (uint8_t)EXEC__SIGNAL_HELD);
+#endif
+    exec__signals_close(net);
 }
 
 /* The descriptor, with a slot. */

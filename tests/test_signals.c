@@ -677,6 +677,29 @@ static void a_forked_child_has_its_signals_back(void **state) {
     uninstall(SIGUSR1);
 }
 
+static void what_came_for_the_parent_is_not_the_childs(void **state) {
+    exec_signal_op op;
+    int status;
+    pid_t child;
+    (void)state;
+    install(SIGUSR1);
+    begin();
+    hold(&ex, SIGUSR1);
+    raise(SIGUSR1);
+    fflush(stdout);
+    child = fork();
+    if (child == 0) {
+        net.driver.type->forked(&net.driver);
+        _exit(handled || is_held(SIGUSR1));
+    }
+    assert_int_equal(waitpid(child, &status, 0), child);
+    assert_int_equal(status, 0);
+    assert_int_equal(run(exec_signal(&op, SIGUSR1)), SIGUSR1);
+    assert_int_equal(handled, 0);
+    end();
+    uninstall(SIGUSR1);
+}
+
 static void dump_names_the_signal(void **state) {
     exec_handle h[2];
     intptr_t out[2];
@@ -768,6 +791,7 @@ int main(void) {
         cmocka_unit_test(a_signal_raised_in_each_round_is_got_in_each_round),
         cmocka_unit_test(two_executors_of_a_thread_hold_a_signal_together),
         cmocka_unit_test(a_forked_child_has_its_signals_back),
+        cmocka_unit_test(what_came_for_the_parent_is_not_the_childs),
         cmocka_unit_test(dump_names_the_signal),
 #if EXEC_POSIX_ONLY
         cmocka_unit_test(a_handler_that_was_replaced_stays),
