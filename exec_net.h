@@ -2759,15 +2759,20 @@ static int exec__signal_take_from_host(exec_signals *s, int signo) {
     return status;
 }
 
+/* While others hold it the host gets nothing: what came is theirs too. */
 static int exec__signal_give_back(exec_signals *s, int signo) {
-    int status = 0, caught;
+    uint16_t *holders = &exec__signal_host.holders[signo - 1];
+    int status = 0, last, caught;
     exec__signal_lock();
-    if (--exec__signal_host.holders[signo - 1] == 0) status = exec__signal_restore(signo);
+    last = *holders == 1;
+    if (last) status = exec__signal_restore(signo);
+    if (status == 0 || status == -EBUSY) --*holders;
     exec__signal_unlock();
+    if (status < 0 && status != -EBUSY) return status;
     exec__signal_wait_for_handlers();
     caught = EXEC__LOAD(&s->state[signo - 1]) == EXEC__SIGNAL_CAUGHT;
     EXEC__STORE(&s->state[signo - 1], (uint8_t)EXEC__SIGNAL_FREE);
-    if (caught) raise(signo);
+    if (caught && last) raise(signo);
     return status;
 }
 

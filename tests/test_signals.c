@@ -629,6 +629,7 @@ static void two_executors_of_a_thread_hold_a_signal_together(void **state) {
     install(SIGUSR1);
     for (int order = 0; order < 2; order++) {
         exec *first = order ? &other : &ex, *last = order ? &ex : &other;
+        exec_timeout_op limit;
         exec_signal_op op;
         begin();
         assert_int_equal(exec_init(&other, NULL), 0);
@@ -640,6 +641,15 @@ static void two_executors_of_a_thread_hold_a_signal_together(void **state) {
         raise(SIGUSR1);
         assert_int_equal(exec_run_until(last, exec_signal(&op, SIGUSR1)), 0);
         assert_int_equal(op.fut.result, SIGUSR1);
+        hold(first, SIGUSR1);
+        raise(SIGUSR1);
+        assert_int_equal(exec_run_until(last, exec_signal(&op, SIGUSR1)), 0);
+        assert_int_equal(exec_signal_release(first, SIGUSR1), 0);
+        assert_int_equal(exec_run_until(last, exec_timeout(&limit, exec_signal(&op, SIGUSR1), EXEC_MS(1))), 0);
+        assert_int_equal(op.fut.result, -ECANCELED);        /* one came, and it was taken */
+        fail_call(CALL_SIGACTION, EINVAL, 1);
+        if (EXEC_POSIX_ONLY) assert_int_equal(exec_signal_release(last, SIGUSR1), -EINVAL);
+        memset(&fault, 0, sizeof fault);
         assert_int_equal(exec_signal_release(last, SIGUSR1), 0);
         assert_false(is_held(SIGUSR1));
         raise(SIGUSR1);
