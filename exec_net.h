@@ -1350,7 +1350,7 @@ EXEC_API int exec_net_deregister(exec_net *net, exec_waiter *w) {
 EXEC_API int exec_fd_cancel(exec *ex, int fd) {
     exec_net *net = exec__net(ex);
     int status;
-    if (fd < 0) return -EBADF;
+    if (EXEC_SYS_FCNTL(fd, F_GETFD) < 0) return -errno;     /* whoever has the number next is not cancelled */
     if ((uint32_t)fd >= net->slot_count && (status = exec__slots_grow(net, (uint32_t)fd)) < 0) return status;
     exec__slot_cancel(net, &net->slots[fd]);
     net->slots[fd].kind = EXEC__FD_CANCELLED;
