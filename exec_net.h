@@ -1298,8 +1298,8 @@ static exec_net *exec__net(const exec *ex) {
 
 EXEC_API int exec_net_attach(exec_net *net, exec *ex, const exec_net_config *config) {
     int status;
+    if (ex->parker) return -EBUSY;              /* which may be this one */
     memset(net, 0, sizeof *net);
-    if (ex->parker) return -EBUSY;
     if (config && config->slots) {
         net->slots = config->slots;
         net->slot_count = config->slot_count;
