@@ -1255,9 +1255,10 @@ static int exec__net_poll_fds(exec_driver *d, struct pollfd *fds, unsigned count
 }
 
 static void exec__signals_close(exec_net *net);
+static void exec__signals_forked(exec_net *net);
 
 static void exec__net_forked(exec_driver *d) {
-    exec__signals_close(exec__net_of(d));
+    exec__signals_forked(exec__net_of(d));
     exec__backend_close(exec__net_of(d));
 }
 
@@ -1311,8 +1312,8 @@ static exec_net *exec__net(const exec *ex) {
 
 EXEC_API int exec_net_attach(exec_net *net, exec *ex, const exec_net_config *config) {
     int status;
+    if (ex->parker) return -EBUSY;              /* which may be this one */
     memset(net, 0, sizeof *net);
-    if (ex->parker) return -EBUSY;
     if (config && config->slots) {
         net->slots = config->slots;
         net->slot_count = config->slot_count;
@@ -1363,7 +1364,7 @@ EXEC_API int exec_net_deregister(exec_net *net, exec_waiter *w) {
 EXEC_API int exec_fd_cancel(exec *ex, int fd) {
     exec_net *net = exec__net(ex);
     int status;
-    if (fd < 0) return -EBADF;
+    if (EXEC_SYS_FCNTL(fd, F_GETFD) < 0) return -errno;     /* whoever has the number next is not cancelled */
     if ((uint32_t)fd >= net->slot_count && (status = exec__slots_grow(net, (uint32_t)fd)) < 0) return status;
     exec__slot_cancel(net, &net->slots[fd]);
     net->slots[fd].kind = EXEC__FD_CANCELLED;
@@ -2767,15 +2768,20 @@ static int exec__signal_take_from_host(exec_signals *s, int signo) {
     return status;
 }
 
+/* While others hold it the host gets nothing: what came is theirs too. */
 static int exec__signal_give_back(exec_signals *s, int signo) {
-    int status = 0, caught;
+    uint16_t *holders = &exec__signal_host.holders[signo - 1];
+    int status = 0, last, caught;
     exec__signal_lock();
-    if (--exec__signal_host.holders[signo - 1] == 0) status = exec__signal_restore(signo);
+    last = *holders == 1;
+    if (last) status = exec__signal_restore(signo);
+    if (status == 0 || status == -EBUSY) --*holders;
     exec__signal_unlock();
+    if (status < 0 && status != -EBUSY) return status;
     exec__signal_wait_for_handlers();
     caught = EXEC__LOAD(&s->state[signo - 1]) == EXEC__SIGNAL_CAUGHT;
     EXEC__STORE(&s->state[signo - 1], (uint8_t)EXEC__SIGNAL_FREE);
-    if (caught) raise(signo);
+    if (caught && last) raise(signo);
     return status;
 }
 
@@ -2795,7 +2801,6 @@ static int exec__signal_take(exec_signals *s, exec_signal_op *op) {
 }
 #endif
 
-/* In a child of fork too: nothing is pending there, and the host gets its own back. */
 static void exec__signals_close(exec_net *net) {
     exec_signals *s = &net->signals;
     if (!s->open) return;
@@ -2803,6 +2808,19 @@ static void exec__signals_close(exec_net *net) {
         if (s->held & exec__signal_bit(signo)) exec__signal_give_back(s, signo);
     exec__signals_shut(s);
     memset(s, 0, sizeof *s);
+}
+
+/* In a child of fork nothing is pending, and the host gets its own back. What a handler caught is the parent's,
+   and its other threads, one of which may have been in a handler or had the lock, are not here. */
+static void exec__signals_forked(exec_net *net) {
+#if EXEC_POSIX_ONLY
+    uint8_t *state = net->signals.state;
+    EXEC__STORE(&exec__signal_host.inside, 0u);
+    exec__signal_unlock();
+    for (int i = 0; i < 64; i++)
+        if (EXEC__LOAD(&state[i]) == EXEC__SIGNAL_CAUGHT) EXEC__STORE(&state[i], (uint8_t)EXEC__SIGNAL_HELD);
+#endif
+    exec__signals_close(net);
 }
 
 /* The descriptor, with a slot. */

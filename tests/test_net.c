@@ -138,9 +138,13 @@ static void sizes_hold(void **state) {
 
 static void attach_refuses_a_second_parker(void **state) {
     exec_net other;
+    int pair[2];
     (void)state;
     begin();
     assert_int_equal(exec_net_attach(&other, &ex, NULL), -EBUSY);
+    assert_int_equal(exec_net_attach(&net, &ex, NULL), -EBUSY);     /* and the one that is there stays */
+    tcp_pair(pair);
+    close_pair(pair);
     end();
 }
 
@@ -1043,6 +1047,11 @@ static void fd_cancel_ends_waits_until_the_close(void **state) {
     fd = pair[0];
     assert_int_equal(exec_close_fd(&ex, pair[0]), 0);
     assert_int_equal(exec_close_fd(&ex, pair[1]), 0);
+    assert_int_equal(exec_fd_cancel(&ex, pair[1]), -EBADF);     /* whoever has the number next is not cancelled */
+    assert_int_equal(socketpair(AF_UNIX, SOCK_STREAM, 0, pair), 0);
+    assert_int_equal(run(exec_write(&io, pair[0], &c, 1)), 1);
+    assert_int_equal(run(exec_read(&io, pair[1], &c, 1)), 1);
+    close_pair(pair);
     do tcp_pair(pair); while (pair[0] > fd && pair[1] > fd);
     assert_int_equal(run(exec_write(&io, pair[0], &c, 1)), 1);
     close_pair(pair);

@@ -609,6 +609,7 @@ static void two_executors_of_a_thread_hold_a_signal_together(void **state) {
     install(SIGUSR1);
     for (int order = 0; order < 2; order++) {
         exec *first = order ? &other : &ex, *last = order ? &ex : &other;
+        exec_timeout_op limit;
         exec_signal_op op;
         begin();
         assert_int_equal(exec_init(&other, NULL), 0);
@@ -620,6 +621,15 @@ static void two_executors_of_a_thread_hold_a_signal_together(void **state) {
         raise(SIGUSR1);
         assert_int_equal(exec_run_until(last, exec_signal(&op, SIGUSR1)), 0);
         assert_int_equal(op.fut.result, SIGUSR1);
+        hold(first, SIGUSR1);
+        raise(SIGUSR1);
+        assert_int_equal(exec_run_until(last, exec_signal(&op, SIGUSR1)), 0);
+        assert_int_equal(exec_signal_release(first, SIGUSR1), 0);
+        assert_int_equal(exec_run_until(last, exec_timeout(&limit, exec_signal(&op, SIGUSR1), EXEC_MS(1))), 0);
+        assert_int_equal(op.fut.result, -ECANCELED);        /* one came, and it was taken */
+        fail_call(CALL_SIGACTION, EINVAL, 1);
+        if (EXEC_POSIX_ONLY) assert_int_equal(exec_signal_release(last, SIGUSR1), -EINVAL);
+        memset(&fault, 0, sizeof fault);
         assert_int_equal(exec_signal_release(last, SIGUSR1), 0);
         assert_false(is_held(SIGUSR1));
         raise(SIGUSR1);
@@ -652,6 +662,29 @@ static void a_forked_child_has_its_signals_back(void **state) {
     raise(SIGUSR1);
     turns(4);
     assert_int_equal(out, SIGUSR1);
+    assert_int_equal(handled, 0);
+    end();
+    uninstall(SIGUSR1);
+}
+
+static void what_came_for_the_parent_is_not_the_childs(void **state) {
+    exec_signal_op op;
+    int status;
+    pid_t child;
+    (void)state;
+    install(SIGUSR1);
+    begin();
+    hold(&ex, SIGUSR1);
+    raise(SIGUSR1);
+    fflush(stdout);
+    child = fork();
+    if (child == 0) {
+        net.driver.type->forked(&net.driver);
+        _exit(handled || is_held(SIGUSR1));
+    }
+    assert_int_equal(waitpid(child, &status, 0), child);
+    assert_int_equal(status, 0);
+    assert_int_equal(run(exec_signal(&op, SIGUSR1)), SIGUSR1);
     assert_int_equal(handled, 0);
     end();
     uninstall(SIGUSR1);
@@ -748,6 +781,7 @@ int main(void) {
         cmocka_unit_test(a_signal_raised_in_each_round_is_got_in_each_round),
         cmocka_unit_test(two_executors_of_a_thread_hold_a_signal_together),
         cmocka_unit_test(a_forked_child_has_its_signals_back),
+        cmocka_unit_test(what_came_for_the_parent_is_not_the_childs),
         cmocka_unit_test(dump_names_the_signal),
 #if EXEC_POSIX_ONLY
         cmocka_unit_test(a_handler_that_was_replaced_stays),
