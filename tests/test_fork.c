@@ -402,11 +402,32 @@ static void returning(int yields, int wrong) {
 static void waits_after_it(void) { returning(0, 1); }
 static void yields_after_it(void) { returning(1, 1); }
 static void ends_after_it(void) { returning(2, 1); }
+/* Its cleanup forks, in an abort from outside any turn. */
+typedef struct { EXEC_FRAME; gate gate; } forks_at_the_end;
+EXEC_ASYNC(forks_at_the_end) {
+    EXEC_BEGIN;
+    EXEC_TRY(gate_wait(&self->gate));
+    EXEC_FINALLY;
+    {
+        pid_t child = fork();
+        if (child > 0) hand_on(child);
+        exec_forked(cx->exec);
+    }
+    EXEC_END;
+}
+static void aborted_after_it(void) {
+    static exec ex;
+    exec_handle h;
+    exec_opts opts = test_opts_handle(&h);
+    open_exec(&ex);
+    if (EXEC_SPAWN(&ex, &opts, forks_at_the_end) == 0 && exec_turn(&ex) == 1) exec_handle_abort(&h);
+}
 static void a_child_that_returns_from_the_poll_is_told(void **state) {
     (void)state;
     dies_saying(waits_after_it, "a child that called exec_forked inside a poll returned from it");
     dies_saying(yields_after_it, "a child that called exec_forked inside a poll returned from it");
     dies_saying(ends_after_it, "a child that called exec_forked inside a poll returned from it");
+    dies_saying(aborted_after_it, "a child that called exec_forked inside a poll returned from it");
 }
 
 /* ------------------------------------------------------------------------------- without exec_forked */
