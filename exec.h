@@ -2876,7 +2876,7 @@ static void exec__take_inbox(exec *ex, exec_cell *to) {
         cell->next = oldest;
         oldest = cell;
     }
-    for (cell = oldest; cell; cell = next) {
+    for (cell = oldest; cell && ex->closing != EXEC__FORKED; cell = next) {     /* a post may fork */
         next = cell->next;
         exec__take_cell(ex, cell);
     }

@@ -430,6 +430,37 @@ static void a_child_that_returns_from_the_poll_is_told(void **state) {
     dies_saying(aborted_after_it, "a child that called exec_forked inside a poll returned from it");
 }
 
+/* ------------------------------------------------------------------------------- fork inside a post */
+
+static void post_forks(exec *ex, void *arg) {
+    pid_t *child = (pid_t *)arg;
+    *child = forks();
+    if (*child == 0) CHECK(exec_forked(ex) == 0);
+}
+static void post_counts(exec *ex, void *arg) {
+    (void)ex;
+    ++*(int *)arg;
+}
+static void what_is_posted_behind_a_fork_runs_in_the_parent_alone(void **state) {
+    exec ex;
+    exec_net net;
+    exec_remote remote;
+    static exec_post posts[2];
+    pid_t child = -1;
+    int ran = 0;
+    (void)state;
+    open_net(&ex, &net);
+    assert_int_equal(exec_remote_get(&ex, &remote), 0);
+    assert_int_equal(exec_remote_post(&remote, &posts[0], post_forks, &child), 0);
+    assert_int_equal(exec_remote_post(&remote, &posts[1], post_counts, &ran), 0);
+    exec_run(&ex);
+    if (child == 0) _exit(ran);
+    ends_well(child);
+    assert_int_equal(ran, 1);
+    exec_remote_drop(&remote);
+    close_exec(&ex);
+}
+
 /* ------------------------------------------------------------------------------- without exec_forked */
 
 static exec shared;
@@ -487,6 +518,7 @@ int main(void) {
         cmocka_unit_test(tasks_in_every_state_are_forgotten),
         cmocka_unit_test(a_fork_inside_a_poll_leaves_the_parent_alone),
         cmocka_unit_test(a_child_that_returns_from_the_poll_is_told),
+        cmocka_unit_test(what_is_posted_behind_a_fork_runs_in_the_parent_alone),
         cmocka_unit_test(a_child_that_uses_the_parents_executor_is_told)
     };
     return cmocka_run_group_tests_name("fork", tests, NULL, NULL);
