@@ -2572,6 +2572,12 @@ static unsigned exec__poll_ready(exec *ex, unsigned limit) {
     return limit - left;
 }
 
+static void exec__check_forked(const exec *ex) {
+    EXEC_ASSERT(ex->closing != EXEC__FORKED, "a child that called exec_forked inside a poll returned from it: "
+                "it ends in exec or _exit");
+    (void)ex;
+}
+
 /* Outside any poll: a cancelled task unwinds now. One that was queued stays in the queue, O(1); but
    storage of the caller's is free at once, and is taken out of the queue. */
 static void exec__unwind_now(exec *ex, exec_task *t) {
@@ -2580,6 +2586,7 @@ static void exec__unwind_now(exec *ex, exec_task *t) {
     exec_future *done;
     exec__set_current(ex);
     done = exec__poll_rare(ex, t);
+    exec__check_forked(ex);
     exec__poll_over(ex);
     ex->counters.polls++;
     exec__set_current(current);
@@ -2928,7 +2935,7 @@ static void exec__take_inbox(exec *ex, exec_cell *to) {
         cell->next = oldest;
         oldest = cell;
     }
-    for (cell = oldest; cell; cell = next) {
+    for (cell = oldest; cell && ex->closing != EXEC__FORKED; cell = next) {     /* a post may fork */
         next = cell->next;
         exec__take_cell(ex, cell);
     }
@@ -3121,8 +3128,7 @@ static int exec__turn(exec *ex) {
         if (d->type->turn) d->type->turn(d);
     exec__sweep(ex);
     polls = exec__poll_ready(ex, ex->config.tasks_per_turn);
-    EXEC_ASSERT(ex->closing != EXEC__FORKED, "a child that called exec_forked inside a poll returned from it: "
-                "it ends in exec or _exit");
+    exec__check_forked(ex);
     if (EXEC__UNLIKELY(ex->config.stall_ns)) {
         int64_t took = exec_now(ex) - start;
         if (took > ex->counters.longest_turn_ns) ex->counters.longest_turn_ns = took;

@@ -402,11 +402,63 @@ static void returning(int yields, int wrong) {
 static void waits_after_it(void) { returning(0, 1); }
 static void yields_after_it(void) { returning(1, 1); }
 static void ends_after_it(void) { returning(2, 1); }
+/* Its cleanup forks, in an abort from outside any turn. */
+typedef struct { EXEC_FRAME; gate gate; } forks_at_the_end;
+EXEC_ASYNC(forks_at_the_end) {
+    EXEC_BEGIN;
+    EXEC_TRY(gate_wait(&self->gate));
+    EXEC_FINALLY;
+    {
+        pid_t child = fork();
+        if (child > 0) hand_on(child);
+        exec_forked(cx->exec);
+    }
+    EXEC_END;
+}
+static void aborted_after_it(void) {
+    static exec ex;
+    exec_handle h;
+    exec_opts opts = test_opts_handle(&h);
+    open_exec(&ex);
+    if (EXEC_SPAWN(&ex, &opts, forks_at_the_end) == 0 && exec_turn(&ex) == 1) exec_handle_abort(&h);
+}
 static void a_child_that_returns_from_the_poll_is_told(void **state) {
     (void)state;
     dies_saying(waits_after_it, "a child that called exec_forked inside a poll returned from it");
     dies_saying(yields_after_it, "a child that called exec_forked inside a poll returned from it");
     dies_saying(ends_after_it, "a child that called exec_forked inside a poll returned from it");
+    dies_saying(aborted_after_it, "a child that called exec_forked inside a poll returned from it");
+}
+
+/* ------------------------------------------------------------------------------- fork inside a post */
+
+static void post_forks(exec *ex, void *arg) {
+    pid_t *child = (pid_t *)arg;
+    *child = forks();
+    if (*child == 0) CHECK(exec_forked(ex) == 0);
+}
+static void post_counts(exec *ex, void *arg) {
+    (void)ex;
+    ++*(int *)arg;
+}
+static void what_is_posted_behind_a_fork_runs_in_the_parent_alone(void **state) {
+    exec ex;
+    exec_net net;
+    exec_remote remote;
+    static exec_post posts[2];
+    pid_t child = -1;
+    int ran = 0;
+    (void)state;
+    open_net(&ex, &net);
+    assert_int_equal(exec_remote_get(&ex, &remote), 0);
+    assert_int_equal(exec_remote_post(&remote, &posts[0], post_forks, &child), 0);
+    assert_int_equal(exec_remote_post(&remote, &posts[1], post_counts, &ran), 0);
+    exec_run(&ex);
+    if (child == 0) _exit(ran);
+    ends_well(child);
+    assert_int_equal(ran, 1);
+    exec_remote_drop(&remote);
+    close_exec(&ex);
 }
 
 /* ------------------------------------------------------------------------------- without exec_forked */
@@ -466,6 +518,7 @@ int main(void) {
         cmocka_unit_test(tasks_in_every_state_are_forgotten),
         cmocka_unit_test(a_fork_inside_a_poll_leaves_the_parent_alone),
         cmocka_unit_test(a_child_that_returns_from_the_poll_is_told),
+        cmocka_unit_test(what_is_posted_behind_a_fork_runs_in_the_parent_alone),
         cmocka_unit_test(a_child_that_uses_the_parents_executor_is_told)
     };
     return cmocka_run_group_tests_name("fork", tests, NULL, NULL);
