@@ -1466,18 +1466,21 @@ static EXEC__COLD ssize_t exec__write_quietly(int fd, const void *buf, size_t le
     return exec__quiet_end(&quiet, EXEC_SYS_WRITE(fd, buf, len), len);
 }
 
-/* What is no socket. A blocking one is told to be ready for one page (PIPE_BUF) only. */
+/* A blocking pipe that is ready has room for so much (PIPE_BUF of Linux), and a stream is asked for no more. */
+#define EXEC__PAGE ((size_t)4096)
+
+/* What is no socket. */
 static EXEC__COLD ssize_t exec__file_call(const exec_fd_slot *s, exec_io *io, char *at, size_t len) {
     int fd = io->waiter.fd, blocking = s->state & EXEC__FD_BLOCKING;
     if (io->waiter.interest == EXEC_READABLE) return EXEC_SYS_READ(fd, at, len);
-    return exec__write_quietly(fd, at, blocking && len > 4096 ? 4096 : len);
+    return exec__write_quietly(fd, at, blocking && len > EXEC__PAGE ? EXEC__PAGE : len);
 }
 
 #if EXEC_POSIX_ONLY
-/* So it is with a blocking stream socket; a message goes whole. */
+/* A message goes whole. */
 static size_t exec__send_most(const exec_fd_slot *s, const exec_io *io, size_t len) {
-    if (!(s->state & EXEC__FD_BLOCKING) || len <= 4096 || io->waiter.interest == EXEC_READABLE) return len;
-    return exec__socket_option(io->waiter.fd, SO_TYPE) == SOCK_STREAM ? 4096 : len;
+    if (!(s->state & EXEC__FD_BLOCKING) || len <= EXEC__PAGE || io->waiter.interest == EXEC_READABLE) return len;
+    return exec__socket_option(io->waiter.fd, SO_TYPE) == SOCK_STREAM ? EXEC__PAGE : len;
 }
 #endif
 
@@ -2210,15 +2213,14 @@ static EXEC__COLD ssize_t exec__vector_file(const exec_io *io, const struct iove
     return exec__quiet_end(&quiet, EXEC_SYS_WRITEV(io->waiter.fd, parts, count), len);
 }
 
-/* The caller's vector where one call is all. A blocking descriptor takes a page at a time, see
-   exec__file_call. */
+/* The caller's vector where one call is all. A blocking descriptor takes a page at a time. */
 static intptr_t exec__vector_try(exec_net *net, exec_io *io) {
     exec_fd_slot *s = &net->slots[io->waiter.fd];
     struct iovec rest[EXEC__PARTS];
     struct msghdr message;
     size_t len = io->len, most = SIZE_MAX;
     if (s->kind > EXEC__FD_SOCKET && (s->state & EXEC__FD_BLOCKING) && io->waiter.interest == EXEC_WRITABLE)
-        most = 4096;
+        most = EXEC__PAGE;
 #if EXEC_POSIX_ONLY
     if (s->kind <= EXEC__FD_SOCKET) most = exec__send_most(s, io, most);
 #endif
@@ -2283,7 +2285,7 @@ static intptr_t exec__sendfile_try(exec_net *net, exec_io *io) {
     exec_fd_slot *s = &net->slots[io->waiter.fd];
     size_t len = io->len - io->done, most = 1 << 17;
     ssize_t n;
-    if (s->state & EXEC__FD_BLOCKING) most = 4096 - (size_t)((uint64_t)op->offset + io->done) % 4096;
+    if (s->state & EXEC__FD_BLOCKING) most = EXEC__PAGE - (size_t)((uint64_t)op->offset + io->done) % EXEC__PAGE;
     n = exec__sendfile_call(s, op, len < most ? len : most);
     if (n == 0) io->len = io->done;             /* the end of the file */
     return exec__io_moved(s, io, len, n);
