@@ -104,7 +104,7 @@
 #elif EXEC_BACKEND != EXEC_BACKEND_EPOLL && EXEC_BACKEND != EXEC_BACKEND_POLL
 #error "exec_net.h: EXEC_BACKEND names no backend: use EXEC_BACKEND_EPOLL or EXEC_BACKEND_POLL"
 #elif EXEC_POSIX_ONLY && EXEC_BACKEND != EXEC_BACKEND_POLL
-#error "exec_net.h: POSIX has no epoll: compile EXEC_POSIX_ONLY with EXEC_BACKEND=EXEC_BACKEND_POLL, or without EXEC_BACKEND"
+#error "exec_net.h: POSIX has no epoll: compile EXEC_POSIX_ONLY with EXEC_BACKEND_POLL, or without EXEC_BACKEND"
 #endif
 
 #ifdef __cplusplus
@@ -192,12 +192,13 @@ typedef struct exec_net {
    Owner's thread, before or between runs. */
 EXEC_API int exec_net_attach(exec_net *net, exec *ex, const exec_net_config *config);
 
-/* For hand-written leaves. Wakes `task` on each edge of `interest`, from now until deregister, and
-   sets the bits in waiter->ready; what is ready already (or may be) is set at once or comes with the
-   next wait. A bit that stays set may keep the next edge away (EXEC_BACKEND_POLL), and one that is cleared
-   too early comes again: after EAGAIN clear the bit and pend. 0; -EBUSY: another one waits in that direction;
-   -EBADF; -EINVAL: no interest; -EMFILE, -ENOMEM, -ENOSPC: no slot. Always-ready files get their bits
-   at once. A foreign blocking descriptor wakes once per register or reregister. */
+/* For hand-written leaves; owner's thread, as all up to the addresses. Wakes `task` on each edge of
+   `interest`, from now until deregister, and sets the bits in waiter->ready; what is ready already (or may
+   be) is set at once or comes with the next wait. A bit that stays set may keep the next edge away
+   (EXEC_BACKEND_POLL), and one that is cleared too early comes again: after EAGAIN clear the bit and pend.
+   0; -EBUSY: another one waits in that direction; -EBADF; -EINVAL: no interest; -EMFILE, -ENOMEM, -ENOSPC: no
+   slot. Always-ready files get their bits at once. A foreign blocking descriptor wakes once per register or
+   reregister. */
 EXEC_API int exec_net_register(exec_net *net, exec_waiter *waiter, int fd, unsigned interest,
                                exec_task *task);
 /* The same waiter with another interest. Errors as above; it is deregistered then. */
@@ -302,7 +303,7 @@ typedef struct exec_socket_opts {
 
 /* A listening socket, nonblocking and close-on-exec; port 0 takes a free one (exec_local_address). The
    descriptor, or -EINVAL, -ENAMETOOLONG, -ENOSYS (address), -EADDRINUSE, -EADDRNOTAVAIL, -EACCES, -EMFILE
-   ... opts may be NULL. The file of a "unix:path" stays behind: unlink(2) it after the close. */
+   ... opts may be NULL. The file of a "unix:path" stays behind: unlink(2) it after the close. Owner's thread. */
 EXEC_API int exec_listen(exec *ex, const char *address, const exec_socket_opts *opts);
 /* The result is a descriptor of yours, nonblocking, close-on-exec, TCP_NODELAY if it is TCP. Errors of
    one connection are passed over. With no descriptors or memory left it pauses until exec_close_fd or
@@ -322,7 +323,7 @@ EXEC_API int exec_socket_set(int fd, const exec_socket_opts *opts);
    -EBADF. Any thread. */
 EXEC_API int exec_shutdown_write(int fd);
 /* Two connected unix sockets, of bytes or of datagrams; and a pipe, written at ends[1], read at ends[0].
-   Nonblocking and close-on-exec. 0, or -EMFILE, -ENFILE ... and ends is as it was. */
+   Nonblocking and close-on-exec. 0, or -EMFILE, -ENFILE ... and ends is as it was. Owner's thread. */
 EXEC_API int exec_socket_pair(exec *ex, int ends[2], int datagrams);
 EXEC_API int exec_pipe(exec *ex, int ends[2]);
 
@@ -341,7 +342,7 @@ typedef struct exec_datagram_op {
 /* A datagram socket (IPv4, IPv6, unix), bound to `local`, connected to `remote`: either may be NULL, not
    both. A nonblocking and close-on-exec descriptor; or an error as of exec_listen; -EINVAL: two families;
    -ECONNREFUSED, -ENOENT: no such unix socket. A socket of "unix:path" or "unix:@" can be answered, one
-   without a local address cannot. opts may be NULL. */
+   without a local address cannot. opts may be NULL. Owner's thread. */
 EXEC_API int exec_datagram(exec *ex, const char *local, const char *remote, const exec_socket_opts *opts);
 /* The next datagram, also an empty one (0). Its sender is in op->address. -ECONNREFUSED and the like: an
    earlier datagram of a connected socket came back; this op took nothing, the next one goes on. */
@@ -364,8 +365,8 @@ typedef struct exec_fds_op {
     union {
         int *to;
         const int *from;
-    } fds;
-    unsigned room;
+    } fds;                      /* private */
+    unsigned room;              /* private: of a send, how many go */
     unsigned fd_count;          /* descriptors that came; they are yours, close-on-exec */
     int truncated;              /* more came than could be taken, and were closed; or data was cut */
 } exec_fds_op;
@@ -403,8 +404,8 @@ typedef struct exec_sendfile_op {
         exec_future fut;        /* EXEC_RESULT(&op): bytes sent, or a negated errno */
         exec_io io;             /* io.done: bytes sent so far; exec_resume(&op->io) goes on */
     };
-    int64_t offset;             /* of the first byte */
-    int in;
+    int64_t offset;             /* private: of the first byte */
+    int in;                     /* private */
 } exec_sendfile_op;
 
 /* `count` bytes of the file `in` from `offset` on, or as many as it has, to a socket, a pipe or a file:
@@ -499,6 +500,7 @@ EXEC_API int exec_child_start(exec *ex, exec_child *child, const char *const *ar
    -ENOMEM, -ENOSPC, -ENOSYS as above: it runs on then. Owner's thread. */
 EXEC_API int exec_child_adopt(exec *ex, exec_child *child, int pid);
 
+/* One wait for a child. In the frame; used again and again. */
 typedef struct exec_child_op { exec_future fut; exec_waiter waiter; exec_child *child; } exec_child_op;
 /* Waits for its end: the exit code 0 to 255, or 128 + signal when child->signal ended it; asked again, the same.
    -ECHILD: somebody else waited for it (a handler of the host, or SIGCHLD is ignored), or a zeroed child;
@@ -1466,18 +1468,21 @@ static EXEC__COLD ssize_t exec__write_quietly(int fd, const void *buf, size_t le
     return exec__quiet_end(&quiet, EXEC_SYS_WRITE(fd, buf, len), len);
 }
 
-/* What is no socket. A blocking one is told to be ready for one page (PIPE_BUF) only. */
+/* A blocking pipe that is ready has room for so much (PIPE_BUF of Linux), and a stream is asked for no more. */
+#define EXEC__PAGE ((size_t)4096)
+
+/* What is no socket. */
 static EXEC__COLD ssize_t exec__file_call(const exec_fd_slot *s, exec_io *io, char *at, size_t len) {
     int fd = io->waiter.fd, blocking = s->state & EXEC__FD_BLOCKING;
     if (io->waiter.interest == EXEC_READABLE) return EXEC_SYS_READ(fd, at, len);
-    return exec__write_quietly(fd, at, blocking && len > 4096 ? 4096 : len);
+    return exec__write_quietly(fd, at, blocking && len > EXEC__PAGE ? EXEC__PAGE : len);
 }
 
 #if EXEC_POSIX_ONLY
-/* So it is with a blocking stream socket; a message goes whole. */
+/* A message goes whole. */
 static size_t exec__send_most(const exec_fd_slot *s, const exec_io *io, size_t len) {
-    if (!(s->state & EXEC__FD_BLOCKING) || len <= 4096 || io->waiter.interest == EXEC_READABLE) return len;
-    return exec__socket_option(io->waiter.fd, SO_TYPE) == SOCK_STREAM ? 4096 : len;
+    if (!(s->state & EXEC__FD_BLOCKING) || len <= EXEC__PAGE || io->waiter.interest == EXEC_READABLE) return len;
+    return exec__socket_option(io->waiter.fd, SO_TYPE) == SOCK_STREAM ? EXEC__PAGE : len;
 }
 #endif
 
@@ -2217,15 +2222,14 @@ static EXEC__COLD ssize_t exec__vector_file(const exec_io *io, const struct iove
     return exec__quiet_end(&quiet, EXEC_SYS_WRITEV(io->waiter.fd, parts, count), len);
 }
 
-/* The caller's vector where one call is all. A blocking descriptor takes a page at a time, see
-   exec__file_call. */
+/* The caller's vector where one call is all. A blocking descriptor takes a page at a time. */
 static intptr_t exec__vector_try(exec_net *net, exec_io *io) {
     exec_fd_slot *s = &net->slots[io->waiter.fd];
     struct iovec rest[EXEC__PARTS];
     struct msghdr message;
     size_t len = io->len, most = SIZE_MAX;
     if (s->kind > EXEC__FD_SOCKET && (s->state & EXEC__FD_BLOCKING) && io->waiter.interest == EXEC_WRITABLE)
-        most = 4096;
+        most = EXEC__PAGE;
 #if EXEC_POSIX_ONLY
     if (s->kind <= EXEC__FD_SOCKET) most = exec__send_most(s, io, most);
 #endif
@@ -2297,7 +2301,7 @@ static intptr_t exec__sendfile_try(exec_net *net, exec_io *io) {
     exec_fd_slot *s = &net->slots[io->waiter.fd];
     size_t len = io->len - io->done, most = 1 << 17;
     ssize_t n;
-    if (s->state & EXEC__FD_BLOCKING) most = 4096 - (size_t)((uint64_t)op->offset + io->done) % 4096;
+    if (s->state & EXEC__FD_BLOCKING) most = EXEC__PAGE - (size_t)((uint64_t)op->offset + io->done) % EXEC__PAGE;
     n = exec__sendfile_call(s, op, len < most ? len : most);
     if (n == 0) io->len = io->done;             /* the end of the file */
     return exec__io_moved(s, io, len, n);

@@ -66,7 +66,7 @@ int main(int argc, char **argv) {
     }
     if ((argc > 1 && argv[1][0] == '-') || jobs < 1 || seconds < 0) {
         int asked = argc == 2 && (strcmp(argv[1], "--help") == 0 || strcmp(argv[1], "-h") == 0);
-        fprintf(asked ? stdout : stderr, "usage: children [-j N] [-t SECONDS] [COMMAND...]    without: lines of stdin\n");
+        fprintf(asked ? stdout : stderr, "usage: children [-j N] [-t SECONDS] [COMMAND...]    (or lines of stdin)\n");
         return !asked;
     }
     if (seconds) limit = EXEC_SEC(seconds);

@@ -118,8 +118,8 @@ int main(int argc, char **argv) {
     exec_net net;
     int fd, status, go = parse(argc, argv, &o);
     if (go <= 0) {
-        fprintf(go ? stderr : stdout, "usage: proxy [--idle SECONDS] LISTEN TARGET    both as 127.0.0.1:80 or [::1]:80; "
-                "port 0: a free one; idle: 60\n");
+        fprintf(go ? stderr : stdout, "usage: proxy [--idle SECONDS] LISTEN TARGET    "
+                "both as 127.0.0.1:80 or [::1]:80; port 0: a free one; idle: 60\n");
         return go ? 2 : 0;
     }
     if (getrlimit(RLIMIT_NOFILE, &limit) == 0) {            /* a session takes two descriptors */

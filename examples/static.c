@@ -61,7 +61,7 @@ int main(int argc, char **argv) {
     int fd, status;
     if (argc > 2 || *address == '-') {
         int asked = argc == 2 && (strcmp(address, "--help") == 0 || strcmp(address, "-h") == 0);
-        fprintf(asked ? stdout : stderr, "usage: static [ADDRESS]    an echo server of %d clients, without a heap\n", CLIENTS);
+        fprintf(asked ? stdout : stderr, "usage: static [ADDRESS]    echoes to %d clients without a heap\n", CLIENTS);
         return !asked;
     }
     if ((status = exec_pool_init(&pool, clients, sizeof clients, sizeof *clients)) < 0) return fail("pool", status);

@@ -47,7 +47,7 @@ int main(int argc, char **argv) {
     int status;
     if (argc > 1) {
         int asked = argc == 2 && (strcmp(argv[1], "--help") == 0 || strcmp(argv[1], "-h") == 0);
-        fprintf(asked ? stdout : stderr, "usage: ticker    ticks seven times in three seconds; meanwhile a timeout and a select\n");
+        fprintf(asked ? stdout : stderr, "usage: ticker    seven ticks in three seconds, a timeout, a select\n");
         return !asked;
     }
     if ((status = exec_init(&ex, NULL)) < 0 || (status = exec_timers_attach(&timers, &ex)) < 0) return 1;

@@ -72,9 +72,6 @@ static inline int socket_option(int fd, int level, int option) {
     assert_int_equal(getsockopt(fd, level, option, &value, &size), 0);
     return value;
 }
-static inline int is_ours(int fd) {
-    return (fcntl(fd, F_GETFL) & O_NONBLOCK) && (fcntl(fd, F_GETFD) & FD_CLOEXEC);
-}
 
 /* A connection over loopback: ends[0] accepted, ends[1] connected. */
 static inline void tcp_pair(int ends[2], const exec_socket_opts *opts) {

@@ -22,6 +22,11 @@ static inline int count_fds(void) {
     return n;
 }
 
+/* As each descriptor that the library makes. */
+static inline int is_ours(int fd) {
+    return (fcntl(fd, F_GETFL) & O_NONBLOCK) && (fcntl(fd, F_GETFD) & FD_CLOEXEC);
+}
+
 static inline sigset_t current_mask(void) {
     sigset_t mask;
     assert_int_equal(sigprocmask(SIG_BLOCK, NULL, &mask), 0);

@@ -12,17 +12,18 @@
 #include <sys/uio.h>
 #include <unistd.h>
 
-/* Counts the waits; may act after one, before what came is delivered. */
-static unsigned waits;
+enum { CALL_NONE, CALL_PPOLL, CALLS };
+#include "faulty.h"
+
+/* May act after a wait, before what came is delivered. */
 static void (*after_wait)(void);
 static int exec__ppoll(struct pollfd *fds, nfds_t count, const struct timespec *timeout);
-static int counted_ppoll(struct pollfd *fds, nfds_t count, const struct timespec *timeout) {
-    int n = exec__ppoll(fds, count, timeout);
-    waits++;
+static int sys_ppoll(struct pollfd *fds, nfds_t count, const struct timespec *timeout) {
+    int n = faulty(CALL_PPOLL) ? -1 : exec__ppoll(fds, count, timeout);
     if (after_wait) after_wait();
     return n;
 }
-#define EXEC_SYS_PPOLL counted_ppoll
+#define EXEC_SYS_PPOLL sys_ppoll
 
 #ifndef EXEC_BACKEND
 #define EXEC_BACKEND EXEC_BACKEND_POLL
@@ -30,56 +31,10 @@ static int counted_ppoll(struct pollfd *fds, nfds_t count, const struct timespec
 #define TEST_HEADER "../exec_net.h"
 #include "test.h"
 #include "leaves.h"
-
-static exec ex;
-static exec_net net;
-static exec_port port;
-static exec_fd_slot table[512];
-static struct pollfd pollfds[COUNT(table) + 1];
-
-static void begin(void) {
-    exec_net_config net_config = { table, COUNT(table), pollfds, COUNT(pollfds) };
-    exec_config config = quiet_config();
-    config.port = &port;
-    after_wait = NULL;
-    assert_int_equal(exec_init(&ex, &config), 0);
-    assert_int_equal(exec_net_attach(&net, &ex, EXEC_NO_MALLOC ? &net_config : NULL), 0);
-}
-
-static void end(void) {
-    after_wait = NULL;
-    close_exec(&ex);
-    assert_int_equal(net.waiting, 0);
-}
-
-static intptr_t run(exec_future *f) {
-    assert_int_equal(exec_run_until(&ex, f), 0);
-    return f->result;
-}
-static void turns(int n) {
-    while (n-- > 0) assert_true(exec_turn(&ex) >= 0);
-}
-
-typedef struct { EXEC_FRAME; exec_future *op; } awaits;
-EXEC_ASYNC(awaits) {
-    EXEC_BEGIN;
-    EXEC_TRY(self->op);
-    EXEC_RETURN(self->op->result);
-    EXEC_END;
-}
-static void start(exec_handle *h, exec_future *op) {
-    exec_opts opts = test_opts_handle(h);
-    memset(h, 0, sizeof *h);
-    assert_int_equal(EXEC_SPAWN(&ex, &opts, awaits, .op = op), 0);
-}
-static exec_handle_op joining;
-static intptr_t join(exec_handle *h) { return run(exec_handle_join(&joining, h)); }
+#include "reactor.h"
+#include "awaits.h"
 
 static void pair_of(int type, int pair[2]) { assert_int_equal(socketpair(AF_UNIX, type, 0, pair), 0); }
-static void close_pair(const int pair[2]) {
-    assert_int_equal(exec_close_fd(&ex, pair[0]), 0);
-    assert_int_equal(exec_close_fd(&ex, pair[1]), 0);
-}
 
 /* ------------------------------------------------------------------------------------------ tables */
 
@@ -176,9 +131,9 @@ static void a_reader_waits_beside_a_writer_of_one_descriptor(void **state) {
     start(&w, exec_write_all(&wi, pair[0], big, sizeof big));
     turns(20);
     assert_int_equal(net.waiting, 2);
-    before = waits;
+    before = calls[CALL_PPOLL];
     assert_int_equal(exec_net_poll(&net, EXEC_US(100)), 0);     /* neither: it sleeps */
-    assert_int_equal(waits, before + 1);
+    assert_int_equal(calls[CALL_PPOLL], before + 1);
     assert_int_equal(write(pair[1], "x", 1), 1);
     assert_int_equal(join(&r), 1);
     assert_int_equal(exec_handle_state(&w), EXEC_STATE_IDLE);
@@ -285,10 +240,10 @@ static void a_descriptor_closed_behind_our_back_ends_its_waits(void **state) {
     turns(20);
     assert_int_equal(net.waiting, 2);
     close(pair[0]);
-    before = waits;
+    before = calls[CALL_PPOLL];
     assert_int_equal(join(&r), -EBADF);
     assert_int_equal(join(&w), -EBADF);
-    assert_true(waits <= before + 2);
+    assert_true(calls[CALL_PPOLL] <= before + 2);
     assert_int_equal(net.waiting, 0);
     assert_int_equal(dup2(other[1], pair[0]), pair[0]); /* the number may be used again at once */
     assert_int_equal(run(exec_write(&wi, pair[0], "x", 1)), 1);

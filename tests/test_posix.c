@@ -1,10 +1,14 @@
 /* SPDX-License-Identifier: MIT
  * EXEC_POSIX_ONLY: what stands in for the calls of Linux. The other test programs run with it in the
  * configuration gcc-posix; which names it may refer to is checked by posix-symbols. */
-static struct { int pipes, fcntls, fail_pipe, fail_fcntl; } sys;  /* fail_*: the n-th from now, from 1 */
-static int sys_fails(int *count, int *nth);
-#define EXEC_SYS_PIPE(ends) (sys_fails(&sys.pipes, &sys.fail_pipe) ? -1 : pipe(ends))
-#define EXEC_SYS_FCNTL(...) (sys_fails(&sys.fcntls, &sys.fail_fcntl) ? -1 : fcntl(__VA_ARGS__))
+#ifndef _POSIX_C_SOURCE
+#define _POSIX_C_SOURCE 200809L
+#endif
+enum { CALL_NONE, CALL_PIPE, CALL_FCNTL, CALLS };
+#include "faulty.h"
+
+#define EXEC_SYS_PIPE(...) (faulty(CALL_PIPE) ? -1 : pipe(__VA_ARGS__))
+#define EXEC_SYS_FCNTL(...) (faulty(CALL_FCNTL) ? -1 : fcntl(__VA_ARGS__))
 
 #ifndef EXEC_POSIX_ONLY
 #define EXEC_POSIX_ONLY 1
@@ -12,73 +16,8 @@ static int sys_fails(int *count, int *nth);
 #define TEST_HEADER "../exec_net.h"
 #include "test.h"
 #include "leaves.h"
-
-static int sys_fails(int *count, int *nth) {
-    ++*count;
-    if (!*nth || --*nth) return 0;
-    errno = EMFILE;
-    return 1;
-}
-
-static exec ex;
-static exec_net net;
-static exec_port port;
-static exec_fd_slot table[512];
-static struct pollfd pollfds[COUNT(table) + 1];
-static int fds_before;
-
-static int count_fds(void) {
-    int n = 0;
-    for (int fd = 0; fd < 512; fd++) n += fcntl(fd, F_GETFD) >= 0;
-    return n;
-}
-
-static void begin(void) {
-    exec_net_config net_config = { table, COUNT(table), pollfds, COUNT(pollfds) };
-    exec_config config = quiet_config();
-    config.port = &port;
-    memset(&sys, 0, sizeof sys);
-    fds_before = count_fds();
-    assert_int_equal(exec_init(&ex, &config), 0);
-    assert_int_equal(exec_net_attach(&net, &ex, EXEC_NO_MALLOC ? &net_config : NULL), 0);
-}
-
-static void end(void) {
-    memset(&sys, 0, sizeof sys);
-    close_exec(&ex);
-    assert_int_equal(net.waiting, 0);
-    assert_int_equal(count_fds(), fds_before);
-}
-
-static intptr_t run(exec_future *f) {
-    assert_int_equal(exec_run_until(&ex, f), 0);
-    return f->result;
-}
-
-typedef struct { EXEC_FRAME; exec_future *op; } awaits;
-EXEC_ASYNC(awaits) {
-    EXEC_BEGIN;
-    EXEC_TRY(self->op);
-    EXEC_RETURN(self->op->result);
-    EXEC_END;
-}
-static void start(exec_handle *h, exec_future *op) {
-    exec_opts opts = test_opts_handle(h);
-    memset(h, 0, sizeof *h);
-    assert_int_equal(EXEC_SPAWN(&ex, &opts, awaits, .op = op), 0);
-}
-static exec_handle_op joining;
-static intptr_t join(exec_handle *h) { return run(exec_handle_join(&joining, h)); }
-
-static void close_pair(const int pair[2]) {
-    assert_int_equal(exec_close_fd(&ex, pair[0]), 0);
-    assert_int_equal(exec_close_fd(&ex, pair[1]), 0);
-}
-
-static void is_ours(int fd) {
-    assert_true(fcntl(fd, F_GETFL) & O_NONBLOCK);
-    assert_true(fcntl(fd, F_GETFD) & FD_CLOEXEC);
-}
+#include "reactor.h"
+#include "awaits.h"
 
 static void the_backend_is_poll(void **state) {
     (void)state;
@@ -90,9 +29,9 @@ static void a_pipe_wakes_the_executor(void **state) {
     (void)state;
     begin();
     assert_int_equal(exec_remote_get(&ex, &remote), 0);
-    assert_int_equal(sys.pipes, 1);
-    is_ours(port.fd);
-    is_ours(port.write_fd);
+    assert_int_equal(calls[CALL_PIPE], 1);
+    assert_true(is_ours(port.fd));
+    assert_true(is_ours(port.write_fd));
     assert_int_equal(exec_wake_fd(&ex), port.fd);
     for (int i = 0; i < 3; i++) {
         struct pollfd fd = { port.fd, POLLIN, 0 };
@@ -125,10 +64,10 @@ static void without_descriptors_there_is_no_port_and_no_leak(void **state) {
     exec_remote remote;
     (void)state;
     begin();
-    sys.fail_pipe = 1;
+    fail_call(CALL_PIPE, EMFILE, 0, 1);
     assert_int_equal(exec_remote_get(&ex, &remote), -EMFILE);
-    for (int nth = 1; nth <= 4; nth++) {
-        sys.fail_fcntl = nth;
+    for (unsigned skip = 0; skip < 4; skip++) {
+        fail_call(CALL_FCNTL, EMFILE, skip, 1);
         assert_int_equal(exec_remote_get(&ex, &remote), -EMFILE);
         assert_int_equal(count_fds(), fds_before);
     }
@@ -144,19 +83,19 @@ static void made_and_accepted_sockets_are_nonblocking(void **state) {
     int listener;
     (void)state;
     begin();
-    for (int nth = 1; nth <= 2; nth++) {
-        sys.fail_fcntl = nth;
+    for (unsigned skip = 0; skip < 2; skip++) {
+        fail_call(CALL_FCNTL, EMFILE, skip, 1);
         assert_int_equal(exec_listen(&ex, "127.0.0.1:0", NULL), -EMFILE);
         assert_int_equal(count_fds(), fds_before);
     }
     listener = exec_listen(&ex, "127.0.0.1:0", NULL);
-    is_ours(listener);
+    assert_true(is_ours(listener));
     assert_int_equal(exec_local_address(listener, address, sizeof address), 0);
     start(&h, exec_accept(&accepts, listener));
     assert_true(run(exec_connect(&connects, address, NULL)) >= 0);
     assert_true(join(&h) >= 0);
-    is_ours((int)EXEC_RESULT(&connects));
-    is_ours((int)EXEC_RESULT(&accepts));
+    assert_true(is_ours((int)EXEC_RESULT(&connects)));
+    assert_true(is_ours((int)EXEC_RESULT(&accepts)));
     assert_int_equal(exec_close_fd(&ex, (int)EXEC_RESULT(&connects)), 0);
     assert_int_equal(exec_close_fd(&ex, (int)EXEC_RESULT(&accepts)), 0);
     assert_int_equal(exec_close_fd(&ex, listener), 0);

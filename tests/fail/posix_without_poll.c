@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: MIT
- * expect: error.*exec_net.h: POSIX has no epoll: compile EXEC_POSIX_ONLY with EXEC_BACKEND=EXEC_BACKEND_POLL
+ * expect: error.*exec_net.h: POSIX has no epoll: compile EXEC_POSIX_ONLY with EXEC_BACKEND_POLL
  * with: gcc -std=c11 -DEXEC_POSIX_ONLY=1 -DEXEC_BACKEND=EXEC_BACKEND_EPOLL
  * with: clang -std=c11 -DEXEC_POSIX_ONLY=1 -DEXEC_BACKEND=EXEC_BACKEND_EPOLL
  * EXEC_POSIX_ONLY and a backend of Linux exclude each other. */

@@ -22,35 +22,24 @@ config_cpp() {
     counted $TESTS
 }
 
-config_static() {
-    local dir=$BUILD/static cc
+# three_files NAME: the program of tests/NAME/main.c, first.c and second.c, by each compiler.
+three_files() {
+    local dir=$BUILD/$1 from=tests/$1 cc
     mkdir -p "$dir"
     hash_sources
     TESTS=0
     for cc in gcc clang; do
         have $cc || continue
         # shellcheck disable=SC2086
-        compile "$dir/$cc" $cc $C11 -O2 -g -pthread $WARN_C tests/static/main.c tests/static/first.c \
-            tests/static/second.c -lcmocka || exit 1
+        compile "$dir/$cc" $cc $C11 -O2 -g -pthread $WARN_C $from/main.c $from/first.c $from/second.c -lcmocka ||
+            exit 1
         run_test "$dir/log" "$dir/$cc" || exit 1
     done
     counted $TESTS
 }
 
-config_host() {
-    local dir=$BUILD/host cc
-    mkdir -p "$dir"
-    hash_sources
-    TESTS=0
-    for cc in gcc clang; do
-        have $cc || continue
-        # shellcheck disable=SC2086
-        compile "$dir/$cc" $cc $C11 -O2 -g -pthread $WARN_C tests/host/main.c tests/host/first.c \
-            tests/host/second.c -lcmocka || exit 1
-        run_test "$dir/log" "$dir/$cc" || exit 1
-    done
-    counted $TESTS
-}
+config_static() { three_files static; }
+config_host() { three_files host; }
 
 # link_pair NAME "OPTIONS OF ONE" "OPTIONS OF THE OTHER": links a program of two files.
 link_pair() {
