@@ -1827,10 +1827,28 @@ static EXEC__COLD void exec__signal_armed(exec *ex) {
     exec__signal(ex->port);
 }
 
+#if EXEC_DEBUG
+static exec_future *exec__root_of(exec_task *t);
+
+/* Named by where the root of the task awaits. */
+static EXEC__COLD void exec__fail_in(exec_task *t, const char *what) {
+    const exec_future *root = exec__root_of(t);
+    exec__fail(root->type->file, (int)exec__line_of(root), what);
+}
+
+/* What a pool or the caller's storage holds is known to be over until it is claimed again. */
+static void exec__check_wake(exec_task *t) {
+    EXEC_ASSERT(t->strand.flags & EXEC__T_LIVE, "exec_wake of a task that is over: a leaf forgets its task when it "
+                "is ready or cancelled; from elsewhere, wake an exec_waker");
+    if (t->store->exec->owner != exec__self())
+        exec__fail_in(t, "exec_wake from another thread: take an exec_waker and wake that");
+}
+#endif
+
 EXEC_API void exec_wake(exec_task *t) {
     exec *ex = t->store->exec;
 #if EXEC_DEBUG
-    EXEC_ASSERT(ex->owner == exec__self(), "exec_wake from another thread: take an exec_waker and wake that");
+    exec__check_wake(t);
 #endif
     if (ex->cx.task == t) {             /* running: it stays in the queue when it pends */
         ex->cx.quota.woken = 1;
@@ -2129,6 +2147,9 @@ static void exec__clear_handle(const exec *ex, const exec_opts *opts) {
 EXEC_API void *exec__claim(exec *ex, const exec_opts *opts, const exec_type *type) {
     exec_store *store = NULL;
     exec_task *t;
+#if EXEC_DEBUG
+    EXEC_ASSERT(ex->owner == exec__self(), "a spawn from another thread: use EXEC_REMOTE_SPAWN or exec_remote_post");
+#endif
     exec__clear_handle(ex, opts);
     if (ex->closing) {
         ex->claim_error = -ECANCELED;
@@ -2290,6 +2311,11 @@ EXEC_API void exec_group_cancel(exec_group *g, unsigned level) {
     }
 }
 
+#if EXEC_DEBUG
+static const char *const exec__group_lost = "a group was zeroed or freed while it had children: it is a member of "
+    "the frame that spawns into it, or of one around that";
+#endif
+
 static void exec__group_failed(exec_group *g, intptr_t error) {
     g->failed++;
     if (g->error >= 0) g->error = error;
@@ -2297,6 +2323,9 @@ static void exec__group_failed(exec_group *g, intptr_t error) {
 }
 
 static void exec__group_child_over(exec_group *g, intptr_t result, int cancelled) {
+#if EXEC_DEBUG
+    EXEC_ASSERT(g->live && g->in_scope, exec__group_lost);
+#endif
     g->live--;
     g->running--;
     if (result < 0 && !cancelled) exec__group_failed(g, result);
@@ -2390,6 +2419,9 @@ EXEC_API EXEC__COLD exec_poll exec__finish_scope(exec_cx *cx, exec_future *f) {
     unsigned live = 0;
     exec__set(f, EXEC__F_ENDING);
     for (g = first; g; g = g->next) {
+#if EXEC_DEBUG
+        if (!g->in_scope) exec__fail(f->type->file, (int)exec__line_of(f), exec__group_lost);
+#endif
         exec_group_cancel(g, cx->strand->level > EXEC_CANCEL ? EXEC_KILL : EXEC_CANCEL);
         live += g->live;
     }
@@ -2425,6 +2457,30 @@ static void exec__poll_over(exec *ex) {
     ex->cx.strand = NULL;
 }
 
+#if EXEC_DEBUG
+enum { EXEC__CHECKED_TASKS = 100 };     /* of those that live: so many are looked at when one ends */
+
+static int exec__is_inside(const exec_task *t, const exec_future *root, const void *p) {
+    uintptr_t first = (uintptr_t)t, at = (uintptr_t)p;
+    return at >= first && at < (uintptr_t)root + root->type->size;
+}
+
+/* Nothing may point into a frame when its task is over: neither what another task awaits, nor a handle. */
+static void exec__check_left(exec *ex, const exec_task *over, const exec_future *root) {
+    unsigned n = 0;
+    for (unsigned list = 0; list < 2; list++)
+        for (exec_task *t = ex->tasks[list]; t && n < EXEC__CHECKED_TASKS; t = exec__list_next(ex, t, list), n++) {
+            for (const exec_future *f = t->strand.leaf; f && t != over; f = f->parent)
+                if (exec__is_inside(over, root, f))
+                    exec__fail_in(t, "a frame is freed while another task awaits what is in it: join the task instead");
+            for (const exec_handle *h = t->observers; h; h = h->next)
+                if (exec__is_inside(over, root, h))
+                    exec__fail(root->type->file, (int)exec__line_of(root), "a frame is freed and a handle in it is "
+                               "still linked: exec_handle_detach in its EXEC_FINALLY, or join the task");
+        }
+}
+#endif
+
 /* The task's memory is free when this returns (or, `queued`, when the queue reaches it). */
 static void exec__task_over(exec *ex, exec_task *t, exec_future *root, int queued) {
     const exec_type *type = root->type;
@@ -2434,6 +2490,9 @@ static void exec__task_over(exec *ex, exec_task *t, exec_future *root, int queue
     exec__poll_over(ex);
     EXEC_TRACE_END(t, result);
     exec__list_remove(ex, t);
+#if EXEC_DEBUG
+    exec__check_left(ex, t, root);
+#endif
     ex->counters.tasks--;
     ex->counters.completed++;
     while (t->observers) {
@@ -2620,6 +2679,10 @@ EXEC_API intptr_t exec_handle_result(const exec_handle *h) {
 static int exec__handle_cancel(exec_handle *h, unsigned level) {
     exec_task *t = h->task;
     exec *ex;
+#if EXEC_DEBUG
+    if (t && t->store->exec->owner != exec__self())
+        exec__fail_in(t, "an abort or kill from another thread: use exec_waker_abort or exec_waker_kill");
+#endif
     if (!t || t->strand.level >= level || exec_strand_done(&t->strand)) return -EALREADY;
     if (!(t->strand.flags & EXEC__T_STARTED)) return -EINVAL;
     if (level == EXEC_CANCEL && (exec__root_of(t)->flags & (EXEC__F_CLEANUP | EXEC__F_ENDING)))

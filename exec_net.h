@@ -1190,16 +1190,34 @@ static int exec__slot_get(exec_net *net, int fd) {
     return exec__slot_prepare(net, fd);
 }
 
+#if EXEC_DEBUG
+/* -EBUSY tells the second one; the log tells where both are. */
+static EXEC__COLD void exec__say_busy(exec_net *net, const exec_waiter *first, exec_task *second) {
+    const exec_future *one = exec__root_of(first->task), *two = exec__root_of(second);
+    exec__text t = { 0, "" };
+    exec__put_place(&t, two->type->file, exec__line_of(two));
+    exec__put(&t, ": descriptor ");
+    exec__put_number(&t, first->fd);
+    exec__put(&t, " is waited for already, at ");
+    exec__put_place(&t, one->type->file, exec__line_of(one));
+    exec__put(&t, ": -EBUSY; one op a direction at a time, let one task do both or wait for it");
+    exec_log(net->driver.exec, t.s);
+}
+#endif
+
 /* The waiter waits for its interest from now on. The slot is prepared. */
 static int exec__link(exec_net *net, exec_waiter *w, exec_task *task) {
     exec_fd_slot *s = &net->slots[w->fd];
+    const exec_waiter *busy = w->interest & EXEC_READABLE ? s->waiters[0] : NULL;
     int status;
-    if ((w->interest & EXEC_READABLE) && s->waiters[0]) return -EBUSY;
-    if ((w->interest & EXEC_WRITABLE) && s->waiters[1]) return -EBUSY;
+    if (!busy && (w->interest & EXEC_WRITABLE)) busy = s->waiters[1];
 #if EXEC_DEBUG
-    EXEC_ASSERT(exec__file_same(s, w->fd), "a wait for a descriptor that was closed and came back: "
-                "close with exec_close_fd, or call exec_fd_forget before a foreign close()");
+    if (busy) exec__say_busy(net, busy, task);
+    else if (!exec__file_same(s, w->fd))
+        exec__fail_in(task, "a wait for a descriptor that was closed and came back: "
+                      "close with exec_close_fd, or call exec_fd_forget before a foreign close()");
 #endif
+    if (busy) return -EBUSY;
     if (w->interest & EXEC_READABLE) s->waiters[0] = w;
     if (w->interest & EXEC_WRITABLE) s->waiters[1] = w;
     w->task = task;

@@ -88,7 +88,9 @@ static struct {
     exec_waker wakers[THREADS];
     exec_remote remotes[THREADS];
     exec_post post;
-    unsigned said[THREADS], seen[THREADS], posted, ran, aborted;
+    exec_oneshot *oneshot;
+    intptr_t got;
+    unsigned said[THREADS], seen[THREADS], posted, ran;
     unsigned event, parks, writes, causeless;
     int open;
     uint8_t *late;                          /* FAULT_QUEUED: what has not reached memory */
@@ -400,7 +402,6 @@ static void push_abort(unsigned self) {
     exec_waker_abort(&world.wakers[self]);
     exec_waker_kill(&world.wakers[self]);
     exec_waker_drop(&world.wakers[self]);
-    world.aborted = 1;
 }
 
 static void post_arrives(exec *ex, void *arg) {
@@ -420,25 +421,65 @@ static void push_stop(unsigned self) {
 }
 static void own_stopped(void) { while (exec_run(&world.ex) == 1 && !run.failed) continue; }
 
+/* A oneshot is filled or abandoned while its receiver begins to wait, waits, or is cancelled. */
+typedef struct { EXEC_FRAME; exec_oneshot_op op; } receiver;
+EXEC_ASYNC(receiver) {
+    EXEC_BEGIN;
+    EXEC_AWAIT(exec_oneshot_recv(&self->op, world.oneshot));
+    world.got = EXEC_RESULT(&self->op) < 0 ? EXEC_RESULT(&self->op) : self->op.value;
+    EXEC_FINALLY;
+    exec_oneshot_close(world.oneshot);
+    EXEC_END;
+}
+static void push_send(unsigned self) {
+    (void)self;
+    (void)exec_oneshot_send(world.oneshot, 42);
+}
+static void push_abandon(unsigned self) {
+    (void)self;
+    exec_oneshot_abandon(world.oneshot);
+}
+static void own_receive(void) {
+    own_run();
+    if (world.got != (run.scenario->push == push_send ? 42 : -EPIPE)) failed("the receiver got something else");
+}
+static void own_cancel(void) {
+    (void)exec_turn(&world.ex);
+    exec_handle_abort(&world.handles[0]);
+    own_run();
+    if (world.got && world.got != (run.scenario->push == push_send ? 42 : -EPIPE)) failed("the receiver got something else");
+}
+static int has_oneshot(void) { return run.scenario->push == push_send || run.scenario->push == push_abandon; }
+
 /* -------------------------------------------------------------------------------------- a schedule */
 
 static EXEC_SLOT(hearer) slots[PUSHERS];
+static EXEC_SLOT(receiver) receivers;
 
 static void log_nothing(void *user, const char *line) { (void)user; (void)line; }
 
 static void set_up(void) {
     exec_config config;
+    exec_opts opts;
     memset(&config, 0, sizeof config);
+    memset(&opts, 0, sizeof opts);
     memset(&world, 0, sizeof world);
     memset(slots, 0, sizeof slots);
+    memset(&receivers, 0, sizeof receivers);
     config.stall_ns = EXEC_DEBUG ? EXEC_NEVER : 0;
     config.log = log_nothing;
     config.allocate = allocate;
     config.release = release;
     assert_int_equal(exec_init(&world.ex, &config), 0);
+    if (has_oneshot()) {
+        opts.storage = &receivers;
+        opts.storage_bytes = sizeof receivers;
+        opts.handle = &world.handles[0];
+        assert_int_equal(exec_oneshot_create(&world.ex, &world.oneshot), 0);
+        assert_int_equal(EXEC_SPAWN(&world.ex, &opts, receiver), 0);
+        return;
+    }
     for (unsigned i = 0; i < run.scenario->tasks; i++) {
-        exec_opts opts;
-        memset(&opts, 0, sizeof opts);
         opts.storage = &slots[i];
         opts.storage_bytes = sizeof slots[i];
         opts.handle = &world.handles[i];
@@ -458,7 +499,8 @@ static void after_it_all(void) {
     for (unsigned i = 0; i < world.blocks; i++) if (!memory[i].released) failed("memory is left");
     for (unsigned i = 0; i < run.scenario->tasks; i++)
         if (world.handles[i].task) failed("a task is left");
-        else if (run.scenario->push != push_abort && run.scenario->own != own_little && world.handles[i].result != 0)
+        else if (run.scenario->push != push_abort && run.scenario->own != own_little
+                 && run.scenario->own != own_cancel && world.handles[i].result != 0)
             failed("a task did not end well");
     if (world.posted != world.ran) failed("a post is lost, or runs twice");
 }
@@ -524,6 +566,11 @@ static const scenario two_destroyed = { "the executor goes, two pushers", 2, 1, 
 static const scenario posts = { "posts", 1, 1, own_run, push_posts };
 static const scenario stops = { "stops", 1, 1, own_stopped, push_stop };
 
+static const scenario sends = { "a oneshot is sent", 1, 1, own_receive, push_send };
+static const scenario abandons = { "a oneshot is abandoned", 1, 1, own_receive, push_abandon };
+static const scenario cancels = { "a oneshot is sent, its receiver cancelled", 1, 1, own_cancel, push_send };
+static const scenario cancels_abandoned = { "a oneshot is abandoned, its receiver cancelled", 1, 1, own_cancel, push_abandon };
+
 static void no_wake_is_lost_of_one_pusher(void **state) { (void)state; holds(&one_pusher, bound_of(6)); }
 static void no_wake_is_lost_of_two_pushers_of_one_task(void **state) { (void)state; holds(&one_cell, bound_of(3)); }
 static void no_wake_is_lost_of_two_pushers_of_two_tasks(void **state) { (void)state; holds(&two_cells, bound_of(3)); }
@@ -538,6 +585,14 @@ static void trap_06_the_executor_goes_between_any_two_steps(void **state) {
 }
 static void each_post_runs_once(void **state) { (void)state; holds(&posts, bound_of(4)); }
 static void a_stop_comes_between_any_two_steps(void **state) { (void)state; holds(&stops, bound_of(4)); }
+
+static void a_oneshot_arrives_or_is_abandoned(void **state) {
+    (void)state;
+    holds(&sends, bound_of(5));
+    holds(&abandons, bound_of(5));
+    holds(&cancels, bound_of(5));
+    holds(&cancels_abandoned, bound_of(5));
+}
 
 /* The fault is found, and found again by its schedule. */
 static void finds(int fault, const char *name, const char *said) {
@@ -603,6 +658,7 @@ int main(void) {
         cmocka_unit_test(trap_06_the_executor_goes_between_any_two_steps),
         cmocka_unit_test(each_post_runs_once),
         cmocka_unit_test(a_stop_comes_between_any_two_steps),
+        cmocka_unit_test(a_oneshot_arrives_or_is_abandoned),
         cmocka_unit_test(a_load_and_a_store_that_park_lose_a_wake),
         cmocka_unit_test(a_late_clear_of_queued_loses_a_wake),
         cmocka_unit_test(a_signal_by_what_the_load_saw_loses_a_wake),

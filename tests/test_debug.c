@@ -1,0 +1,283 @@
+/* SPDX-License-Identifier: MIT
+ * What EXEC_DEBUG refuses at run time: each mistake ends a child process with a message that says where and what
+ * to do instead. (At compile time, and escaped locals: tests/fail. Awaits: also test_executor.c.) */
+#define TEST_HEADER "../exec_net.h"
+#include "test.h"
+#include "leaves.h"
+
+#include <sys/socket.h>
+#if !EXEC_NO_THREADS
+#include <pthread.h>
+#endif
+
+#if EXEC_DEBUG
+static exec ex;
+static gate opening;
+
+/* The child's last words are "PATH/test_debug.c:LINE: advice". */
+static void dies_at(void (*wrong)(void), int line, const char *advice) {
+    char text[512];
+    snprintf(text, sizeof text, "test_debug.c:%d: %s", line, advice);
+    dies_saying(wrong, text);
+}
+/* Where the header says it. */
+static void dies_in(void (*wrong)(void), const char *header, const char *advice) {
+    char place[64];
+    snprintf(place, sizeof place, "%s:", header);
+    dies_saying(wrong, place);
+    dies_saying(wrong, advice);
+}
+
+typedef struct { EXEC_FRAME; } sits;
+EXEC_ASYNC(sits) {
+    EXEC_BEGIN;
+    EXEC_TRY(gate_wait(&opening));
+    EXEC_END;
+}
+enum { SITS_AT = __LINE__ - 3 };
+
+static void must(int status) { if (status < 0) _exit(3); }
+static exec_handle handle;
+static void spawn_sitter(void) {
+    exec_opts opts = test_opts_handle(&handle);
+    open_exec(&ex);
+    must(EXEC_SPAWN(&ex, &opts, sits));
+    must(exec_turn(&ex));
+}
+
+/* ------------------------------------------------------------------------------- the wrong thread */
+
+#if !EXEC_NO_THREADS
+static void on_another_thread(void *(*run)(void *)) {
+    pthread_t thread;
+    spawn_sitter();
+    if (pthread_create(&thread, NULL, run, NULL) == 0) pthread_join(thread, NULL);
+}
+static void *thread_wakes(void *arg) { exec_wake(handle.task); return arg; }
+static void *thread_opens(void *arg) { gate_open(&opening, 0); return arg; }
+static void *thread_spawns(void *arg) { must(EXEC_SPAWN(&ex, test_opts(), sits)); return arg; }
+static void *thread_aborts(void *arg) { exec_handle_abort(&handle); return arg; }
+static void *thread_kills(void *arg) { exec_handle_kill(&handle); return arg; }
+static void wakes_elsewhere(void) { on_another_thread(thread_wakes); }
+static void opens_elsewhere(void) { on_another_thread(thread_opens); }
+static void spawns_elsewhere(void) { on_another_thread(thread_spawns); }
+static void aborts_elsewhere(void) { on_another_thread(thread_aborts); }
+static void kills_elsewhere(void) { on_another_thread(thread_kills); }
+#endif
+
+static void the_wrong_thread_is_refused(void **state) {
+    (void)state;
+#if !EXEC_NO_THREADS
+    dies_at(wakes_elsewhere, SITS_AT, "exec_wake from another thread: take an exec_waker and wake that");
+    dies_at(opens_elsewhere, SITS_AT, "exec_wake from another thread: take an exec_waker and wake that");
+    dies_in(spawns_elsewhere, "exec.h", "a spawn from another thread: use EXEC_REMOTE_SPAWN or exec_remote_post");
+    dies_at(aborts_elsewhere, SITS_AT, "an abort or kill from another thread: use exec_waker_abort or exec_waker_kill");
+    dies_at(kills_elsewhere, SITS_AT, "an abort or kill from another thread: use exec_waker_abort or exec_waker_kill");
+#else
+    skip();
+#endif
+}
+
+/* ---------------------------------------------------------------------------------- double awaits */
+
+typedef struct { EXEC_FRAME; exec_future *what; } awaits;
+EXEC_ASYNC(awaits) {
+    EXEC_BEGIN;
+    EXEC_AWAIT(self->what);
+    EXEC_END;
+}
+enum { AWAITS_AT = __LINE__ - 3 };
+static void awaits_what_another_awaits(void) {
+    open_exec(&ex);
+    must(EXEC_SPAWN(&ex, test_opts(), awaits, .what = gate_wait(&opening)));
+    must(EXEC_SPAWN(&ex, test_opts(), awaits, .what = &opening.fut));
+    must(exec_turn(&ex));
+}
+static void awaits_nothing(void) {
+    open_exec(&ex);
+    must(EXEC_SPAWN(&ex, test_opts(), awaits));
+    must(exec_turn(&ex));
+}
+static void a_double_await_is_refused(void **state) {
+    (void)state;
+    dies_at(awaits_what_another_awaits, AWAITS_AT, "an await of a future that another one awaits already");
+    dies_at(awaits_nothing, AWAITS_AT, "an await of a future that was not prepared");
+}
+
+/* ------------------------------------------------------------------------- a frame freed while pending */
+
+/* Another task awaits what is in its frame. */
+typedef struct { EXEC_FRAME; gate inner; exec_future **out; int ends; } lends;
+EXEC_ASYNC(lends) {
+    EXEC_BEGIN;
+    *self->out = gate_wait(&self->inner);
+    EXEC_WAIT_UNTIL(self->ends++);
+    EXEC_END;
+}
+static exec_future *lent;
+static void awaits_in_a_frame_that_ends(void) {
+    open_exec(&ex);
+    must(EXEC_SPAWN(&ex, test_opts(), lends, .out = &lent));
+    must(exec_turn(&ex));
+    must(EXEC_SPAWN(&ex, test_opts(), awaits, .what = lent));
+    must(exec_turn(&ex));
+    exec_wake(ex.tasks[0]);
+    must(exec_turn(&ex));
+}
+/* A handle of it is linked in a task that goes on. */
+typedef struct { EXEC_FRAME; exec_handle of_another; int rest; } watches;
+EXEC_ASYNC(watches) {
+    EXEC_BEGIN;
+    exec_handle_copy(&self->of_another, &handle);
+    EXEC_YIELD;
+    if (self->rest) exec_handle_detach(&self->of_another);
+    EXEC_END;
+}
+enum { WATCHES_AT = __LINE__ - 4 };
+static void ends_with_a_linked_handle(void) {
+    spawn_sitter();
+    must(EXEC_SPAWN(&ex, test_opts(), watches));
+    must(exec_turn(&ex));
+    must(exec_turn(&ex));
+}
+static void wakes_one_that_is_over(void) {
+    static EXEC_SLOT(sits) slot;
+    exec_opts opts;
+    exec_task *task;
+    memset(&opts, 0, sizeof opts);
+    opts.storage = &slot;
+    opts.storage_bytes = sizeof slot;
+    opts.handle = &handle;
+    open_exec(&ex);
+    must(EXEC_SPAWN(&ex, &opts, sits));
+    must(exec_turn(&ex));
+    task = handle.task;
+    exec_handle_abort(&handle);
+    exec_wake(task);
+}
+static void a_frame_freed_while_pending_is_refused(void **state) {
+    (void)state;
+    dies_at(awaits_in_a_frame_that_ends, AWAITS_AT,
+            "a frame is freed while another task awaits what is in it: join the task instead");
+    dies_at(ends_with_a_linked_handle, WATCHES_AT, "a frame is freed and a handle in it is still linked: "
+            "exec_handle_detach in its EXEC_FINALLY, or join the task");
+    dies_in(wakes_one_that_is_over, "exec.h", "exec_wake of a task that is over: a leaf forgets its task when it "
+            "is ready or cancelled; from elsewhere, wake an exec_waker");
+    spawn_sitter();
+    assert_int_equal(EXEC_SPAWN(&ex, test_opts(), watches, .rest = 1), 0);
+    assert_true(exec_turn(&ex) >= 0);
+    assert_true(exec_turn(&ex) >= 0);
+    assert_int_equal(exec_destroy(&ex, 0), 0);
+}
+
+/* ---------------------------------------------------------------------- a group left with children */
+
+typedef struct { EXEC_FRAME; exec_group crew; int wrong; } holds;
+EXEC_ASYNC(holds) {
+    EXEC_BEGIN;
+    EXEC_GROUP_SPAWN_OPTS(&self->crew, test_opts(), sits);
+    EXEC_YIELD;
+    if (self->wrong) memset(&self->crew, 0, sizeof self->crew);
+    if (self->wrong == 2) gate_open(&opening, 0);
+    if (self->wrong == 2) EXEC_YIELD;
+    EXEC_END;
+}
+enum { HOLDS_AT = __LINE__ - 6 };
+static void leaves_by(int wrong) {
+    memset(&opening, 0, sizeof opening);
+    open_exec(&ex);
+    must(EXEC_SPAWN(&ex, test_opts(), holds, .wrong = wrong));
+    for (int i = 0; i < 4; i++) must(exec_turn(&ex));
+}
+static void zeroes_a_group(void) { leaves_by(1); }
+static void zeroes_a_group_whose_child_ends(void) { leaves_by(2); }
+
+static void a_group_left_with_children_is_refused(void **state) {
+    static const char lost[] = "a group was zeroed or freed while it had children: it is a member of the frame that "
+        "spawns into it, or of one around that";
+    (void)state;
+    dies_at(zeroes_a_group, HOLDS_AT, lost);
+    dies_in(zeroes_a_group_whose_child_ends, "exec.h", lost);
+    leaves_by(0);
+    assert_int_equal(exec_destroy(&ex, 0), 0);
+}
+
+/* ------------------------------------------------------------------------------------- descriptors */
+
+static exec_net net;
+typedef struct { EXEC_FRAME; int fd; exec_io io; char c; } reads;
+EXEC_ASYNC(reads) {
+    EXEC_BEGIN;
+    EXEC_TRY(exec_read(&self->io, self->fd, &self->c, 1));
+    EXEC_END;
+}
+enum { READS_AT = __LINE__ - 3 };
+static void open_net(int pair[2]) {
+    open_exec(&ex);
+    must(exec_net_attach(&net, &ex, NULL));
+    must(socketpair(AF_UNIX, SOCK_STREAM, 0, pair));
+}
+static void close_net(const int pair[2]) {
+    assert_int_equal(exec_destroy(&ex, 0), 0);
+    close(pair[0]);
+    close(pair[1]);
+}
+
+static void a_second_waiter_of_one_direction_is_refused(void **state) {
+    exec_handle first, second;
+    exec_opts opts = test_opts_handle(&first);
+    char line[512];
+    int pair[2];
+    (void)state;
+    open_net(pair);
+    assert_int_equal(EXEC_SPAWN(&ex, &opts, reads, .fd = pair[0]), 0);
+    opts.handle = &second;
+    assert_int_equal(EXEC_SPAWN(&ex, &opts, reads, .fd = pair[0]), 0);
+    assert_true(exec_turn(&ex) >= 0);
+    assert_int_equal(exec_handle_result(&second), -EBUSY);
+    snprintf(line, sizeof line, "test_debug.c:%d: descriptor %d is waited for already, at ", READS_AT, pair[0]);
+    assert_non_null(strstr(log_text, line));
+    snprintf(line, sizeof line, "test_debug.c:%d: -EBUSY; one op a direction at a time, let one task do both or wait for it",
+             READS_AT);
+    assert_non_null(strstr(log_text, line));
+    close_net(pair);
+}
+
+/* Closed elsewhere; another file has its number. */
+static void reads_from_a_descriptor_replaced(void) {
+    int pair[2], other[2];
+    open_net(pair);
+    must(EXEC_SPAWN(&ex, test_opts(), reads, .fd = pair[0]));
+    must(exec_turn(&ex));
+    if (write(pair[1], "x", 1) != 1 || exec_turn(&ex) < 0 || socketpair(AF_UNIX, SOCK_STREAM, 0, other) < 0) _exit(3);
+    if (dup2(other[0], pair[0]) < 0) _exit(3);
+    must(EXEC_SPAWN(&ex, test_opts(), reads, .fd = pair[0]));
+    must(exec_turn(&ex));
+}
+static void a_descriptor_replaced_behind_our_back_is_refused(void **state) {
+    (void)state;
+    dies_at(reads_from_a_descriptor_replaced, READS_AT, "a wait for a descriptor that was closed and came back: close "
+            "with exec_close_fd, or call exec_fd_forget before a foreign close()");
+}
+#else
+static void debug_builds_only(void **state) {
+    (void)state;
+    skip();
+}
+#endif
+
+int main(void) {
+    const struct CMUnitTest tests[] = {
+#if EXEC_DEBUG
+        cmocka_unit_test(the_wrong_thread_is_refused),
+        cmocka_unit_test(a_double_await_is_refused),
+        cmocka_unit_test(a_frame_freed_while_pending_is_refused),
+        cmocka_unit_test(a_group_left_with_children_is_refused),
+        cmocka_unit_test(a_second_waiter_of_one_direction_is_refused),
+        cmocka_unit_test(a_descriptor_replaced_behind_our_back_is_refused)
+#else
+        cmocka_unit_test(debug_builds_only)
+#endif
+    };
+    return cmocka_run_group_tests_name("debug", tests, NULL, NULL);
+}
