@@ -4,10 +4,12 @@
  *
  * First it runs the scenario as it is and counts: how often its coroutine is suspended, how often each
  * system call is made, how often memory is asked for. Then it runs it again for each of these:
- *     cancel       an abort before the first poll, and at the k-th suspension, for every k
- *     kill         at the k-th suspension; and after an abort there at each suspension of the cleanup
+ *     cancel       an abort before the first poll, and at the k-th suspension, for every k: as soon as it is
+ *                  suspended, and again when what it waits for has come and it is about to go on
+ *     kill         in the same places; and after an abort there at each suspension of the cleanup
  *     timeout      the coroutine is inside exec_timeout, which expires at the k-th suspension
- *     loser        the coroutine is a branch of exec_select, whose other branch wins then
+ *     loser        the coroutine is a branch of exec_select, whose other branch wins then (both of them
+ *                  in the same two moments)
  *     system call  the n-th call of each kind fails with each errno that it can give, or moves one byte only
  *     allocation   the n-th one fails
  * After each run no descriptor, slot, timer, waiter, blocked signal, child process or allocation is left,
@@ -89,8 +91,9 @@
 #include <unistd.h>
 
 /* ------------------------------------------------------------------------------- system calls
-   Each kind, and what its n-th call may say instead. SHORT: one byte moves. What cannot fail stands in
-   HARNESS_SURE, and what only EXEC_POSIX_ONLY calls. */
+   Each kind, and what its n-th call may say instead. SHORT: one byte moves. Not among them
+   cannot fail: GETPID CLOCK_GETTIME KILL (of a child that nobody has waited for)
+   EXEC_POSIX_ONLY alone: PIPE ACCEPT SIGACTION */
 
 #define HARNESS_SHORT (-1)
 #define HARNESS_ERRORS 8
@@ -136,8 +139,6 @@
     X(PIDFD_OPEN, EMFILE, ENFILE, ENOMEM, EPERM) \
     X(PIDFD_SEND_SIGNAL, EPERM) \
     X(WAITID, EINTR)
-#define HARNESS_SURE "GETPID CLOCK_GETTIME KILL"
-#define HARNESS_POSIX "PIPE ACCEPT SIGACTION"
 #define HARNESS_ENUM(name, ...) HARNESS_##name,
 enum { HARNESS_CALLS(HARNESS_ENUM) HARNESS_CALL_COUNT };
 
@@ -232,13 +233,14 @@ typedef struct harness {
     intptr_t result;            /* of the coroutine that harness_drive ran */
     int done;                   /* what was to go wrong has (for a kill after an abort: 2) */
     int whole;                  /* yours, before harness_open: its calls and those of the end count too */
-    /* the run: what goes wrong, at the k-th suspension, or call; for a kill the j-th suspension after that */
+    /* the run: what goes wrong, at the k-th suspension, or call; for a kill the j-th suspension after that;
+       late: when it has been woken already */
     const char *scenario;
-    int way, k, j, call, error;
+    int way, k, j, late, call, error;
     /* counted in it */
     int counting, polls, polls_after, calls[HARNESS_CALL_COUNT], allocations, live, frames, vacuous;
     int passing;                /* what went wrong changes no result: the call is made again */
-    exec_driver saboteur;
+    exec_driver early, last;
     exec_handle handle;
     struct harness_root *root;
 } harness;
@@ -271,7 +273,7 @@ static void harness_failed(const harness *h, const char *file, int line, const c
     printf("FAIL %s, %s", h->scenario, ways[h->way]);
     if (h->way == HARNESS_CALL_FAILS)
         printf(" %s %s", harness_call_names[h->call], h->error > 0 ? strerror(h->error) : "short");
-    if (h->way != HARNESS_PLAIN) printf(" at %d", h->k);
+    if (h->way != HARNESS_PLAIN) printf(" at %d%s", h->k, h->late ? ", woken" : "");
     if (h->way == HARNESS_KILL) printf(", %d", h->j);
     printf(": %s (%s:%d)\n", what, file, line);
     fflush(stdout);
@@ -524,7 +526,7 @@ static void harness_polled(const void *task) {
 static int harness_due(const harness *h) {
     if (!h->handle.task || h->way == HARNESS_PLAIN || h->way == HARNESS_CALL_FAILS || h->way == HARNESS_NO_MEMORY)
         return 0;
-    if (!h->done) return h->polls == h->k;
+    if (!h->done) return h->polls == h->k && (!h->late || (h->handle.task->strand.flags & EXEC__T_QUEUED));
     return h->way == HARNESS_KILL && h->j && h->done == 1 && h->polls_after == h->j;
 }
 
@@ -533,10 +535,10 @@ static int64_t harness_deadline(exec_driver *d) {
     return harness_due(harness_now) ? 0 : EXEC_NEVER;
 }
 
+/* Before the others take what has come and what is due, or after them. */
 static void harness_turn(exec_driver *d) {
     harness *h = harness_now;
-    (void)d;
-    if (!harness_due(h)) return;
+    if (d == (h->late ? &h->early : &h->last) || !harness_due(h)) return;
     h->done++;
     switch (h->way) {
     case HARNESS_TIMEOUT:
@@ -562,8 +564,10 @@ static void harness_detach(exec_driver *d) {
     h->counting = h->whole;
 }
 
-static const exec_driver_type harness_saboteur = {
-    "saboteur", harness_deadline, harness_turn, NULL, NULL, NULL, NULL, NULL, NULL, harness_detach };
+static const exec_driver_type harness_last = {
+    "harness", NULL, harness_turn, NULL, NULL, NULL, NULL, NULL, NULL, NULL };
+static const exec_driver_type harness_early = {
+    "harness", harness_deadline, harness_turn, NULL, NULL, NULL, NULL, NULL, NULL, harness_detach };
 
 static void harness_log(void *user, const char *line) {
     (void)user;
@@ -589,8 +593,9 @@ static inline int harness_open(harness *h) {
     config.release = harness_release;
     config.stall_ns = EXEC_NEVER;
     if ((status = exec_init(&h->ex, &config)) < 0) return status;
-    if ((status = exec_net_attach(&h->net, &h->ex, NULL)) < 0 ||
-        (status = exec_attach(&h->ex, &h->saboteur, &harness_saboteur)) < 0) {
+    if ((status = exec_attach(&h->ex, &h->last, &harness_last)) < 0 ||
+        (status = exec_net_attach(&h->net, &h->ex, NULL)) < 0 ||
+        (status = exec_attach(&h->ex, &h->early, &harness_early)) < 0) {
         exec_destroy(&h->ex, 0);
         return status;
     }
@@ -673,7 +678,7 @@ static void harness_alarm(int signo) {
 
 /* One run. Nonzero: what was to go wrong did. */
 static int harness_run(harness *h, const harness_scenario *s, int way, int k, int j) {
-    const int call = h->call, error = h->error, descriptors = harness_descriptors(), blocked = harness_blocked();
+    const int call = h->call, error = h->error, late = h->late, descriptors = harness_descriptors(), blocked = harness_blocked();
     memset(h, 0, sizeof *h);
     memset(harness_watched, 0, sizeof harness_watched);
     harness_again = harness_short = 0;
@@ -681,6 +686,7 @@ static int harness_run(harness *h, const harness_scenario *s, int way, int k, in
     h->way = way;
     h->k = k;
     h->j = j;
+    h->late = late;
     h->call = call;
     h->error = error;
     harness_now = h;
@@ -704,14 +710,21 @@ static int harness_step(void) {
     return 1 + (int)((all->random >> 33) % (uint64_t)(2 * all->stride - 1));
 }
 
-static int harness_suspensions(harness *h, const harness_scenario *s, int way, int k) {
+/* As soon as it is suspended, and when it has just been woken. */
+static int harness_suspensions(harness *h, const harness_scenario *s, int way) {
     int runs = 0;
-    for (; harness_run(h, s, way, k, 0); k += harness_step()) runs++;
+    for (int late = 0; late < 2; late++)
+        for (int k = late || way == HARNESS_TIMEOUT || way == HARNESS_LOSER;; k += harness_step()) {
+            h->late = late;
+            if (!harness_run(h, s, way, k, 0)) break;
+            runs++;
+        }
+    h->late = 0;
     return runs;
 }
 
 static int harness_kills(harness *h, const harness_scenario *s) {
-    int runs = harness_suspensions(h, s, HARNESS_KILL, 0);
+    int runs = harness_suspensions(h, s, HARNESS_KILL);
     for (int k = 1;; k += harness_step()) {
         int j = 1;
         for (; harness_run(h, s, HARNESS_KILL, k, j) == 2; j += harness_step()) runs++;
@@ -747,7 +760,7 @@ static int harness_allocations(harness *h, const harness_scenario *s) {
 static void harness_survey(harness *h, const harness_scenario *s) {
     int runs;
     harness_run(h, s, HARNESS_PLAIN, -1, 0);
-    runs = h->polls * 6 + h->allocations;
+    runs = h->polls * 10 + h->allocations;
     for (int call = 0; call < HARNESS_CALL_COUNT; call++) {
         harness_all.made[call] += harness_all.plain[call] = h->calls[call];
         for (int i = 0; i < HARNESS_ERRORS && harness_errors[call][i]; i++) runs += h->calls[call];
@@ -781,12 +794,12 @@ static inline int harness_each(const harness_scenario *s) {
     int failures = harness_all.failures, cells[6];
     if (only && strcmp(only, s->name) != 0) return 0;
     harness_survey(&h, s);
-    cells[0] = harness_suspensions(&h, s, HARNESS_CANCEL, 0);
+    cells[0] = harness_suspensions(&h, s, HARNESS_CANCEL);
     cells[1] = harness_kills(&h, s);
     cells[2] = harness_calls(&h, s);
     cells[3] = harness_allocations(&h, s);
-    cells[4] = harness_suspensions(&h, s, HARNESS_TIMEOUT, 1);
-    cells[5] = harness_suspensions(&h, s, HARNESS_LOSER, 1);
+    cells[4] = harness_suspensions(&h, s, HARNESS_TIMEOUT);
+    cells[5] = harness_suspensions(&h, s, HARNESS_LOSER);
     printf("%-26s", s->name);
     for (int i = 0; i < 6; i++) harness_cell(cells[i]);
     printf("\n");

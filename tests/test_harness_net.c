@@ -5,11 +5,12 @@
 #include "exec_harness.h"
 #include <netinet/in.h>
 #include <sys/mman.h>
+#include <sys/resource.h>
 #include <sys/un.h>
 
 /* ------------------------------------------------------------------------------------------- pairs */
 
-enum { TCP, UNIX, PIPE, UDP, DATAGRAMS, FOREIGN_PIPE, FOREIGN_UNIX };
+enum { TCP, UNIX, PIPE, UDP, DATAGRAMS, FOREIGN_PIPE, FOREIGN_UNIX, HIGH_PIPE };
 enum { PIECE = 100, PIECES = 3, BYTES = 12000, CHUNK = 4096 };
 
 static unsigned char pattern[BYTES + CHUNK];
@@ -46,13 +47,18 @@ static int open_pair(harness *h, int kind, int ends[2]) {
     int small = 1, status = 0;
     if (kind == TCP) raw_pair(SOCK_STREAM, ends);
     else if (kind == UDP) raw_pair(SOCK_DGRAM, ends);
-    else if (kind == PIPE) status = exec_pipe(&h->ex, ends);
+    else if (kind == PIPE || kind == HIGH_PIPE) status = exec_pipe(&h->ex, ends);
     else if (kind == FOREIGN_PIPE) status = pipe(ends);
     else if (kind == FOREIGN_UNIX) status = socketpair(AF_UNIX, SOCK_STREAM, 0, ends);
     else status = exec_socket_pair(&h->ex, ends, kind == DATAGRAMS);
     if (status < 0) return status;
     if (kind == PIPE || kind == FOREIGN_PIPE) fcntl(ends[1], F_SETPIPE_SZ, CHUNK);
     setsockopt(ends[1], SOL_SOCKET, SO_SNDBUF, &small, sizeof small);
+    if (kind == HIGH_PIPE) {
+        int high = fcntl(ends[0], F_DUPFD_CLOEXEC, 200);
+        exec_close_fd(&h->ex, ends[0]);
+        ends[0] = high;
+    }
     return 0;
 }
 
@@ -70,7 +76,8 @@ typedef struct {
 } peer;
 
 static ssize_t send_piece(peer *self) {
-    union { struct cmsghdr first; char bytes[CMSG_SPACE(sizeof(int))]; } control;
+    union { struct cmsghdr first; char bytes[CMSG_SPACE(2 * sizeof(int))]; } control;
+    int two[2] = { self->descriptor, self->descriptor };
     struct iovec part = { pattern + *self->count, PIECE };
     struct msghdr message;
     if (self->descriptor < 0) return write(self->fd, part.iov_base, part.iov_len);
@@ -82,8 +89,8 @@ static ssize_t send_piece(peer *self) {
     message.msg_controllen = sizeof control.bytes;
     control.first.cmsg_level = SOL_SOCKET;
     control.first.cmsg_type = SCM_RIGHTS;
-    control.first.cmsg_len = CMSG_LEN(sizeof(int));
-    memcpy(CMSG_DATA(&control.first), &self->descriptor, sizeof(int));
+    control.first.cmsg_len = CMSG_LEN(sizeof two);
+    memcpy(CMSG_DATA(&control.first), two, sizeof two);
     return sendmsg(self->fd, &message, MSG_NOSIGNAL);
 }
 EXEC_ASYNC(peer) {
@@ -139,11 +146,12 @@ struct mover {
     unsigned char buf[BYTES];
 };
 
-/* What a transfer says to have moved is its result; it was cancelled if and only if it moved nothing. */
+/* What a transfer says to have moved is its result; one that was cancelled says so, and has moved nothing. */
 static void count_moved(mover *self) {
     exec_io *io = self->used;
     if (!io) return;
     self->used = NULL;
+    HARNESS_CHECK(harness_now, !exec_canceled(&io->fut) || io->fut.result == -ECANCELED);
     self->moved += io->done;
     if (!(io->waiter.flags & EXEC__IO_ALL) && io->fut.result > 0)
         HARNESS_CHECK(harness_now, (size_t)io->fut.result == io->done);
@@ -234,6 +242,7 @@ READS(read_unix, UNIX, 3, PIECE, 0, return read_some(self))
 READS(read_pipe, PIPE, 3, PIECE, 0, return read_some(self))
 READS(read_foreign_pipe, FOREIGN_PIPE, 3, PIECE, 0, return read_some(self))
 READS(read_foreign_unix, FOREIGN_UNIX, 3, PIECE, 0, return read_some(self))
+READS(read_high, HIGH_PIPE, 3, PIECE, 0, return read_some(self))
 READS(read_to_end, TCP, 4, 0, 1, return read_some(self))
 READS(exact_tcp, TCP, 1, ALL, 0, return read_all(self))
 READS(exact_unix, UNIX, 1, ALL, 0, return read_all(self))
@@ -276,7 +285,7 @@ static exec_future *receive_fds(mover *self, unsigned most) {
     return exec_recv_fds(&self->fds, self->fd, room(self), PIECE, self->came, most);
 }
 READS(recv_fds, UNIX, 3, PIECE, 2, return receive_fds(self, 4))
-READS(recv_fds_surplus, UNIX, 3, PIECE, 2, return receive_fds(self, 0))
+READS(recv_fds_surplus, UNIX, 3, PIECE, 2, return receive_fds(self, 1))
 
 READS(readable, UNIX, 2, 0, 0, return exec_readable(&self->io, self->fd))
 READS(timeout_read, UNIX, 1, ALL, 0, return exec_timeout(&self->limit, read_all(self), EXEC_SEC(9)))
@@ -500,6 +509,44 @@ static void accepts(harness *h, const char *address, int blocking) {
     harness_close(h);
     while (count > 0) close(fds[--count]);
 }
+/* With no descriptor left, until somebody frees some. */
+typedef struct { EXEC_FRAME; struct rlimit before; exec_sleep_op nap; } relief;
+EXEC_ASYNC(relief) {
+    EXEC_BEGIN;
+    EXEC_TRY(exec_sleep(&self->nap, EXEC_MS(150)));
+    EXEC_FINALLY;
+    setrlimit(RLIMIT_NOFILE, &self->before);
+    EXEC_END;
+}
+static void accept_paused(harness *h) {
+    static acceptor frame;
+    char text[EXEC_ADDRESS_BYTES];
+    struct rlimit before, none;
+    int listener, fds[3], rest = 0, fd, started = 0;
+    if (harness_open(h) < 0) return;
+    listener = exec_listen(&h->ex, "unix:@", NULL);
+    if (listener >= 0 && exec_local_address(listener, text, sizeof text) == 0) {
+        getrlimit(RLIMIT_NOFILE, &before);
+        none = before;
+        for (int i = 0; i < 3; i++) fds[i] = raw_client(text, 0);
+        started = 1;
+        if (EXEC_SPAWN(&h->ex, NULL, relief, .before = before) == 0) {
+            none.rlim_cur = 3;
+            setrlimit(RLIMIT_NOFILE, &none);
+            harness_drive(h, EXEC_CALL(&frame, acceptor, .left = 3, .fd = listener));
+            setrlimit(RLIMIT_NOFILE, &before);
+            HARNESS_CHECK(h, h->done || h->result == 7);
+            while ((fd = accept(listener, NULL, NULL)) >= 0) {
+                rest++;
+                close(fd);
+            }
+            HARNESS_CHECK(h, frame.accepted + rest == 3);
+        }
+    }
+    exec_close_fd(&h->ex, listener);
+    harness_close(h);
+    for (int i = 0; i < 3 && started; i++) close(fds[i]);
+}
 static void accept_tcp(harness *h) { accepts(h, "127.0.0.1:0", 0); }
 static void accept_unix(harness *h) { accepts(h, "unix:@", 0); }
 static void accept_foreign(harness *h) { accepts(h, "127.0.0.1:0", 1); }
@@ -634,6 +681,39 @@ EXEC_ASYNC(listener) {
     harness_ended(&self->mark);
     EXEC_END;
 }
+/* Two that wait for the same, and one for another: that of the first ends the race. */
+typedef struct { EXEC_FRAME; harness_mark mark; int taken; exec_signal_op op[3]; exec_select_op first; } listeners;
+EXEC_ASYNC(listeners) {
+    EXEC_BEGIN;
+    harness_began(&self->mark, NULL);
+    while (self->taken < 2) {
+        for (int i = 0; i < 3; i++) EXEC_RESULT(&self->op[i]) = -1;
+        EXEC_TRY(exec_select(&self->first, exec_signal(&self->op[0], SIGRTMIN + 1), exec_signal(&self->op[1], SIGRTMIN),
+                             exec_signal(&self->op[2], SIGRTMIN)));
+        if (EXEC_RESULT(&self->op[EXEC_RESULT(&self->first)]) > 0) self->taken++;
+    }
+    EXEC_RETURN(7);
+    EXEC_FINALLY;
+    if (self->taken < 2 && (EXEC_RESULT(&self->op[1]) > 0 || EXEC_RESULT(&self->op[2]) > 0)) self->taken++;
+    EXEC_YIELD;
+    harness_ended(&self->mark);
+    EXEC_END;
+}
+static void two_signals(harness *h) {
+    static listeners frame;
+    int raised = 0;
+    handled = 0;
+    signal(SIGRTMIN, count_signal);
+    if (harness_open(h) < 0) return;
+    memset(&frame, 0, sizeof frame);
+    if (EXEC_SPAWN(&h->ex, NULL, raiser, .raised = &raised) == 0) {
+        harness_drive(h, EXEC_CALL(&frame, listeners));
+        HARNESS_CHECK(h, h->done || h->result == 7);
+    }
+    harness_close(h);
+    HARNESS_CHECK(h, frame.taken + handled == raised);
+}
+
 /* Each that was raised was taken, or reached the host's handler. */
 static void signals(harness *h) {
     static listener frame;
@@ -652,11 +732,12 @@ static void signals(harness *h) {
 }
 
 static const char *const program[] = { "/bin/sh", "-c", "exit 3", NULL };
-typedef struct { EXEC_FRAME; harness_mark mark; int adopts; exec_child child; exec_child_op op; } keeper;
+static const char *const sleeping[] = { "/bin/sleep", "1000", NULL };
+typedef struct { EXEC_FRAME; harness_mark mark; int adopts, sleeps; exec_child child; exec_child_op op; } keeper;
 static int keeper_begin(exec *ex, keeper *self) {
     pid_t pid;
     int status;
-    if (!self->adopts) return exec_child_start(ex, &self->child, program, NULL);
+    if (!self->adopts) return exec_child_start(ex, &self->child, self->sleeps ? sleeping : program, NULL);
     if (posix_spawn(&pid, program[0], NULL, NULL, (char *const *)(uintptr_t)program, environ) != 0) abort();
     status = exec_child_adopt(ex, &self->child, (int)pid);
     if (status < 0) waitpid(pid, NULL, 0);
@@ -685,8 +766,98 @@ static void child(harness *h, int adopts) {
     HARNESS_CHECK(h, h->done || h->result == 3);
     harness_close(h);
 }
+/* One that runs until it is killed. */
+typedef struct { EXEC_FRAME; keeper *of; exec_sleep_op nap; } killer;
+EXEC_ASYNC(killer) {
+    EXEC_BEGIN;
+    for (;;) {
+        EXEC_TRY(exec_sleep(&self->nap, EXEC_MS(1)));
+        if (self->of->child.pid && exec_child_kill(&self->of->child, SIGTERM) == 0) break;
+    }
+    EXEC_END;
+}
+static void child_kill(harness *h) {
+    static keeper frame;
+    if (harness_open(h) < 0) return;
+    memset(&frame, 0, sizeof frame);
+    if (EXEC_SPAWN(&h->ex, NULL, killer, .of = &frame) == 0) {
+        harness_drive(h, EXEC_CALL(&frame, keeper, .sleeps = 1));
+        HARNESS_CHECK(h, h->done || (h->result == 128 + SIGTERM && frame.child.signal == SIGTERM));
+    }
+    harness_close(h);
+}
 static void child_wait(harness *h) { child(h, 0); }
 static void child_adopt(harness *h) { child(h, 1); }
+
+/* ----------------------------------------------------------------------------------- one descriptor */
+
+/* Both directions of one socket at once, to a peer that gives back what comes. */
+typedef struct { EXEC_FRAME; int fd; exec_sleep_op nap; } mirror;
+EXEC_ASYNC(mirror) {
+    EXEC_BEGIN;
+    for (;;) {
+        char buf[CHUNK];
+        ssize_t n;
+        EXEC_TRY(exec_sleep(&self->nap, EXEC_MS(1)));
+        n = raw_read(self->fd, buf, sizeof buf, 0);
+        if (n > 0 && send(self->fd, buf, (size_t)n, MSG_NOSIGNAL) != n) abort();
+    }
+    EXEC_END;
+}
+typedef struct {
+    EXEC_FRAME; harness_mark mark; int fd; exec_io in, out; exec_join_op both; exec_timeout_op limit; unsigned char buf[BYTES];
+} duplex;
+EXEC_ASYNC(duplex, buf) {
+    EXEC_BEGIN;
+    harness_began(&self->mark, NULL);
+    EXEC_TRY(exec_timeout(&self->limit, exec_join(&self->both, exec_read_exact(&self->in, self->fd, self->buf, BYTES),
+                                                  exec_write_all(&self->out, self->fd, pattern, BYTES)), EXEC_MS(99)));
+    EXEC_RETURN(7);
+    EXEC_FINALLY;
+    EXEC_YIELD;
+    harness_ended(&self->mark);
+    EXEC_END;
+}
+static void both_ways(harness *h) {
+    static duplex frame;
+    int ends[2], small = 1;
+    if (harness_open(h) < 0) return;
+    if (exec_socket_pair(&h->ex, ends, 0) == 0) {
+        setsockopt(ends[0], SOL_SOCKET, SO_SNDBUF, &small, sizeof small);
+        if (EXEC_SPAWN(&h->ex, NULL, mirror, .fd = ends[1]) == 0) {
+            harness_drive(h, EXEC_CALL(&frame, duplex, .fd = ends[0]));
+            HARNESS_CHECK(h, h->done || h->result == 7);
+            HARNESS_CHECK(h, memcmp(frame.buf, pattern, frame.in.done) == 0 && frame.in.done <= frame.out.done);
+        }
+        exec_close_fd(&h->ex, ends[0]);
+        exec_close_fd(&h->ex, ends[1]);
+    }
+    harness_close(h);
+}
+
+/* Somebody ends what waits for the descriptor. */
+typedef struct { EXEC_FRAME; int fd; exec_sleep_op nap; } canceller;
+EXEC_ASYNC(canceller) {
+    EXEC_BEGIN;
+    do EXEC_TRY(exec_sleep(&self->nap, EXEC_MS(3)));
+    while (exec_fd_cancel(cx->exec, self->fd) < 0);
+    EXEC_END;
+}
+static exec_future *read_much(mover *self) { return exec_read_exact(&self->io, self->fd, self->buf, BYTES); }
+static void cancelled_fd(harness *h) {
+    static mover frame;
+    int ends[2];
+    if (harness_open(h) < 0) return;
+    if (open_pair(h, UNIX, ends) == 0) {
+        if (EXEC_SPAWN(&h->ex, NULL, canceller, .fd = ends[0]) == 0) {
+            harness_drive(h, EXEC_CALL(&frame, mover, .prepare = read_much, .left = 1, .fd = ends[0]));
+            HARNESS_CHECK(h, h->done || h->result == -EBADF);
+        }
+        exec_close_fd(&h->ex, ends[0]);
+        exec_close_fd(&h->ex, ends[1]);
+    }
+    harness_close(h);
+}
 
 /* --------------------------------------------------------------------------------------- the table */
 
@@ -696,6 +867,7 @@ static const harness_scenario scenarios[] = {
     { "exec_read, pipe", read_pipe },
     { "exec_read, foreign pipe", read_foreign_pipe },
     { "exec_read, foreign unix", read_foreign_unix },
+    { "exec_read, descriptor 200", read_high },
     { "exec_read, to the end", read_to_end },
     { "exec_read_exact, tcp", exact_tcp },
     { "exec_read_exact, unix", exact_unix },
@@ -743,6 +915,7 @@ static const harness_scenario scenarios[] = {
     { "exec_accept, tcp", accept_tcp },
     { "exec_accept, unix", accept_unix },
     { "exec_accept, foreign", accept_foreign },
+    { "exec_accept, paused", accept_paused },
     { "exec_connect, tcp", connect_tcp },
     { "exec_connect, unix", connect_unix },
     { "exec_connect, refused", connect_refused },
@@ -750,6 +923,10 @@ static const harness_scenario scenarios[] = {
     { "exec_signal", signals },
     { "exec_child_wait, _start", child_wait },
     { "exec_child_wait, _adopt", child_adopt },
+    { "exec_child_kill", child_kill },
+    { "exec_signal, of two", two_signals },
+    { "read and write, one fd", both_ways },
+    { "exec_fd_cancel", cancelled_fd },
 };
 
 static void make_pattern(void) {
