@@ -76,7 +76,8 @@
  * OPTIONS (define before every include; and those of exec.h)
  *  EXEC_BACKEND  EXEC_BACKEND_EPOLL   what waits. EXEC_BACKEND_POLL: poll(2), each wait O(highest
  *                                     descriptor waited for), 8 bytes more for each; all that
- *                                     EXEC_POSIX_ONLY has                        same in all files
+ *                                     EXEC_POSIX_ONLY has. An error queue (IP_RECVERR) that
+ *                                     nobody reads ends each wait at once        same in all files
  *  EXEC_NET_EVENTS  64                taken from the kernel at once      that of the implementing file
  *  EXEC_SYS_*                         each system call, for tests        those of the implementing file
  *
@@ -242,7 +243,9 @@ EXEC_API EXEC__MUST_USE exec_future *exec_write(exec_io *io, int fd, const void 
 /* All len bytes: the result is len. -ENODATA: the end of file came before. */
 EXEC_API EXEC__MUST_USE exec_future *exec_read_exact(exec_io *io, int fd, void *buf, size_t len);
 EXEC_API EXEC__MUST_USE exec_future *exec_write_all(exec_io *io, int fd, const void *buf, size_t len);
-/* Sockets, with flags as recv(2), send(2) (MSG_DONTWAIT and MSG_NOSIGNAL are added). */
+/* Sockets, with flags as recv(2), send(2) (MSG_DONTWAIT and MSG_NOSIGNAL are added). With epoll, urgent data and
+   the error queue (MSG_OOB, MSG_ERRQUEUE) share one readiness with plain data: what one op finds empty, another
+   one of these is not told of again. Read them where the plain read says that something came. */
 EXEC_API EXEC__MUST_USE exec_future *exec_recv(exec_io *io, int fd, void *buf, size_t len, int flags);
 EXEC_API EXEC__MUST_USE exec_future *exec_send(exec_io *io, int fd, const void *buf, size_t len, int flags);
 /* Goes on with a transfer that was cancelled or failed, behind what it has done already:
@@ -696,8 +699,7 @@ const char EXEC__NET_LAYOUT = 0;
 #endif
 
 /* From TCP on a kind is known; up to SOCKET it is a socket. */
-enum { EXEC__FD_UNKNOWN, EXEC__FD_CANCELLED, EXEC__FD_TCP, EXEC__FD_SOCKET, EXEC__FD_PIPE,
-       EXEC__FD_OTHER };
+enum { EXEC__FD_UNKNOWN, EXEC__FD_CANCELLED, EXEC__FD_TCP, EXEC__FD_SOCKET, EXEC__FD_OTHER };
 
 /* slot->state, besides EXEC_READABLE and EXEC_WRITABLE (not known to block). */
 enum {
@@ -780,16 +782,8 @@ static EXEC__MAYBE_UNUSED size_t exec__backend_bytes(uint32_t count) {
     return 0;
 }
 
-/* Ordinary pipes: a short read ends readiness. */
-static void exec__backend_file(exec_fd_slot *s, int fd, int flags) {
-#ifdef O_DIRECT
-    if (flags & O_DIRECT) return;               /* a pipe of packets */
-#endif
-    (void)s; (void)fd; (void)flags;             /* what these need may be hidden */
-#ifdef F_GETPIPE_SZ
-    if (EXEC_SYS_FCNTL(fd, F_GETPIPE_SZ) > 0) s->kind = EXEC__FD_PIPE;
-#endif
-}
+/* What epoll does not take is found out when it is watched. */
+static void exec__backend_file(exec_fd_slot *s, int fd) { (void)s; (void)fd; }
 
 /* 0 or a negated errno. What the kernel knows of a number may be older than what the slot does. */
 static int exec__epoll_set(const exec_net *net, int op, int fd, uint32_t events, uint32_t generation) {
@@ -819,7 +813,8 @@ static EXEC__COLD int exec__backend_watch(exec_net *net, int fd, exec_fd_slot *s
     }
     if (status < 0) return status;
     s->state |= EXEC__FD_REGISTERED;
-    if (!(s->state & EXEC__FD_BLOCKING) && (s->kind == EXEC__FD_TCP || s->kind == EXEC__FD_PIPE))
+    /* Not of a pipe: its writer may turn it to packets (O_DIRECT) at any time, which nobody tells. */
+    if (!(s->state & EXEC__FD_BLOCKING) && s->kind == EXEC__FD_TCP)
         s->state |= EXEC__FD_SHORT;
     return 0;
 }
@@ -916,9 +911,8 @@ static EXEC__MAYBE_UNUSED size_t exec__backend_bytes(uint32_t count) {
 }
 
 /* poll(2) finds these always ready: no op has to wait for that. */
-static void exec__backend_file(exec_fd_slot *s, int fd, int flags) {
+static void exec__backend_file(exec_fd_slot *s, int fd) {
     struct stat st;
-    (void)flags;
     memset(&st, 0, sizeof st);
     if (EXEC_SYS_FSTAT(fd, &st) == 0 && (S_ISREG(st.st_mode) || S_ISDIR(st.st_mode) || S_ISBLK(st.st_mode)))
         s->state = EXEC__FD_ALWAYS | EXEC_READABLE | EXEC_WRITABLE;
@@ -1162,7 +1156,7 @@ static int exec__slot_detect(exec_fd_slot *s, int fd) {
     if (flags < 0) return -errno;
     s->kind = EXEC__FD_OTHER;
     if (!(flags & O_NONBLOCK)) s->state = EXEC__FD_BLOCKING;
-    exec__backend_file(s, fd, flags);
+    exec__backend_file(s, fd);
     return 0;
 }
 
@@ -1945,7 +1939,7 @@ EXEC_API int exec_socket_pair(exec *ex, int ends[2], int datagrams) {
 
 EXEC_API int exec_pipe(exec *ex, int ends[2]) {
     int made[2] = { -1, -1 }, status = exec__pipe(made);
-    return exec__pair_new(ex, status, made, ends, EXEC__FD_PIPE);
+    return exec__pair_new(ex, status, made, ends, EXEC__FD_OTHER);
 }
 
 static void exec__nodelay(int fd) { (void)exec__option(fd, IPPROTO_TCP, TCP_NODELAY, 1); }

@@ -470,7 +470,7 @@ static void a_message_to_a_full_queue_is_an_error(void **state) {
     assert_int_equal(status, -ENOBUFS);
     assert_int_equal(recv(ends[0], &byte, 1, 0), 1);
     assert_int_equal(run(exec_sendmsg(&io, ends[1], &message, 0)), 1);      /* there is room again */
-    close_both(ends);
+    close_pair(ends);
     end();
 }
 
