@@ -25,7 +25,7 @@ EXEC_ASYNC(reads) {
 enum { READS_AT = __LINE__ - 3 };
 static void open_net(int pair[2]) {
     static exec_fd_slot slots[256];
-    static struct pollfd fds[256];
+    static struct pollfd fds[COUNT(slots) + 1];
     exec_net_config config;
     memset(&config, 0, sizeof config);
     if (EXEC_NO_MALLOC) {
