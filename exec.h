@@ -59,7 +59,8 @@
  *  9. A child of fork(2) that calls exec_forked takes nothing from its parent's executor. (test_fork.c)
  *
  * OPTIONS (define as 0 or 1 before every include)
- *  EXEC_DEBUG       0  ownership, double awaits, locals across an await; slow    same in all files
+ *  EXEC_DEBUG       0  ownership, double awaits, frames freed too early, locals across an await;
+ *                      slow                                                       same in all files
  *  EXEC_NO_THREADS  0  no atomics, no thread-local storage; wakers stay on one thread     the same
  *  EXEC_NO_MALLOC   0  references no allocator; calls that only allocate are not declared the same
  *  EXEC_POSIX_ONLY  0  no call but POSIX.1-2008: a pipe for the eventfd, waits in ms      the same

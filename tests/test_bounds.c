@@ -85,12 +85,13 @@ EXEC_ASYNC(sits) {
 }
 static void spawn_twice(int detach) {
     exec ex;
-    gate g = { .open = 0 };
+    gate gates[2];
     exec_handle h;
     exec_opts opts = test_opts_handle(&h);
+    memset(gates, 0, sizeof gates);
     open_exec(&ex);
     for (int i = 0; i < 2; i++) {
-        assert_int_equal(EXEC_SPAWN(&ex, &opts, sits, .gate = &g), 0);
+        assert_int_equal(EXEC_SPAWN(&ex, &opts, sits, .gate = &gates[i]), 0);
         exec_turn(&ex);
         if (detach) exec_handle_detach(&h);
     }

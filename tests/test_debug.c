@@ -10,8 +10,61 @@
 #include <pthread.h>
 #endif
 
-#if EXEC_DEBUG
 static exec ex;
+static void must(int status) { if (status < 0) _exit(3); }
+
+/* ------------------------------------------------------------------------------------- descriptors */
+
+static exec_net net;
+typedef struct { EXEC_FRAME; int fd; exec_io io; char c; } reads;
+EXEC_ASYNC(reads) {
+    EXEC_BEGIN;
+    EXEC_TRY(exec_read(&self->io, self->fd, &self->c, 1));
+    EXEC_END;
+}
+enum { READS_AT = __LINE__ - 3 };
+static void open_net(int pair[2]) {
+    static exec_fd_slot slots[256];
+    static struct pollfd fds[COUNT(slots) + 1];
+    exec_net_config config;
+    memset(&config, 0, sizeof config);
+    if (EXEC_NO_MALLOC) {
+        config.slots = slots;
+        config.slot_count = COUNT(slots);
+        config.pollfds = fds;
+        config.pollfd_count = COUNT(fds);
+    }
+    open_exec(&ex);
+    must(exec_net_attach(&net, &ex, &config));
+    must(socketpair(AF_UNIX, SOCK_STREAM, 0, pair));
+}
+static void close_net(const int pair[2]) {
+    assert_int_equal(exec_destroy(&ex, 0), 0);
+    close(pair[0]);
+    close(pair[1]);
+}
+
+static void a_second_waiter_of_one_direction_is_refused(void **state) {
+    exec_handle first, second;
+    exec_opts opts = test_opts_handle(&first);
+    char line[512];
+    int pair[2];
+    (void)state;
+    open_net(pair);
+    assert_int_equal(EXEC_SPAWN(&ex, &opts, reads, .fd = pair[0]), 0);
+    opts.handle = &second;
+    assert_int_equal(EXEC_SPAWN(&ex, &opts, reads, .fd = pair[0]), 0);
+    assert_true(exec_turn(&ex) >= 0);
+    assert_int_equal(exec_handle_result(&second), -EBUSY);
+    snprintf(line, sizeof line, "test_debug.c:%d: descriptor %d is waited for already, at ", READS_AT, pair[0]);
+    if (EXEC_DEBUG) assert_non_null(strstr(log_text, line));
+    snprintf(line, sizeof line, "test_debug.c:%d: -EBUSY; one op a direction at a time, let one task do both or wait for it",
+             READS_AT);
+    if (EXEC_DEBUG) assert_non_null(strstr(log_text, line));
+    close_net(pair);
+}
+
+#if EXEC_DEBUG
 static gate opening;
 
 /* The child's last words are "PATH/test_debug.c:LINE: advice". */
@@ -36,7 +89,6 @@ EXEC_ASYNC(sits) {
 }
 enum { SITS_AT = __LINE__ - 3 };
 
-static void must(int status) { if (status < 0) _exit(3); }
 static exec_handle handle;
 static void spawn_sitter(void) {
     exec_opts opts = test_opts_handle(&handle);
@@ -202,47 +254,6 @@ static void a_group_left_with_children_is_refused(void **state) {
     assert_int_equal(exec_destroy(&ex, 0), 0);
 }
 
-/* ------------------------------------------------------------------------------------- descriptors */
-
-static exec_net net;
-typedef struct { EXEC_FRAME; int fd; exec_io io; char c; } reads;
-EXEC_ASYNC(reads) {
-    EXEC_BEGIN;
-    EXEC_TRY(exec_read(&self->io, self->fd, &self->c, 1));
-    EXEC_END;
-}
-enum { READS_AT = __LINE__ - 3 };
-static void open_net(int pair[2]) {
-    open_exec(&ex);
-    must(exec_net_attach(&net, &ex, NULL));
-    must(socketpair(AF_UNIX, SOCK_STREAM, 0, pair));
-}
-static void close_net(const int pair[2]) {
-    assert_int_equal(exec_destroy(&ex, 0), 0);
-    close(pair[0]);
-    close(pair[1]);
-}
-
-static void a_second_waiter_of_one_direction_is_refused(void **state) {
-    exec_handle first, second;
-    exec_opts opts = test_opts_handle(&first);
-    char line[512];
-    int pair[2];
-    (void)state;
-    open_net(pair);
-    assert_int_equal(EXEC_SPAWN(&ex, &opts, reads, .fd = pair[0]), 0);
-    opts.handle = &second;
-    assert_int_equal(EXEC_SPAWN(&ex, &opts, reads, .fd = pair[0]), 0);
-    assert_true(exec_turn(&ex) >= 0);
-    assert_int_equal(exec_handle_result(&second), -EBUSY);
-    snprintf(line, sizeof line, "test_debug.c:%d: descriptor %d is waited for already, at ", READS_AT, pair[0]);
-    assert_non_null(strstr(log_text, line));
-    snprintf(line, sizeof line, "test_debug.c:%d: -EBUSY; one op a direction at a time, let one task do both or wait for it",
-             READS_AT);
-    assert_non_null(strstr(log_text, line));
-    close_net(pair);
-}
-
 /* Closed elsewhere; another file has its number. */
 static void reads_from_a_descriptor_replaced(void) {
     int pair[2], other[2];
@@ -259,11 +270,6 @@ static void a_descriptor_replaced_behind_our_back_is_refused(void **state) {
     dies_at(reads_from_a_descriptor_replaced, READS_AT, "a wait for a descriptor that was closed and came back: close "
             "with exec_close_fd, or call exec_fd_forget before a foreign close()");
 }
-#else
-static void debug_builds_only(void **state) {
-    (void)state;
-    skip();
-}
 #endif
 
 int main(void) {
@@ -273,11 +279,9 @@ int main(void) {
         cmocka_unit_test(a_double_await_is_refused),
         cmocka_unit_test(a_frame_freed_while_pending_is_refused),
         cmocka_unit_test(a_group_left_with_children_is_refused),
-        cmocka_unit_test(a_second_waiter_of_one_direction_is_refused),
-        cmocka_unit_test(a_descriptor_replaced_behind_our_back_is_refused)
-#else
-        cmocka_unit_test(debug_builds_only)
+        cmocka_unit_test(a_descriptor_replaced_behind_our_back_is_refused),
 #endif
+        cmocka_unit_test(a_second_waiter_of_one_direction_is_refused)
     };
     return cmocka_run_group_tests_name("debug", tests, NULL, NULL);
 }

@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: MIT
  * The wake protocol of the real code in all interleavings up to a bound: an owner and one or two pushers are
  * real threads of which one runs at a time. Each atomic instruction and each call of the protocol is a step,
- * before which another thread may go on instead. All ways are tried, depth first, that take a thread off while it
+ * before which (of those that hand something over: after which too) another thread may go on instead. All ways are tried, depth first, that take a thread off while it
  * could go on, or end a wait without cause, at most so often together. A failure prints its schedule: the
  * letters of who was chosen where there was a choice;
  *     EXEC_TEST_SCHEDULE=oaoob build/gcc/test_interleave     runs each test in that order alone
@@ -17,7 +17,7 @@ static int cas_is_broken(void *p, void *expected, void *to);
 static int cas_result;
 static int is_over(const void *task);
 static void ends(const void *task);
-static void parks(void);
+static void parks(int done, const void *to);
 static int fake_open(void);
 static int fake_pipe(int ends[2]);
 static int fake_fcntl(int fd, int command, int arg);
@@ -31,12 +31,24 @@ static int fake_wait(struct pollfd *fds, unsigned long count, const struct times
 #define EXEC__ADD(p, n) (step(__func__, p), __atomic_fetch_add(p, n, __ATOMIC_RELAXED))
 #define EXEC__SUB(p, n) (step(__func__, p), __atomic_fetch_sub(p, n, __ATOMIC_ACQ_REL))
 #define EXEC__OR(p, bits) (step(__func__, p), (void)__atomic_fetch_or(p, bits, __ATOMIC_ACQ_REL))
-#define EXEC__SWAP(p, v) (step(__func__, p), swaps(p), __atomic_exchange_n(p, v, __ATOMIC_ACQ_REL))
-#define EXEC__CAS(p, e, v) (step(__func__, p), cas_is_broken(p, e, (void *)(uintptr_t)(v)) ? cas_result : \
-    (int)__atomic_compare_exchange_n(p, e, v, 0, __ATOMIC_ACQ_REL, __ATOMIC_ACQUIRE))
+/* And after what hands something over: plain stores and loads that come too late are seen. */
+#define EXEC__SWAP(p, v) __extension__ ({ \
+    __typeof__(v) was_; \
+    step(__func__, p); \
+    swaps(p); \
+    was_ = __atomic_exchange_n(p, v, __ATOMIC_ACQ_REL); \
+    step(__func__, NULL); \
+    was_; })
+#define EXEC__CAS(p, e, v) __extension__ ({ \
+    int done_; \
+    step(__func__, p); \
+    done_ = cas_is_broken(p, e, (void *)(uintptr_t)(v)) ? cas_result : \
+        (int)__atomic_compare_exchange_n(p, e, v, 0, __ATOMIC_ACQ_REL, __ATOMIC_ACQUIRE); \
+    parks(done_, (void *)(uintptr_t)(v)); \
+    step(__func__, NULL); \
+    done_; })
 #define EXEC_TRACE_WAKE(task) do { if (is_over(task)) return; } while (0)   /* else what follows is undefined */
 #define EXEC_TRACE_END(task, result) ends(task)
-#define EXEC_TRACE_PARK(ex, timeout_ns) parks()
 #define EXEC_SYS_EVENTFD(value, flags) fake_open()
 #define EXEC_SYS_PIPE fake_pipe
 #define EXEC_SYS_FCNTL fake_fcntl
@@ -90,7 +102,7 @@ static struct {
     exec_post post;
     exec_oneshot *oneshot;
     intptr_t got;
-    unsigned said[THREADS], seen[THREADS], posted, ran;
+    unsigned said[THREADS], seen[THREADS], posted[3], ran[3];
     unsigned event, parks, writes, causeless;
     int open;
     uint8_t *late;                          /* FAULT_QUEUED: what has not reached memory */
@@ -222,7 +234,7 @@ static void reach_memory(int now) {
 static void step(const char *function, const void *p) {
     if (!run.on) return;
     run.steps++;
-    if (world.late) reach_memory(me == OWNER && strcmp(function, "exec__replace_head") == 0);
+    if (world.late && me == OWNER) reach_memory(p && strcmp(function, "exec__replace_head") == 0);
     if (world.stale && p == &world.stale->references) world.stale->task = world.stale_task;
     let(choose());
     if (is_released(p)) failed("memory is used after it was freed");
@@ -271,7 +283,7 @@ static int is_over(const void *task) {
     return 1;
 }
 
-static void parks(void) { world.parks++; }
+static void parks(int done, const void *to) { if (done && to == EXEC__PARKED) world.parks++; }
 
 static int fake_open(void) {
     world.open = 1;
@@ -373,7 +385,6 @@ static void own_embedded(void) {
     while (world.ex.counters.tasks && !run.failed) {
         int64_t timeout = exec_prepare(&world.ex);
         struct pollfd fd = { world.ex.port->fd, POLLIN, 0 };
-        world.parks++;
         if (timeout) (void)fake_wait(&fd, 1, NULL);
         if (exec_turn(&world.ex) < 0) failed("exec_turn failed");
     }
@@ -400,19 +411,29 @@ static void push_clone(unsigned self) {
 }
 static void push_abort(unsigned self) {
     exec_waker_abort(&world.wakers[self]);
+    exec_waker_drop(&world.wakers[self]);
+}
+static void push_abort_and_kill(unsigned self) {
+    exec_waker_abort(&world.wakers[self]);
     exec_waker_kill(&world.wakers[self]);
     exec_waker_drop(&world.wakers[self]);
 }
 
+/* Each that is taken runs once, with its own argument. */
 static void post_arrives(exec *ex, void *arg) {
-    (void)ex; (void)arg;
-    world.ran++;
+    (void)ex;
+    world.ran[(uintptr_t)arg]++;
 }
-/* One posts and says it to the task, so that the executor goes at about then. */
+static void post_one(unsigned self, unsigned number) {
+    int status = exec_remote_post(&world.remotes[self], &world.post, post_arrives, (void *)(uintptr_t)number);
+    world.posted[number] = status == 0;
+}
+/* The task hears of it in between, so that the executor goes at about then. */
 static void push_posts(unsigned self) {
-    for (unsigned i = 0; i < 2; i++) world.posted += exec_remote_post(&world.remotes[self], &world.post, post_arrives, NULL) == 0;
+    post_one(self, 0);
+    post_one(self, 1);
     push_wakes(self);
-    world.posted += exec_remote_post(&world.remotes[self], &world.post, post_arrives, NULL) == 0;
+    post_one(self, 2);
     exec_remote_drop(&world.remotes[self]);
 }
 static void push_stop(unsigned self) {
@@ -499,10 +520,10 @@ static void after_it_all(void) {
     for (unsigned i = 0; i < world.blocks; i++) if (!memory[i].released) failed("memory is left");
     for (unsigned i = 0; i < run.scenario->tasks; i++)
         if (world.handles[i].task) failed("a task is left");
-        else if (run.scenario->push != push_abort && run.scenario->own != own_little
+        else if (run.scenario->push != push_abort && run.scenario->push != push_abort_and_kill && run.scenario->own != own_little
                  && run.scenario->own != own_cancel && world.handles[i].result != 0)
             failed("a task did not end well");
-    if (world.posted != world.ran) failed("a post is lost, or runs twice");
+    if (memcmp(world.posted, world.ran, sizeof world.ran) != 0) failed("a post is lost, or runs twice");
 }
 
 static void one_schedule(void) {
@@ -560,7 +581,8 @@ static const scenario two_cells = { "two pushers, each with its task", 2, 2, own
 static const scenario embedded = { "a foreign loop", 1, 1, own_embedded, push_wakes };
 static const scenario signals = { "wakes from signal handlers", 1, 1, own_run, push_signals };
 static const scenario clones = { "a clone", 1, 1, own_run, push_clone };
-static const scenario aborts = { "abort and kill", 1, 1, own_run, push_abort };
+static const scenario aborts = { "an abort", 1, 1, own_run, push_abort };
+static const scenario kills = { "abort and kill", 1, 1, own_run, push_abort_and_kill };
 static const scenario destroyed = { "the executor goes", 1, 1, own_little, push_wakes };
 static const scenario two_destroyed = { "the executor goes, two pushers", 2, 1, own_little, push_wakes };
 static const scenario posts = { "posts", 1, 1, own_run, push_posts };
@@ -571,13 +593,17 @@ static const scenario abandons = { "a oneshot is abandoned", 1, 1, own_receive, 
 static const scenario cancels = { "a oneshot is sent, its receiver cancelled", 1, 1, own_cancel, push_send };
 static const scenario cancels_abandoned = { "a oneshot is abandoned, its receiver cancelled", 1, 1, own_cancel, push_abandon };
 
-static void no_wake_is_lost_of_one_pusher(void **state) { (void)state; holds(&one_pusher, bound_of(6)); }
+static void no_wake_is_lost_of_one_pusher(void **state) { (void)state; holds(&one_pusher, bound_of(5)); }
 static void no_wake_is_lost_of_two_pushers_of_one_task(void **state) { (void)state; holds(&one_cell, bound_of(3)); }
 static void no_wake_is_lost_of_two_pushers_of_two_tasks(void **state) { (void)state; holds(&two_cells, bound_of(3)); }
 static void no_wake_is_lost_under_a_foreign_loop(void **state) { (void)state; holds(&embedded, bound_of(5)); }
 static void no_wake_of_a_signal_handler_is_lost(void **state) { (void)state; holds(&signals, bound_of(5)); }
 static void a_clone_wakes_after_its_original_is_dropped(void **state) { (void)state; holds(&clones, bound_of(5)); }
-static void an_abort_meets_the_end_of_its_task(void **state) { (void)state; holds(&aborts, bound_of(5)); }
+static void an_abort_from_another_thread_arrives(void **state) {
+    (void)state;
+    holds(&aborts, bound_of(4));
+    holds(&kills, bound_of(4));
+}
 static void trap_06_the_executor_goes_between_any_two_steps(void **state) {
     (void)state;
     holds(&destroyed, bound_of(5));
@@ -626,6 +652,7 @@ static void a_drop_before_the_write_meets_a_closed_descriptor(void **state) {
 }
 static void a_cell_that_keeps_its_task_wakes_a_dead_one(void **state) {
     (void)state;
+    if (EXEC_DEBUG) skip();     /* exec_wake ends the process there */
     finds(FAULT_OVER, "FAULT_OVER", "a task is woken after its end");
 }
 
@@ -654,7 +681,7 @@ int main(void) {
         cmocka_unit_test(no_wake_is_lost_under_a_foreign_loop),
         cmocka_unit_test(no_wake_of_a_signal_handler_is_lost),
         cmocka_unit_test(a_clone_wakes_after_its_original_is_dropped),
-        cmocka_unit_test(an_abort_meets_the_end_of_its_task),
+        cmocka_unit_test(an_abort_from_another_thread_arrives),
         cmocka_unit_test(trap_06_the_executor_goes_between_any_two_steps),
         cmocka_unit_test(each_post_runs_once),
         cmocka_unit_test(a_stop_comes_between_any_two_steps),
