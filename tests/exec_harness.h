@@ -209,7 +209,8 @@ static int harness_ppoll(struct pollfd *fds, unsigned count, const struct timesp
 #define EXEC_SYS_PIDFD_OPEN(pid) (harness_fails(HARNESS_PIDFD_OPEN) ? -1 : exec__pidfd_open(pid))
 #define EXEC_SYS_PIDFD_SEND_SIGNAL(...) \
     (harness_fails(HARNESS_PIDFD_SEND_SIGNAL) ? -1 : exec__pidfd_send_signal(__VA_ARGS__))
-#define EXEC_SYS_WAITID(...) (harness_fails(HARNESS_WAITID) ? -1 : waitid(__VA_ARGS__))
+#define EXEC_SYS_WAITID(type, ...) \
+    ((type) != P_PID && harness_fails(HARNESS_WAITID) ? -1 : waitid(type, __VA_ARGS__))
 
 static void harness_polled(const void *task);
 #define EXEC_TRACE_POLL(task) harness_polled(task)
