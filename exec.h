@@ -645,11 +645,12 @@ struct exec_group {
     intptr_t saved;             /* the scope's pending result (first group only) */
 };
 /* EXEC_GROUP_SPAWN(group, T, .field = value, ...): in a coroutine; the result (as EXEC_SPAWN's) may be
-   ignored: a failed spawn counts as a failed child. With opts: EXEC_GROUP_SPAWN_OPTS. */
+   ignored: a failed spawn counts as a failed child. The group's tasks may spawn into it too. With opts:
+   EXEC_GROUP_SPAWN_OPTS. */
 #define EXEC_GROUP_SPAWN(group, ...) EXEC_GROUP_SPAWN_OPTS(group, NULL, __VA_ARGS__)
 #define EXEC_GROUP_SPAWN_OPTS(...) EXEC__GROUP_SPAWN(__VA_ARGS__, )
 /* All of them: 0, or the first error; -ECANCELED if it was cancelled: then it cancels them and waits.
-   Ready, it leaves the group as new, but for `failed` and what you set. Awaited by the task that spawned. */
+   Ready, it leaves the group as new, but for `failed` and what you set. Awaited by the task that spawned first. */
 EXEC_API EXEC__MUST_USE exec_future *exec_group_join(exec_group *group);
 /* Until fewer than `limit` run: 0 (at once without a limit); the first error if a failure cancelled the
    group, else -ECANCELED if it was cancelled. Awaited by the task that spawns, not while it joins. */
@@ -1340,11 +1341,16 @@ extern "C" {
 #define EXEC__OR(p, bits) ((void)(*(p) = (uint8_t)(*(p) | (bits))))
 #else
 #define EXEC__THREAD_LOCAL __thread
+#ifndef EXEC__LOAD      /* a test defines all of them, and stands between two steps of the protocol */
 #define EXEC__LOAD(p) __atomic_load_n(p, __ATOMIC_ACQUIRE)
 #define EXEC__STORE(p, v) __atomic_store_n(p, v, __ATOMIC_RELEASE)
 #define EXEC__ADD(p, n) __atomic_fetch_add(p, n, __ATOMIC_RELAXED)
 #define EXEC__SUB(p, n) __atomic_fetch_sub(p, n, __ATOMIC_ACQ_REL)
 #define EXEC__OR(p, bits) ((void)__atomic_fetch_or(p, bits, __ATOMIC_ACQ_REL))
+#define EXEC__SWAP(p, v) __atomic_exchange_n(p, v, __ATOMIC_ACQ_REL)
+#define EXEC__CAS(p, expected, v) \
+    __atomic_compare_exchange_n(p, expected, v, 0, __ATOMIC_ACQ_REL, __ATOMIC_ACQUIRE)
+#endif
 #endif
 
 #ifndef EXEC_STATIC
@@ -1413,61 +1419,74 @@ EXEC_API EXEC__COLD void exec_log(exec *ex, const char *line) {
 
 EXEC_API int exec_version(void) { return EXEC_VERSION; }
 
+static const struct { int error; const char *text; } exec__texts[] = {
+    { 0, "success" },
+    { EPERM, "not permitted" },
+    { ENOENT, "no such file or program" },
+    { ESRCH, "the task or process is over" },
+    { EINTR, "interrupted" },
+    { EIO, "input or output error" },
+    { ENXIO, "nobody reads there, or no such device" },
+    { E2BIG, "too many arguments" },
+    { ENOEXEC, "not a program" },
+    { EBADF, "the descriptor is not open, or was cancelled by exec_fd_cancel" },
+    { ECHILD, "not a child of this process, or somebody else has waited for it" },
+    { EAGAIN, "not ready, or no room for one more: try again later" },
+    { ENOMEM, "no memory or no free slot" },
+    { EACCES, "permission denied" },
+    { EFAULT, "not memory of this process" },
+    { EBUSY, "already in use by another one" },
+    { EEXIST, "exists already" },
+    { ENOTDIR, "a part of the path is not a directory" },
+    { EISDIR, "a directory" },
+    { EINVAL, "invalid argument; an address is numeric, \"127.0.0.1:80\" or \"[::1]:80\" (or "
+              "\"unix:path\"): resolve names first, with getaddrinfo(3) on another thread" },
+    { ENFILE, "no descriptors left in the system" },
+    { EMFILE, "no descriptors left in this process" },
+    { ETXTBSY, "the program is open for writing" },
+    { EFBIG, "the file would be too large" },
+    { ENOSPC, "no space left" },
+    { ESPIPE, "not a file with positions" },
+    { EROFS, "the file system is read-only" },
+    { EPIPE, "the other side has gone" },
+    { EDEADLK, "it would wait for ever" },
+    { ENAMETOOLONG, "the path is too long" },
+    { ENOSYS, "not supported here; of a sleep or timeout: call exec_timers_attach first" },
+    { ELOOP, "too many symbolic links in the path" },
+    { ENODATA, "the end came before all bytes" },
+    { EPROTO, "a protocol error" },
+    { EOVERFLOW, "too large" },
+    { ENOTSOCK, "not a socket" },
+    { EDESTADDRREQ, "neither connected nor told where to" },
+    { EMSGSIZE, "too long for one message" },
+    { EPROTOTYPE, "a socket of another type is there" },
+    { ENOPROTOOPT, "no option of this kind of socket" },
+    { EPROTONOSUPPORT, "no such protocol here" },
+    { EOPNOTSUPP, "not for this kind of socket or file" },
+    { EAFNOSUPPORT, "no such kind of address here" },
+    { EADDRINUSE, "the address is in use" },
+    { EADDRNOTAVAIL, "not an address of this machine" },
+    { ENETDOWN, "the network is down" },
+    { ENETUNREACH, "the network cannot be reached" },
+    { ECONNABORTED, "the connection was aborted" },
+    { ECONNRESET, "the other side reset the connection" },
+    { ENOBUFS, "no buffer space, or the receiver's queue is full" },
+    { EISCONN, "connected already" },
+    { ENOTCONN, "not connected" },
+    { ETOOMANYREFS, "too many descriptors on their way" },
+    { ETIMEDOUT, "the time limit expired" },
+    { ECONNREFUSED, "nobody listens there" },
+    { EHOSTDOWN, "the host is down" },
+    { EHOSTUNREACH, "the host cannot be reached" },
+    { EALREADY, "done or asked for already" },
+    { EDQUOT, "a quota is used up; of a backoff: no retry is left" },
+    { ECANCELED, "cancelled" }
+};
+
 EXEC_API const char *exec_strerror(intptr_t result) {
-    static const struct { int error; const char *text; } texts[] = {
-        { 0, "success" },
-        { EPERM, "not permitted" },
-        { ESRCH, "the task is over" },
-        { EINTR, "interrupted" },
-        { EIO, "input or output error" },
-        { EBADF, "the descriptor is not open, or was cancelled by exec_fd_cancel" },
-        { EAGAIN, "not ready yet" },
-        { ENOMEM, "no memory or no free slot" },
-        { EACCES, "permission denied" },
-        { EBUSY, "already in use by another one" },
-        { ENOENT, "no such file or program" },
-        { ENOEXEC, "not a program" },
-        { E2BIG, "too many arguments" },
-        { ECHILD, "not a child of this process, or somebody else has waited for it" },
-        { EEXIST, "exists already" },
-        { EINVAL, "invalid argument; an address is numeric, \"127.0.0.1:80\" or \"[::1]:80\" (or "
-                  "\"unix:path\"): resolve names first, with getaddrinfo(3) on another thread" },
-        { ENFILE, "no descriptors left in the system" },
-        { EMFILE, "no descriptors left in this process" },
-        { EPIPE, "the other side has gone" },
-        { EDEADLK, "it would wait for ever" },
-        { ENOSYS, "not supported here; of a sleep or timeout: call exec_timers_attach first" },
-        { ENODATA, "the end came before all bytes" },
-        { EOVERFLOW, "too large" },
-        { ENOENT, "no such file" },
-        { ENOSPC, "no space left" },
-        { ESPIPE, "not a file with positions" },
-        { ENAMETOOLONG, "the path is too long" },
-        { ENOTSOCK, "not a socket" },
-        { EDESTADDRREQ, "neither connected nor told where to" },
-        { EMSGSIZE, "too long for one message" },
-        { EPROTOTYPE, "a socket of another type is there" },
-        { ENOPROTOOPT, "no option of this kind of socket" },
-        { EOPNOTSUPP, "not for this kind of socket" },
-        { EAFNOSUPPORT, "no such kind of address here" },
-        { ENOBUFS, "no buffer space, or the receiver's queue is full" },
-        { ETOOMANYREFS, "too many descriptors on their way" },
-        { EADDRINUSE, "the address is in use" },
-        { EADDRNOTAVAIL, "not an address of this machine" },
-        { ENETUNREACH, "the network cannot be reached" },
-        { EHOSTUNREACH, "the host cannot be reached" },
-        { ECONNABORTED, "the connection was aborted" },
-        { ECONNRESET, "the other side reset the connection" },
-        { ECONNREFUSED, "nobody listens there" },
-        { ENOTCONN, "not connected" },
-        { ETIMEDOUT, "the time limit expired" },
-        { EDQUOT, "a quota is used up; of a backoff: no retry is left" },
-        { EALREADY, "done or asked for already" },
-        { ECANCELED, "cancelled" }
-    };
     intptr_t error = result < 0 && result > INTPTR_MIN ? -result : result;
-    for (size_t i = 0; i < sizeof texts / sizeof *texts; i++)
-        if (texts[i].error == error) return texts[i].text;
+    for (size_t i = 0; i < sizeof exec__texts / sizeof *exec__texts; i++)
+        if (exec__texts[i].error == error) return exec__texts[i].text;
     return "an error that this library does not name: see errno(3)";
 }
 
@@ -2060,13 +2079,20 @@ static void exec__check_unlinked(const exec *ex, const exec_handle *handle) {
 }
 #endif
 
+/* The one that a spawn was given is one of no task if it fails. */
+static void exec__clear_handle(const exec *ex, const exec_opts *opts) {
+    (void)ex;
+    if (!opts || !opts->handle) return;
+#if EXEC_DEBUG
+    exec__check_unlinked(ex, opts->handle);
+#endif
+    memset(opts->handle, 0, sizeof *opts->handle);
+}
+
 EXEC_API void *exec__claim(exec *ex, const exec_opts *opts, const exec_type *type) {
     exec_store *store = NULL;
     exec_task *t;
-#if EXEC_DEBUG
-    if (opts && opts->handle) exec__check_unlinked(ex, opts->handle);
-#endif
-    if (opts && opts->handle) memset(opts->handle, 0, sizeof *opts->handle);    /* if this fails */
+    exec__clear_handle(ex, opts);
     if (ex->closing) {
         ex->claim_error = -ECANCELED;
         return NULL;
@@ -2210,7 +2236,7 @@ static void exec__group_start(exec_group *g, exec_task *t) {
         return;
     }
     exec__group_begin(g, t);
-    if (g->level) exec_strand_cancel(&t->strand, g->level);     /* since it was claimed */
+    if (g->level) exec__raise(t->store->exec, t, g->level);     /* since it was claimed */
 }
 
 EXEC_API void exec_group_cancel(exec_group *g, unsigned level) {
@@ -2244,8 +2270,8 @@ static void exec__group_child_over(exec_group *g, intptr_t result, int cancelled
 EXEC_API void *exec__group_claim(exec_cx *cx, exec_future *frame, exec_group *g,
                                  const exec_opts *opts, const exec_type *type) {
     void *root = NULL;
-    g->owner = cx->task;
     if (!g->in_scope) {
+        g->owner = cx->task;
         g->in_scope = 1;
         g->next = NULL;
         if (frame->flags & EXEC__F_SCOPE) {         /* behind the first, which keeps the result */
@@ -2258,8 +2284,12 @@ EXEC_API void *exec__group_claim(exec_cx *cx, exec_future *frame, exec_group *g,
             exec__set(frame, EXEC__F_SCOPE);
         }
     }
-    if (g->level) cx->exec->claim_error = -ECANCELED;
-    else root = exec__claim(cx->exec, opts, type);
+    if (!g->level) {
+        root = exec__claim(cx->exec, opts, type);
+    } else {
+        exec__clear_handle(cx->exec, opts);
+        cx->exec->claim_error = -ECANCELED;
+    }
     if (root) ((exec_task *)(void *)((char *)root - exec__root_offset(type)))->group = g;
     else exec__group_failed(g, cx->exec->claim_error);
     return root;
@@ -2288,8 +2318,8 @@ static exec_poll exec__room_poll(exec_cx *cx, exec_future *f) {
     g->room_waits = 0;
     if (exec_canceled(f)) return exec_ready(f, -ECANCELED);
     if (g->level) return exec_ready(f, g->error < 0 ? g->error : -ECANCELED);
-    if (exec__group_has_room(g) && exec_spend(cx)) return exec_ready(f, 0);
-    g->room_waits = 1;
+    if (!exec__group_has_room(g)) g->room_waits = 1;
+    else if (exec_spend(cx)) return exec_ready(f, 0);
     return exec_pending(cx, f);
 }
 
@@ -2619,7 +2649,7 @@ static exec_cell *exec__swap_head(exec_port *port, exec_cell *to) {
     port->head = to;
     return head;
 #else
-    return __atomic_exchange_n(&port->head, to, __ATOMIC_ACQ_REL);
+    return EXEC__SWAP(&port->head, to);
 #endif
 }
 
@@ -2629,7 +2659,7 @@ static int exec__replace_head(exec_port *port, exec_cell **expected, exec_cell *
     port->head = to;
     return 1;
 #else
-    return __atomic_compare_exchange_n(&port->head, expected, to, 0, __ATOMIC_ACQ_REL, __ATOMIC_ACQUIRE);
+    return EXEC__CAS(&port->head, expected, to);
 #endif
 }
 
@@ -2640,7 +2670,7 @@ static uint8_t exec__swap_queued(exec_cell *cell, uint8_t to) {
     cell->queued = to;
     return queued;
 #else
-    return __atomic_exchange_n(&cell->queued, to, __ATOMIC_ACQ_REL);
+    return EXEC__SWAP(&cell->queued, to);
 #endif
 }
 
@@ -2652,14 +2682,17 @@ static int exec__own_fd(int fd) {
     return 0;
 }
 
-static int exec__pipe(int ends[2]) {
-    int status;
-    if (EXEC_SYS_PIPE(ends) < 0) return -errno;
-    if ((status = exec__own_fd(ends[0])) == 0 && (status = exec__own_fd(ends[1])) == 0) return 0;
+/* Both, or they are closed. */
+static int exec__own_pair(const int ends[2]) {
+    int status = exec__own_fd(ends[0]);
+    if (status == 0) status = exec__own_fd(ends[1]);
+    if (status == 0) return 0;
     EXEC_SYS_CLOSE(ends[0]);
     EXEC_SYS_CLOSE(ends[1]);
     return status;
 }
+
+static int exec__pipe(int ends[2]) { return EXEC_SYS_PIPE(ends) < 0 ? -errno : exec__own_pair(ends); }
 
 static int exec__wake_open(exec_port *port) {
     int ends[2], status = exec__pipe(ends);
@@ -3508,7 +3541,7 @@ static uint8_t exec__oneshot_swap(exec_oneshot *o, uint8_t to) {
     o->state = to;
     return state;
 #else
-    return __atomic_exchange_n(&o->state, to, __ATOMIC_ACQ_REL);
+    return EXEC__SWAP(&o->state, to);
 #endif
 }
 
@@ -3518,7 +3551,7 @@ static int exec__oneshot_replace(exec_oneshot *o, uint8_t from, uint8_t to) {
     o->state = to;
     return 1;
 #else
-    return __atomic_compare_exchange_n(&o->state, &from, to, 0, __ATOMIC_ACQ_REL, __ATOMIC_ACQUIRE);
+    return EXEC__CAS(&o->state, &from, to);
 #endif
 }
 

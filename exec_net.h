@@ -1884,16 +1884,13 @@ EXEC_API int exec_shutdown_write(int fd) { return EXEC_SYS_SHUTDOWN(fd, SHUT_WR)
 
 #if EXEC_POSIX_ONLY
 static int exec__socket_pair(int type, int made[2]) {
-    int status = EXEC_SYS_SOCKETPAIR(AF_UNIX, type, 0, made) < 0 ? -errno : 0;
-    if (status < 0 || ((status = exec__own_fd(made[0])) == 0 && (status = exec__own_fd(made[1])) == 0)) return status;
-    EXEC_SYS_CLOSE(made[0]);
-    EXEC_SYS_CLOSE(made[1]);
-    return status;
+    return EXEC_SYS_SOCKETPAIR(AF_UNIX, type, 0, made) < 0 ? -errno : exec__own_pair(made);
 }
 #else
 static int exec__socket_pair(int type, int made[2]) {
     return EXEC_SYS_SOCKETPAIR(AF_UNIX, type | SOCK_NONBLOCK | SOCK_CLOEXEC, 0, made) < 0 ? -errno : 0;
 }
+
 static EXEC__MAYBE_UNUSED int exec__pipe2(int made[2], int flags) {    /* libc's wants _GNU_SOURCE */
     return (int)syscall(SYS_pipe2, made, (long)flags);
 }
@@ -2232,24 +2229,31 @@ static intptr_t exec__vector_try(exec_net *net, exec_io *io) {
 static exec_poll exec__vector_poll(exec_cx *cx, exec_future *f) { return exec__transfer_by(cx, f, exec__vector_try); }
 
 #if !EXEC_POSIX_ONLY
-/* 64-bit offsets also where off_t is not. */
-#ifdef __GLIBC__
-static EXEC__MAYBE_UNUSED ssize_t exec__sendfile(int out, int in, int64_t *offset, size_t len) {
-    off64_t at = *offset;
-    return sendfile64(out, in, &at, len);
-}
-static EXEC__MAYBE_UNUSED ssize_t exec__pread(int fd, void *buf, size_t len, int64_t offset) {
-    return pread64(fd, buf, len, offset);
-}
+/* 64-bit offsets also where off_t is not, unless a missing _GNU_SOURCE hides the calls. */
+#if defined __GLIBC__ && defined __USE_LARGEFILE64
+typedef off64_t exec__offset;
+#define exec__sendfile_libc sendfile64
+#define exec__pread_libc pread64
 #else
-static EXEC__MAYBE_UNUSED ssize_t exec__sendfile(int out, int in, int64_t *offset, size_t len) {
-    off_t at = *offset;
-    return sendfile(out, in, &at, len);
-}
-static EXEC__MAYBE_UNUSED ssize_t exec__pread(int fd, void *buf, size_t len, int64_t offset) {
-    return pread(fd, buf, len, offset);
-}
+typedef off_t exec__offset;
+#define exec__sendfile_libc sendfile
+#define exec__pread_libc pread
 #endif
+
+static int exec__offset_fits(int64_t offset) {
+    if ((exec__offset)offset == offset) return 1;
+    errno = EOVERFLOW;
+    return 0;
+}
+
+static EXEC__MAYBE_UNUSED ssize_t exec__sendfile(int out, int in, int64_t *offset, size_t len) {
+    exec__offset at = (exec__offset)*offset;
+    return exec__offset_fits(*offset) ? exec__sendfile_libc(out, in, &at, len) : -1;
+}
+
+static EXEC__MAYBE_UNUSED ssize_t exec__pread(int fd, void *buf, size_t len, int64_t offset) {
+    return exec__offset_fits(offset) ? exec__pread_libc(fd, buf, len, (exec__offset)offset) : -1;
+}
 
 /* To a foreign socket that blocks: sendfile(2) knows no MSG_DONTWAIT. */
 static EXEC__COLD ssize_t exec__sendfile_copy(const exec_sendfile_op *op, int64_t at, size_t len) {
@@ -3032,7 +3036,7 @@ static int exec__child_open(exec_net *net, int pid) {
     return status;
 }
 
-static int exec__child_begin(exec *ex, exec_child *child, int pid) {
+EXEC_API int exec_child_adopt(exec *ex, exec_child *child, int pid) {
     int fd = exec__child_open(exec__net(ex), pid);
     memset(child, 0, sizeof *child);
     if (fd < 0) return fd;
@@ -3042,12 +3046,10 @@ static int exec__child_begin(exec *ex, exec_child *child, int pid) {
     return 0;
 }
 
-EXEC_API int exec_child_adopt(exec *ex, exec_child *child, int pid) { return exec__child_begin(ex, child, pid); }
-
 #if !EXEC_NO_MALLOC
 /* Its descriptors, signals and group: 0 or an errno, as those of posix_spawn(3). */
-static int exec__child_describe(posix_spawn_file_actions_t *files, posix_spawnattr_t *attributes,
-                                const exec_child_opts *opts) {
+static int exec__child_attributes(posix_spawn_file_actions_t *files, posix_spawnattr_t *attributes,
+                                  const exec_child_opts *opts) {
     int from[3] = { 0, 0, 0 }, error = 0;
     short flags = POSIX_SPAWN_SETSIGMASK | POSIX_SPAWN_SETSIGDEF;
     sigset_t set;
@@ -3067,6 +3069,8 @@ static int exec__child_describe(posix_spawn_file_actions_t *files, posix_spawnat
     return error;
 }
 
+extern char **environ;      /* hidden without _GNU_SOURCE */
+
 /* The process, or a negated errno. */
 static int exec__child_spawn(const char *const *argv, const exec_child_opts *opts) {
     char *const *env = opts && opts->env ? (char *const *)(const void *)opts->env : environ;
@@ -3077,7 +3081,7 @@ static int exec__child_spawn(const char *const *argv, const exec_child_opts *opt
     if (error) return -error;
     error = posix_spawnattr_init(&attributes);
     if (!error) {
-        error = exec__child_describe(&files, &attributes, opts);
+        error = exec__child_attributes(&files, &attributes, opts);
         if (!error)
             error = EXEC_SYS_POSIX_SPAWNP(&pid, argv[0], &files, &attributes, (char *const *)(const void *)argv, env);
         posix_spawnattr_destroy(&attributes);
@@ -3098,7 +3102,7 @@ EXEC_API int exec_child_start(exec *ex, exec_child *child, const char *const *ar
     memset(child, 0, sizeof *child);
     if (!argv || !argv[0]) return -EINVAL;
     if ((pid = exec__child_spawn(argv, opts)) < 0) return pid;
-    status = exec__child_begin(ex, child, pid);
+    status = exec_child_adopt(ex, child, pid);
     if (status == -ECHILD) {                    /* it is over, and the host has waited for it */
         child->pid = pid;
         child->state = EXEC__CHILD_OVER;
@@ -3188,7 +3192,7 @@ static exec_poll exec__child_poll(exec_cx *cx, exec_future *f) {
 }
 #endif
 
-static void exec__child_describe_wait(const exec_future *f, char *buf, size_t size) {
+static void exec__child_describe(const exec_future *f, char *buf, size_t size) {
     exec__text t = { 0, "" };
     exec__put(&t, "pid ");
     exec__put_number(&t, ((const exec_child_op *)(const void *)f)->child->pid);
@@ -3196,7 +3200,7 @@ static void exec__child_describe_wait(const exec_future *f, char *buf, size_t si
 }
 
 static const exec_type exec__child_type = {
-    exec__child_poll, exec__child_describe_wait, NULL, "child_wait", __FILE__, 0, 0, 0 };
+    exec__child_poll, exec__child_describe, NULL, "child_wait", __FILE__, 0, 0, 0 };
 
 EXEC_API exec_future *exec_child_wait(exec_child_op *op, exec_child *child) {
     memset(op, 0, sizeof *op);

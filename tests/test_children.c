@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: MIT
  * Child processes as futures: start, end, signals, and what the host's SIGCHLD may do.
- * (It knows no pidfd_open: not with: valgrind) */
+ * Memcheck knows no pidfd_open; not with: valgrind. */
 #ifndef _GNU_SOURCE
 #define _GNU_SOURCE 1
 #endif
@@ -17,7 +17,7 @@ enum { CALL_NONE, CALL_SPAWN, CALL_PIDFD_OPEN, CALL_PIDFD_SEND, CALL_WAITID, CAL
 static unsigned calls[CALLS];
 static struct { int call, error; unsigned skip, times; } fault;
 
-static inline int faulty(int call) {
+static inline __attribute__((unused)) int faulty(int call) {
     calls[call]++;
     if (fault.call != call || !fault.times) return 0;
     if (fault.skip) {

@@ -1120,6 +1120,27 @@ static void a_poll_over_stall_ns_is_reported(void **state) {
     close_exec(&ex);
 }
 
+/* Of what the library itself says, and of what the system says to the calls that it makes. */
+static void each_error_has_one_text_of_its_own(void **state) {
+    static const int errors[] = {
+        EINVAL, ENOMEM, EBUSY, EALREADY, ECANCELED, EDEADLK, ESRCH, ENOSYS, ENODATA, ETIMEDOUT, EDQUOT,
+        EMFILE, ENFILE, ENOSPC, EBADF, EPERM, ENOENT, EEXIST, EAGAIN, EINTR, EIO, EPIPE,
+        EACCES, EADDRINUSE, EADDRNOTAVAIL, EROFS, ELOOP, ENOTDIR, ENAMETOOLONG,                    /* bind */
+        EAFNOSUPPORT, EPROTONOSUPPORT, ENOPROTOOPT, EOPNOTSUPP, ENOTSOCK, ENOBUFS,                 /* socket */
+        ECONNREFUSED, ECONNRESET, ECONNABORTED, EISCONN, ENOTCONN, EPROTO, EPROTOTYPE,             /* connect */
+        ENETDOWN, ENETUNREACH, EHOSTDOWN, EHOSTUNREACH, EDESTADDRREQ, EMSGSIZE, ETOOMANYREFS,      /* send */
+        EISDIR, EFBIG, EFAULT, ESPIPE, EOVERFLOW, ENXIO,                                           /* files */
+        E2BIG, ENOEXEC, ETXTBSY, ECHILD                                                            /* children */
+    };
+    (void)state;
+    for (size_t i = 0; i < COUNT(errors); i++) assert_null(strstr(exec_strerror(-errors[i]), "errno(3)"));
+    for (size_t i = 0; i < COUNT(exec__texts); i++)
+        for (size_t k = 0; k < i; k++) {
+            assert_int_not_equal(exec__texts[i].error, exec__texts[k].error);
+            assert_string_not_equal(exec__texts[i].text, exec__texts[k].text);
+        }
+}
+
 static void texts_and_versions(void **state) {
     (void)state;
     assert_string_equal(exec_strerror(0), "success");
@@ -1225,6 +1246,7 @@ int main(void) {
         cmocka_unit_test(stats_and_trace_hooks_count),
         cmocka_unit_test(check_finds_a_corrupted_list),
         cmocka_unit_test(a_poll_over_stall_ns_is_reported),
+        cmocka_unit_test(each_error_has_one_text_of_its_own),
         cmocka_unit_test(texts_and_versions),
         cmocka_unit_test(asserts_and_the_default_log_go_to_stderr),
 #if EXEC_DEBUG

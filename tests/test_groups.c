@@ -414,6 +414,32 @@ static void a_cancel_ends_the_wait_for_room(void **state) {
     }
 }
 
+/* Room is there, but the budget is used up: nobody has spawned yet, so the group has no owner to wake. */
+typedef struct { EXEC_FRAME; always first; exec_group *crew; } frugal;
+EXEC_ASYNC(frugal) {
+    EXEC_BEGIN;
+    EXEC_TRY(always_ready(&self->first));
+    EXEC_TRY(exec_group_room(self->crew));
+    EXEC_END;
+}
+static void a_cancel_before_the_first_spawn_ends_a_wait_for_budget(void **state) {
+    exec ex;
+    exec_config config = quiet_config();
+    exec_group crew;
+    exec_handle h;
+    exec_opts opts = test_opts_handle(&h);
+    (void)state;
+    config.ops_per_poll = config.tasks_per_turn = 1;
+    memset(&crew, 0, sizeof crew);
+    assert_int_equal(exec_init(&ex, &config), 0);
+    assert_int_equal(EXEC_SPAWN(&ex, &opts, frugal, .crew = &crew), 0);
+    exec_turn(&ex);
+    exec_group_cancel(&crew, EXEC_CANCEL);
+    assert_int_equal(exec_run(&ex), 0);
+    assert_int_equal(exec_handle_result(&h), -ECANCELED);
+    close_exec(&ex);
+}
+
 /* A child that is spawned by the same statement that cancels the group. */
 typedef struct { EXEC_FRAME; gate *g; exec_group crew; } contrary;
 static int cancel_and_give(exec_group *g, int id) {
@@ -428,6 +454,22 @@ EXEC_ASYNC(contrary) {
     EXEC_TRY(exec_group_join(&self->crew));
     EXEC_END;
 }
+typedef struct { EXEC_FRAME; gate *never; int id; } lingers;
+EXEC_ASYNC(lingers) {
+    EXEC_BEGIN;
+    EXEC_YIELD;
+    EXEC_FINALLY;
+    EXEC_AWAIT(gate_wait(self->never));
+    EXEC_END;
+}
+typedef struct { EXEC_FRAME; gate *never; exec_group crew; } tardy;
+EXEC_ASYNC(tardy) {
+    EXEC_BEGIN;
+    EXEC_GROUP_SPAWN_OPTS(&self->crew, test_opts(), lingers, .never = self->never,
+                          .id = cancel_and_give(&self->crew, 0));
+    EXEC_AWAIT(exec_group_join(&self->crew));
+    EXEC_END;
+}
 static void a_child_made_before_a_cancel_and_started_after_it_is_cancelled(void **state) {
     exec ex;
     gate g = { .open = 0 };
@@ -438,6 +480,86 @@ static void a_child_made_before_a_cancel_and_started_after_it_is_cancelled(void 
     assert_int_equal(exec_run_until(&ex, EXEC_CALL(&frame, contrary, .g = &g)), 0);
     expect_trace("start 0 end 0 start 1 end 1");
     close_exec(&ex);
+}
+
+static void a_child_started_into_a_cancelled_group_is_killed_in_time(void **state) {
+    exec ex;
+    exec_config config = quiet_config();
+    exec_handle h;
+    exec_opts opts = test_opts_handle(&h);
+    gate never = { .open = 0 };
+    (void)state;
+    config.virtual_clock = 1;
+    config.cleanup_ns = EXEC_MS(10);
+    assert_int_equal(exec_init(&ex, &config), 0);
+    assert_int_equal(EXEC_SPAWN(&ex, &opts, tardy, .never = &never), 0);
+    assert_int_equal(exec_run(&ex), 0);
+    assert_int_equal(exec_handle_result(&h), 0);
+    assert_true(exec_now(&ex) >= EXEC_MS(10) && exec_now(&ex) <= EXEC_MS(20));
+    close_exec(&ex);
+}
+
+/* A handle need not be zeroed; it is one of no task when the spawn is refused. */
+typedef struct { EXEC_FRAME; exec_handle *h; exec_group crew; int status; } refused;
+EXEC_ASYNC(refused) {
+    EXEC_BEGIN;
+    exec_group_cancel(&self->crew, EXEC_CANCEL);
+    {
+        exec_opts opts = test_opts_handle(self->h);
+        self->status = EXEC_GROUP_SPAWN_OPTS(&self->crew, &opts, worker);
+    }
+    EXEC_RETURN(self->status);
+    EXEC_END;
+}
+static void a_handle_of_a_spawn_into_a_cancelled_group_is_one_of_no_task(void **state) {
+    exec ex;
+    exec_handle h;
+    refused frame;
+    (void)state;
+    open_exec(&ex);
+    memset(&h, 0xA5, sizeof h);
+    memset(&frame, 0, sizeof frame);
+    assert_int_equal(exec_run_until(&ex, EXEC_CALL(&frame, refused, .h = &h)), 0);
+    assert_int_equal(frame.fut.result, -ECANCELED);
+    assert_int_equal(exec_handle_state(&h), EXEC_STATE_NONE);
+    assert_int_equal(exec_handle_abort(&h), -EALREADY);
+    close_exec(&ex);
+}
+
+/* Each child brings a sibling, and is over before it: the group stays that of the frame that holds it. */
+static char key_family;
+typedef struct { EXEC_FRAME; exec_group *crew; int more; } breeds;
+EXEC_ASYNC_DECLARE(breeds);
+EXEC_ASYNC_DEFINE(breeds) {
+    EXEC_BEGIN;
+    if (self->more)
+        EXEC_GROUP_SPAWN_OPTS(self->crew, test_opts(), breeds, .crew = self->crew, .more = self->more - 1);
+    trace((const char *)exec_local_get(cx, &key_family));
+    if (!self->more) EXEC_YIELD;
+    EXEC_END;
+}
+typedef struct { EXEC_FRAME; unsigned limit; exec_group crew; exec_local family; } family_of;
+EXEC_ASYNC(family_of) {
+    EXEC_BEGIN;
+    self->crew.limit = self->limit;
+    exec_local_set(&self->crew, &self->family, &key_family, (void *)(uintptr_t)"smith");
+    EXEC_GROUP_SPAWN_OPTS(&self->crew, test_opts(), breeds, .crew = &self->crew, .more = 2);
+    EXEC_TRY(exec_group_join(&self->crew));
+    trace("joined");
+    EXEC_END;
+}
+static void a_child_may_spawn_into_the_group_that_it_is_in(void **state) {
+    (void)state;
+    for (unsigned limit = 0; limit < 3; limit++) {
+        exec ex;
+        family_of frame;
+        open_exec(&ex);
+        memset(&frame, 0, sizeof frame);
+        assert_int_equal(exec_run_until(&ex, EXEC_CALL(&frame, family_of, .limit = limit)), 0);
+        assert_int_equal(frame.fut.result, 0);
+        expect_trace("smith smith smith joined");
+        close_exec(&ex);
+    }
 }
 
 /* ------------------------------------------------------------------------------------ task-local values */
@@ -574,7 +696,11 @@ int main(void) {
         cmocka_unit_test(room_of_a_group_without_a_limit_is_there_and_costs_budget),
         cmocka_unit_test(a_failure_ends_the_wait_for_room_with_its_error),
         cmocka_unit_test(a_cancel_ends_the_wait_for_room),
+        cmocka_unit_test(a_cancel_before_the_first_spawn_ends_a_wait_for_budget),
         cmocka_unit_test(a_child_made_before_a_cancel_and_started_after_it_is_cancelled),
+        cmocka_unit_test(a_child_started_into_a_cancelled_group_is_killed_in_time),
+        cmocka_unit_test(a_handle_of_a_spawn_into_a_cancelled_group_is_one_of_no_task),
+        cmocka_unit_test(a_child_may_spawn_into_the_group_that_it_is_in),
         cmocka_unit_test(values_of_a_group_are_seen_by_its_tasks_and_the_groups_inside_them),
         cmocka_unit_test(a_node_is_set_once),
         cmocka_unit_test(at_random_no_more_run_than_the_limit_and_all_failures_count)

@@ -508,6 +508,8 @@ static void a_table_without_room_for_the_descriptor(void **state) {
     memset(&config, 0, sizeof config);
     config.slots = table;
     config.slot_count = 1;
+    config.pollfds = pollfds;
+    config.pollfd_count = 2;
     fds_before = count_fds();
     memset(&fault, 0, sizeof fault);
     assert_int_equal(exec_init(&ex, NULL), 0);

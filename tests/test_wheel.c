@@ -64,7 +64,7 @@ static void a_million_timers_match_the_reference(void **state) {
     unsigned nodes = (unsigned)test_rounds(ORACLE_NODES);
     (void)state;
     test_seed(30);
-    walk_until(&walk, getenv("EXEC_TEST_LONG") ? 100000000 : 10000000, nodes, 8);
+    walk_until(&walk, getenv("EXEC_TEST_LONG") ? 100000000 : 10 * (uint64_t)nodes, nodes, 8);
     assert_int_equal(walk.o.most, nodes);
 }
 

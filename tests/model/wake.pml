@@ -63,7 +63,7 @@ inline drop(cell) {
 }
 
 inline signal() {
-    /* @ exec__signal: EXEC_SYS_WRITE(port->fd, &one, sizeof one) */
+    /* @ exec__signal: EXEC_SYS_WRITE(exec__wake_end(port), &one, sizeof one) */
     atomic {
         assert(port_references > 0);    /* the descriptor is open */
         event++;

@@ -1,7 +1,7 @@
 # SPDX-License-Identifier: MIT
 # The named configurations. Sourced by tests/run. The longest come first: they run side by side.
 
-# name | what it is
+# name | what it is. Those marked (--full) differ little from others: without --full they run by --only.
 CONFIGS='
 headers             each header alone and after system headers, in each form and with each option
 valgrind            memcheck: no error, no leak
@@ -10,18 +10,18 @@ asan                gcc, AddressSanitizer and UndefinedBehaviorSanitizer
 clang-asan          clang, AddressSanitizer and UndefinedBehaviorSanitizer
 amalgamated         the suite, the examples and every form on the one header of tools/amalgamate
 asan-poll           gcc, the same with EXEC_BACKEND_POLL
-tsan-posix          clang, ThreadSanitizer with EXEC_POSIX_ONLY=1: a pipe wakes, poll waits
+tsan-posix          clang, ThreadSanitizer with EXEC_POSIX_ONLY=1: a pipe wakes, poll waits (--full)
 gcc                 gcc, C11, -O2: labels as values, epoll, threads, heap
 clang               clang, C11, -O2: the same
 gcc-O0              gcc, C11, not optimised; EXEC_API= (functions visible to other files)
 gcc-O3              gcc -O3 -fipa-cp-clone: no coroutine has a clone (trap 31), and the tests pass
 gcc-switch          gcc, EXEC_LC_SWITCH=1: the ISO form of the resume points
-clang-switch        clang, EXEC_LC_SWITCH=1
+clang-switch        clang, EXEC_LC_SWITCH=1 (--full)
 gcc-debug           gcc, EXEC_DEBUG=1
 clang-debug         clang, EXEC_DEBUG=1
 gcc-nomalloc        gcc, EXEC_NO_MALLOC=1
-gcc-nothreads       gcc, EXEC_NO_THREADS=1
-gcc-poll            gcc, EXEC_BACKEND_POLL
+gcc-nothreads       gcc, EXEC_NO_THREADS=1 (--full)
+gcc-poll            gcc, EXEC_BACKEND_POLL (--full)
 gcc-posix           gcc, EXEC_POSIX_ONLY=1
 tcc-nothreads       tcc, EXEC_NO_THREADS=1
 musl-static         musl-gcc -static, cmocka compiled from its Debian source
@@ -49,8 +49,8 @@ cmake               by add_subdirectory, by FetchContent, installed with find_pa
 versions            exec.h, meson.build, CMakeLists.txt, CHANGELOG.md and README.md name the same
 '
 
-config_names() { echo "$CONFIGS" | awk 'NF { print $1 }'; }
-config_exists() { config_names | grep -qx -- "$1"; }
+config_names() { echo "$CONFIGS" | awk -v all="${EXEC_TEST_LONG:-}" 'NF && (all || !/\(--full\)$/) { print $1 }'; }
+config_exists() { echo "$CONFIGS" | grep -q -- "^$1 "; }
 list_configs() { echo "$CONFIGS" | sed '/^$/d'; }
 
 C11=-std=c11
