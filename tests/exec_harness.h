@@ -6,7 +6,8 @@
  * system call is made, how often memory is asked for. Then it runs it again for each of these:
  *     cancel       an abort before the first poll, and at the k-th suspension, for every k: as soon as it is
  *                  suspended, and again when what it waits for has come and it is about to go on
- *     kill         in the same places; and after an abort there at each suspension of the cleanup
+ *     kill         in the same places; and after an abort there at each suspension of the cleanup; no time
+ *                  passes any more until it is over
  *     timeout      the coroutine is inside exec_timeout, which expires at the k-th suspension
  *     loser        the coroutine is a branch of exec_select, whose other branch wins then (both of them
  *                  in the same two moments)
@@ -138,7 +139,7 @@
     X(POSIX_SPAWNP, EAGAIN, ENOMEM, ENOENT) \
     X(PIDFD_OPEN, EMFILE, ENFILE, ENOMEM, EPERM) \
     X(PIDFD_SEND_SIGNAL, EPERM) \
-    X(WAITID, EINTR)
+    X(WAITID, EINTR, EINVAL)
 #define HARNESS_ENUM(name, ...) HARNESS_##name,
 enum { HARNESS_CALLS(HARNESS_ENUM) HARNESS_CALL_COUNT };
 
@@ -147,6 +148,7 @@ static int harness_fails(int call);
 /* The same of a transfer: also one that is to say EAGAIN, or to be short. */
 static int harness_transfer_fails(int call, int fd);
 static size_t harness_length(size_t length);
+static int harness_exhausted(void);
 static ssize_t harness_message(int call, int fd, const struct msghdr *message, int flags);
 static ssize_t harness_vector(int call, int fd, const struct iovec *vector, int count);
 static int harness_close_call(int fd);
@@ -175,7 +177,7 @@ static int harness_ppoll(struct pollfd *fds, unsigned count, const struct timesp
 #define EXEC_SYS_READV(fd, vector, count) harness_vector(HARNESS_READV, fd, vector, count)
 #define EXEC_SYS_WRITEV(fd, vector, count) harness_vector(HARNESS_WRITEV, fd, vector, count)
 #define EXEC_SYS_ACCEPT4(fd, ...) \
-    (harness_transfer_fails(HARNESS_ACCEPT4, fd) ? -1 : exec__accept4(fd, __VA_ARGS__))
+    (harness_exhausted() || harness_transfer_fails(HARNESS_ACCEPT4, fd) ? -1 : exec__accept4(fd, __VA_ARGS__))
 #define EXEC_SYS_SIGTIMEDWAIT(...) \
     (harness_transfer_fails(HARNESS_SIGTIMEDWAIT, -1) ? -1 : sigtimedwait(__VA_ARGS__))
 #define EXEC_SYS_CLOSE harness_close_call
@@ -207,7 +209,8 @@ static int harness_ppoll(struct pollfd *fds, unsigned count, const struct timesp
 #define EXEC_SYS_PIDFD_OPEN(pid) (harness_fails(HARNESS_PIDFD_OPEN) ? -1 : exec__pidfd_open(pid))
 #define EXEC_SYS_PIDFD_SEND_SIGNAL(...) \
     (harness_fails(HARNESS_PIDFD_SEND_SIGNAL) ? -1 : exec__pidfd_send_signal(__VA_ARGS__))
-#define EXEC_SYS_WAITID(...) (harness_fails(HARNESS_WAITID) ? -1 : waitid(__VA_ARGS__))
+#define EXEC_SYS_WAITID(type, ...) \
+    ((type) != P_PID && harness_fails(HARNESS_WAITID) ? -1 : waitid(type, __VA_ARGS__))
 
 static void harness_polled(const void *task);
 #define EXEC_TRACE_POLL(task) harness_polled(task)
@@ -233,12 +236,14 @@ typedef struct harness {
     intptr_t result;            /* of the coroutine that harness_drive ran */
     int done;                   /* what was to go wrong has (for a kill after an abort: 2) */
     int whole;                  /* yours, before harness_open: its calls and those of the end count too */
+    int exhausted;              /* yours, at any time: accept finds no descriptor left */
     /* the run: what goes wrong, at the k-th suspension, or call; for a kill the j-th suspension after that;
        late: when it has been woken already */
     const char *scenario;
     int way, k, j, late, call, error;
     /* counted in it */
     int counting, polls, polls_after, calls[HARNESS_CALL_COUNT], allocations, live, frames, vacuous;
+    int64_t killed_at;          /* on the clock; -1: it was not */
     int passing;                /* what went wrong changes no result: the call is made again */
     exec_driver early, last;
     exec_handle handle;
@@ -332,6 +337,11 @@ static int harness_transfer_fails(int call, int fd) {
     harness_short = harness_is_stream(fd);
     h->vacuous = !harness_short;
     return 0;
+}
+
+static int harness_exhausted(void) {
+    if (harness_now->exhausted) errno = EMFILE;
+    return harness_now->exhausted;
 }
 
 static size_t harness_length(size_t length) {
@@ -550,8 +560,12 @@ static void harness_turn(exec_driver *d) {
         exec_wake(h->handle.task);
         return;
     default:
-        if (h->done == 2 || (h->way == HARNESS_KILL && !h->j)) (void)exec_handle_kill(&h->handle);
-        else (void)exec_handle_abort(&h->handle);
+        if (h->way == HARNESS_CANCEL || (h->j && h->done == 1)) {
+            (void)exec_handle_abort(&h->handle);
+        } else {
+            h->killed_at = h->ex.config.virtual_clock ? exec_now(&h->ex) : -1;
+            (void)exec_handle_kill(&h->handle);
+        }
     }
 }
 
@@ -623,6 +637,7 @@ static inline void harness_drive(harness *h, exec_future *inner) {
         HARNESS_CHECK(h, status == 0 || (h->way == HARNESS_CALL_FAILS && status == -h->error));
     }
     h->result = exec_handle_result(&h->handle);
+    HARNESS_CHECK(h, h->killed_at < 0 || h->killed_at == exec_now(&h->ex));
     if (h->way == HARNESS_PLAIN) harness_all.result = h->result;
     HARNESS_CHECK(h, !h->passing || h->result == harness_all.result);
     HARNESS_CHECK(h, exec_check(&h->ex) == 0);
@@ -683,6 +698,7 @@ static int harness_run(harness *h, const harness_scenario *s, int way, int k, in
     memset(harness_watched, 0, sizeof harness_watched);
     harness_again = harness_short = 0;
     h->scenario = s->name;
+    h->killed_at = -1;
     h->way = way;
     h->k = k;
     h->j = j;

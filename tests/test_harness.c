@@ -17,6 +17,7 @@ EXEC_ASYNC(child) {
     EXEC_RETURN(self->value);
     EXEC_FINALLY;
     EXEC_AWAIT(exec_sleep(&self->nap, self->cleanup));
+    HARNESS_CHECK(harness_now, harness_now->way == HARNESS_KILL || EXEC_RESULT(&self->nap) == 0);  /* not cut short */
     harness_ended(&self->mark);
     EXEC_END;
 }
@@ -50,6 +51,7 @@ EXEC_ASYNC(waiter) {
     }
     EXEC_FINALLY;
     EXEC_AWAIT(exec_sleep(&self->after, EXEC_MS(1)));
+    HARNESS_CHECK(harness_now, harness_now->way == HARNESS_KILL || EXEC_RESULT(&self->after) == 0);
     harness_ended(&self->mark);
     EXEC_END;
 }

@@ -7,18 +7,18 @@ headers             each header alone and after system headers, in each form and
 valgrind            memcheck: no error, no leak
 tsan                clang, ThreadSanitizer
 asan                gcc, AddressSanitizer and UndefinedBehaviorSanitizer
-clang-asan          clang, AddressSanitizer and UndefinedBehaviorSanitizer
+clang-asan          clang, AddressSanitizer and UndefinedBehaviorSanitizer (--full)
 amalgamated         the suite, the examples and every form on the one header of tools/amalgamate
 asan-poll           gcc, the same with EXEC_BACKEND_POLL
 tsan-posix          clang, ThreadSanitizer with EXEC_POSIX_ONLY=1: a pipe wakes, poll waits (--full)
 gcc                 gcc, C11, -O2: labels as values, epoll, threads, heap
 clang               clang, C11, -O2: the same
-gcc-O0              gcc, C11, not optimised; EXEC_API= (functions visible to other files)
-gcc-O3              gcc -O3 -fipa-cp-clone: no coroutine has a clone (trap 31), and the tests pass
+gcc-O0              gcc, C11, not optimised; EXEC_API= (functions visible to other files) (--full)
+gcc-O3              gcc -O3 -fipa-cp-clone: no coroutine has a clone (trap 31), and the tests pass (--full)
 gcc-switch          gcc, EXEC_LC_SWITCH=1: the ISO form of the resume points
 clang-switch        clang, EXEC_LC_SWITCH=1 (--full)
 gcc-debug           gcc, EXEC_DEBUG=1
-clang-debug         clang, EXEC_DEBUG=1
+clang-debug         clang, EXEC_DEBUG=1 (--full)
 gcc-nomalloc        gcc, EXEC_NO_MALLOC=1
 gcc-nothreads       gcc, EXEC_NO_THREADS=1 (--full)
 gcc-poll            gcc, EXEC_BACKEND_POLL (--full)
