@@ -1,6 +1,5 @@
-/* SPDX-License-Identifier: MIT
- * cc -O2 -o echo examples/echo.c && ./echo [ADDRESS]
- *
+/* SPDX-License-Identifier: MIT */
+/* cc -O2 -o echo examples/echo.c && ./echo [ADDRESS]
  * A TCP echo server: a coroutine per connection, one thread, as many clients as it may have
  * descriptors. Try it with  nc 127.0.0.1 7777 */
 #define EXEC_IMPLEMENTATION
@@ -60,7 +59,7 @@ int main(int argc, char **argv) {
         int asked = argc == 2 && (strcmp(address, "--help") == 0 || strcmp(address, "-h") == 0);
         fprintf(asked ? stdout : stderr, "usage: echo [ADDRESS]    such as 127.0.0.1:7777 (the default), [::1]:7777; "
                 "port 0: a free one\n");
-        return !asked;
+        return asked ? 0 : 2;
     }
     raise_descriptor_limit();
     if ((status = exec_init(&ex, NULL)) < 0) return fail("executor", status);

@@ -1,5 +1,5 @@
-/* SPDX-License-Identifier: MIT
- * cc -O2 -o embed examples/embed.c && ./embed
+/* SPDX-License-Identifier: MIT */
+/* cc -O2 -o embed examples/embed.c && ./embed
  * The executor as a guest: a program with a poll(2) loop of its own, which waits for its stdin, watches what
  * the executor names beside it. A server tells who connects how much came from stdin; a task ticks. Ends
  * at the end of stdin. */
@@ -65,7 +65,7 @@ int main(int argc, char **argv) {
         int asked = argc == 2 && (strcmp(argv[1], "--help") == 0 || strcmp(argv[1], "-h") == 0);
         fprintf(asked ? stdout : stderr, "usage: embed    tells how many bytes came from stdin, each half second and "
                 "to who connects\n");
-        return !asked;
+        return asked ? 0 : 2;
     }
     if ((status = exec_init(&ex, NULL)) < 0 || (status = exec_net_attach(&net, &ex, NULL)) < 0) return 1;
     fd = exec_listen(&ex, "127.0.0.1:0", NULL);             /* a free port */

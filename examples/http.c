@@ -220,20 +220,20 @@ EXEC_ASYNC(stop) {
 
 static int usage(FILE *to) {
     return fputs("usage: http [--idle SECONDS] [--grace SECONDS] [--limit CONNECTIONS] [--body BYTES] [ADDRESS]\n"
-        "    defaults: 60, 10, 0 (no limit), 1048576, 127.0.0.1:8080; port 0: a free one\n", to), to == stderr;
+        "    SECONDS: 1 or more; defaults: 60, 10, 0 (no limit), 1048576, 127.0.0.1:8080\n", to), to == stderr ? 2 : 0;
 }
 
 int main(int argc, char **argv) {
-    const char *address = "127.0.0.1:8080"; char text[EXEC_ADDRESS_BYTES];
+    const char *address = "127.0.0.1:8080"; char text[EXEC_ADDRESS_BYTES]; struct rlimit files; int fd, status;
     exec ex; exec_net net; exec_handle handle; exec_opts opts = { .handle = &handle };
-    struct rlimit files; int fd, status;
     for (int i = 1; i < argc; i++) {
         long long *value = !strcmp(argv[i], "--idle") ? &option.idle : !strcmp(argv[i], "--grace") ? &option.grace
             : !strcmp(argv[i], "--limit") ? &option.limit : !strcmp(argv[i], "--body") ? &option.body : NULL;
-        if (value && i + 1 < argc && !parse_number(argv[i + 1], value) && *value < 1LL << 33) i++;
+        if (value && i + 1 < argc && !parse_number(argv[i + 1], value) && *value < 1LL << 32) i++;
         else if (*argv[i] != '-' && i + 1 == argc) address = argv[i];
         else return usage(argc == 2 && (!strcmp(argv[1], "--help") || !strcmp(argv[1], "-h")) ? stdout : stderr);
     }
+    if (!option.idle || !option.grace) return usage(stderr);
     if (getrlimit(RLIMIT_NOFILE, &files) == 0) files.rlim_cur = files.rlim_max, (void)setrlimit(RLIMIT_NOFILE, &files);
     exec_config config = { .cleanup_ns = EXEC_SEC(option.grace) / 2 };   /* kills what is cancelled, after 1 to 2 */
     if ((status = exec_init(&ex, &config)) == 0 && (status = exec_net_attach(&net, &ex, NULL)) == 0

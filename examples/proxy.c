@@ -100,7 +100,8 @@ static int parse(int argc, char **argv, options *o) {
     int i = 1;
     if (argc == 2 && (strcmp(argv[1], "--help") == 0 || strcmp(argv[1], "-h") == 0)) return 0;
     if (argc > 2 && strcmp(argv[1], "--idle") == 0) {
-        o->idle = EXEC_SEC(atoi(argv[2]));
+        size_t digits = strspn(argv[2], "0123456789");
+        o->idle = digits < 10 && !argv[2][digits] ? EXEC_SEC(strtol(argv[2], NULL, 10)) : 0;
         i = 3;
     }
     if (o->idle <= 0 || argc - i != 2 || argv[i][0] == '-') return -1;
@@ -118,8 +119,8 @@ int main(int argc, char **argv) {
     exec_net net;
     int fd, status, go = parse(argc, argv, &o);
     if (go <= 0) {
-        fprintf(go ? stderr : stdout, "usage: proxy [--idle SECONDS] LISTEN TARGET    "
-                "both as 127.0.0.1:80 or [::1]:80; port 0: a free one; idle: 60\n");
+        fprintf(go ? stderr : stdout, "usage: proxy [--idle SECONDS] LISTEN TARGET    both as 127.0.0.1:80 or [::1]:80;"
+                " port 0: a free one; idle: 60, at least 1\n");
         return go ? 2 : 0;
     }
     if (getrlimit(RLIMIT_NOFILE, &limit) == 0) {            /* a session takes two descriptors */

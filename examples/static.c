@@ -1,6 +1,5 @@
-/* SPDX-License-Identifier: MIT
- * cc -O2 -o static examples/static.c && ./static [ADDRESS]
- *
+/* SPDX-License-Identifier: MIT */
+/* cc -O2 -o static examples/static.c && ./static [ADDRESS]
  * An echo server that never touches the heap: its tasks, its table of descriptors and their buffers
  * are static. It serves 16 clients; who comes when all slots are taken is refused. */
 #define EXEC_IMPLEMENTATION
@@ -61,8 +60,9 @@ int main(int argc, char **argv) {
     int fd, status;
     if (argc > 2 || *address == '-') {
         int asked = argc == 2 && (strcmp(address, "--help") == 0 || strcmp(address, "-h") == 0);
-        fprintf(asked ? stdout : stderr, "usage: static [ADDRESS]    echoes to %d clients without a heap\n", CLIENTS);
-        return !asked;
+        fprintf(asked ? stdout : stderr, "usage: static [ADDRESS]    an echo server of %d clients, "
+                "without a heap\n", CLIENTS);
+        return asked ? 0 : 2;
     }
     if ((status = exec_pool_init(&pool, clients, sizeof clients, sizeof *clients)) < 0) return fail("pool", status);
     if ((status = exec_init(&ex, NULL)) < 0) return fail("executor", status);

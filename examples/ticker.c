@@ -1,6 +1,5 @@
-/* SPDX-License-Identifier: MIT
- * cc -O2 -o ticker examples/ticker.c
- *
+/* SPDX-License-Identifier: MIT */
+/* cc -O2 -o ticker examples/ticker.c && ./ticker
  * Timers: a tick every half second that does not drift, a limit around work that is too slow, and
  * whichever of two comes first. Ends by itself after about three seconds. */
 #define EXEC_IMPLEMENTATION
@@ -47,8 +46,9 @@ int main(int argc, char **argv) {
     int status;
     if (argc > 1) {
         int asked = argc == 2 && (strcmp(argv[1], "--help") == 0 || strcmp(argv[1], "-h") == 0);
-        fprintf(asked ? stdout : stderr, "usage: ticker    seven ticks in three seconds, a timeout, a select\n");
-        return !asked;
+        fprintf(asked ? stdout : stderr, "usage: ticker    ticks seven times in three seconds; "
+                "meanwhile a timeout and a select\n");
+        return asked ? 0 : 2;
     }
     if ((status = exec_init(&ex, NULL)) < 0 || (status = exec_timers_attach(&timers, &ex)) < 0) return 1;
     status = EXEC_SPAWN(&ex, NULL, ticker);

@@ -1,7 +1,7 @@
+/* SPDX-License-Identifier: MIT */
 /* cc -O2 -o udp examples/udp.c && ./udp [ADDRESS]
- *
- * Datagrams, which may be lost: a server that sends each one back, and (-c) a client that sends its own
- * again until the answer comes. Try it with  ./udp & ./udp -c 127.0.0.1:7777 hello */
+ * Datagrams, which may be lost: a server that sends each one back; -c: a client that asks up to five times until the
+ * answer comes, or the system says that nobody listens there. Try it with  ./udp & ./udp -c 127.0.0.1:7777 hello */
 #define EXEC_IMPLEMENTATION
 #include "../exec_net.h"
 #include <stdio.h>
@@ -59,9 +59,9 @@ int main(int argc, char **argv) {
     exec_net net;
     if (argc > 2 + 2 * client || *address == '-') {
         int asked = argc == 2 && (strcmp(address, "--help") == 0 || strcmp(address, "-h") == 0);
-        fprintf(asked ? stdout : stderr, "usage: udp [ADDRESS]            answers; such as 127.0.0.1:7777 (the "
-                "default), [::1]:0\n       udp -c [ADDRESS [TEXT]]  asks there, five times at most\n");
-        return !asked;
+        fprintf(asked ? stdout : stderr, "usage: udp [ADDRESS]            answers; 127.0.0.1:7777 is the default, port "
+                "0 a free one\n       udp -c [ADDRESS [TEXT]]  asks there, five times at most, or until refused\n");
+        return asked ? 0 : 2;
     }
     if ((status = exec_init(&ex, NULL)) < 0) return fail("executor", status);
     if ((status = exec_net_attach(&net, &ex, NULL)) < 0) return fail("reactor", status);

@@ -77,8 +77,10 @@ meson_installed() {
     copy_tree "$dir.tree"
     meson setup "$dir/out" "$dir.tree" --prefix "$dir/prefix" && meson install -C "$dir/out" &&
         installed_headers "$dir/prefix" || return 1
-    # everything was built for itself; its tests are those of `gcc`, one shows that they can run
-    ls "$dir/out/test_"* >/dev/null
+    # nothing was built for that; its tests are those of `gcc`, one shows that they can run
+    ! ls "$dir/out" | grep -E '^(test_|example-)' || { echo 'meson install built what it does not install'; return 1; }
+    meson setup --reconfigure -Dtests=true "$dir/out" && meson test -C "$dir/out" --list | grep -q test_executor &&
+        ninja -C "$dir/out" example-echo test_executor && meson test -C "$dir/out" --no-rebuild --print-errorlogs test_executor
 }
 
 pkg_config() {
@@ -143,13 +145,23 @@ cmake_package() {
         grep -q 'exec-config.cmake, version: '"$version" "$dir/log"
 }
 
+# The file of cmake's install; also where the prefix was moved to.
+pkg_config_of_cmake() {
+    rm -rf "$1.prefix"
+    cp -R "$2" "$1.prefix"
+    export PKG_CONFIG_PATH=$1.prefix/share/pkgconfig
+    [ "$(pkg-config --modversion exec)" = "$(version)" ] || { echo 'pkg-config and exec.h do not say the same version'; return 1; }
+    consumer pkg-config "$1" && make -C "$1" check
+}
+
 config_cmake() {
-    needs cmake ninja git
+    needs cmake ninja git pkg-config make
     local dir=$BUILD/cmake
     mkdir -p "$dir"
     cmake_subdirectory "$dir/subdirectory" || fail 'by add_subdirectory'
     cmake_fetch "$dir/fetch" || fail 'by FetchContent'
     cmake_installed "$dir/installed" || fail 'installed'
     cmake_package "$dir/package" "$dir/installed/prefix" || fail 'by find_package'
-    counted 4
+    pkg_config_of_cmake "$dir/pkg-config" "$dir/installed/prefix" || fail 'by pkg-config'
+    counted 5
 }

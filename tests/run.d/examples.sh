@@ -114,14 +114,34 @@ embed_answers() { # PROGRAM
     wait "$SERVER" || { cat "$DIR/server.log"; echo "$1: did not end well at the end of stdin"; return 1; }
 }
 
+# More lines than fit any table; one that is too long is told of and not run, the longest one is.
+children_of_stdin() { # PROGRAM
+    local longest
+    longest=true$(head -c 16379 /dev/zero | tr '\0' ' ')
+    seq 5000 | sed 's/^/: /' | timeout -k 5 100 "$1" -j 4 | sort | cmp - <(seq 5000 | sed 's/^/0 : /' | sort) &&
+        printf '%s\n\necho last' "$longest" | timeout -k 5 20 "$1" -j 1 |
+        cmp - <(printf '0 %s\nlast\n0 echo last\n' "$longest") ||
+        return 1
+    printf '%s \ntrue' "$longest" | timeout -k 5 20 "$1" >"$DIR/children.log" 2>"$DIR/children.err" && return 1
+    [ "$(cat "$DIR/children.log")" = '0 true' ] &&
+        grep -q 'not run, as it has more than 16383 bytes' "$DIR/children.err"
+}
+
 # Exit codes, the time limit, and SIGTERM, which ends all.
 smoke_children() {
     local program=$DIR/tree/children
     printf 'true\nexit 3\n' | timeout -k 5 20 "$program" -j 1 >"$DIR/children.log" && { echo 'it hides a failure'; return 1; }
     [ "$(cat "$DIR/children.log")" = "$(printf '0 true\n3 exit 3')" ] || { cat "$DIR/children.log"; return 1; }
     timeout -k 5 20 "$program" true true >/dev/null || { echo 'true failed'; return 1; }
-    timeout -k 5 20 "$program" -t 1 'exec sleep 100' | grep -qx '143 exec sleep 100' ||
+    timeout -k 5 20 "$program" -t 1 'exec sleep 100' | grep -qx '143 exec sleep 100 (time limit)' ||
         { echo 'the time limit'; return 1; }
+    children_of_stdin "$program" || { echo 'the lines of stdin'; return 1; }
+    gcc -O2 -DEXEC_POSIX_ONLY=1 examples/children.c -o "$DIR/children_posix" || return 1
+    echo true | "$DIR/children_posix" 2>"$DIR/children.log" &&
+        { echo 'EXEC_POSIX_ONLY: it hides that it ran nothing'; return 1; }
+    grep -q EXEC_POSIX_ONLY "$DIR/children.log" || { cat "$DIR/children.log"; return 1; }
+    refuses "$program" -t 0.5 true && refuses "$program" -t 0 true && refuses "$program" -j 1.5 true &&
+        refuses "$program" -j 1x true || return 1
     "$program" 'echo begun; exec sleep 100' >"$DIR/children.log" 2>&1 &
     SERVER=$!
     wait_for "$DIR/children.log" begun || { stop $SERVER; return 1; }
@@ -138,6 +158,22 @@ smoke_other() {
     local status=$?
     stop "$SERVER"
     return $status
+}
+
+# What it does not understand it says how to use it, and is 2.
+refuses() { # PROGRAM ARGUMENT...
+    local program=$1
+    "$@" >"$DIR/usage.out" 2>"$DIR/usage.err" </dev/null
+    [ $? -eq 2 ] && [ ! -s "$DIR/usage.out" ] && grep -q "^usage: ${program##*/} " "$DIR/usage.err" ||
+        { echo "not refused with the usage and 2: $*"; return 1; }
+}
+
+# The same in all: the first line, --help, what is wrong, and that git ignores the program.
+uniform() { # FILE NAME
+    [ "$(head -n 1 "$1")" = '/* SPDX-License-Identifier: MIT */' ] || { echo "$1: begins otherwise"; return 1; }
+    "$DIR/tree/$2" --help | grep -q "^usage: $2 " || { echo "$2 --help"; return 1; }
+    refuses "$DIR/tree/$2" --nonsense || return 1
+    grep -qx "/$2" .gitignore || { echo ".gitignore: no /$2"; return 1; }
 }
 
 build_example() { # FILE NAME
@@ -187,6 +223,7 @@ config_examples() {
     for source in examples/*.c; do
         name=$(basename "$source" .c)
         if ! build_example "$source" "$name"; then bad=1; continue; fi
+        uniform "$source" "$name" || bad=1
         if declare -F "smoke_$name" >"$DIR/is_function"; then "smoke_$name"; else smoke_other "$DIR/tree/$name"; fi ||
             { echo "FAIL: $name"; bad=1; }
         n=$((n + 1))
