@@ -20,7 +20,7 @@ static void ends(const void *task);
 static void parks(int done, const void *to);
 static int fake_open(void);
 static int fake_pipe(int ends[2]);
-static int fake_fcntl(int fd, int command, int arg);
+static int fake_fcntl(int fd, int command, ...);
 static int fake_close(int fd);
 static long fake_read(int fd, void *to, unsigned long bytes);
 static long fake_write(int fd, const void *from, unsigned long bytes);
@@ -294,8 +294,8 @@ static EXEC__MAYBE_UNUSED int fake_pipe(int both[2]) {
     both[1] = WAKE_FD + 1;
     return 0;
 }
-static EXEC__MAYBE_UNUSED int fake_fcntl(int fd, int command, int arg) {
-    (void)fd; (void)command; (void)arg;
+static EXEC__MAYBE_UNUSED int fake_fcntl(int fd, int command, ...) {
+    (void)fd; (void)command;
     return 0;
 }
 static int fake_close(int fd) {
