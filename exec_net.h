@@ -699,7 +699,8 @@ const char EXEC__NET_LAYOUT = 0;
 #endif
 
 /* From TCP on a kind is known; up to SOCKET it is a socket. */
-enum { EXEC__FD_UNKNOWN, EXEC__FD_CANCELLED, EXEC__FD_TCP, EXEC__FD_SOCKET, EXEC__FD_OTHER };
+enum { EXEC__FD_UNKNOWN, EXEC__FD_CANCELLED, EXEC__FD_TCP, EXEC__FD_SOCKET, EXEC__FD_PIPE,
+       EXEC__FD_OTHER };
 
 /* slot->state, besides EXEC_READABLE and EXEC_WRITABLE (not known to block). */
 enum {
@@ -782,8 +783,13 @@ static EXEC__MAYBE_UNUSED size_t exec__backend_bytes(uint32_t count) {
     return 0;
 }
 
-/* What epoll does not take is found out when it is watched. */
-static void exec__backend_file(exec_fd_slot *s, int fd) { (void)s; (void)fd; }
+/* A pipe is never one that epoll does not take. */
+static void exec__backend_file(exec_fd_slot *s, int fd) {
+    (void)s; (void)fd;                          /* what it needs may be hidden */
+#ifdef F_GETPIPE_SZ
+    if (EXEC_SYS_FCNTL(fd, F_GETPIPE_SZ) > 0) s->kind = EXEC__FD_PIPE;
+#endif
+}
 
 /* 0 or a negated errno. What the kernel knows of a number may be older than what the slot does. */
 static int exec__epoll_set(const exec_net *net, int op, int fd, uint32_t events, uint32_t generation) {
@@ -1939,7 +1945,7 @@ EXEC_API int exec_socket_pair(exec *ex, int ends[2], int datagrams) {
 
 EXEC_API int exec_pipe(exec *ex, int ends[2]) {
     int made[2] = { -1, -1 }, status = exec__pipe(made);
-    return exec__pair_new(ex, status, made, ends, EXEC__FD_OTHER);
+    return exec__pair_new(ex, status, made, ends, EXEC__FD_PIPE);
 }
 
 static void exec__nodelay(int fd) { (void)exec__option(fd, IPPROTO_TCP, TCP_NODELAY, 1); }
