@@ -68,7 +68,7 @@ enum { CAN_RUN, WAITS, FINISHED };
 /* ------------------------------------------------------------------------------------ the scheduler */
 
 typedef struct { unsigned char chosen, can, current, free, spent; } decision;   /* threads; bits of them */
-typedef struct { unsigned char bytes[256]; int released; } block;
+typedef struct { union { long long aligned; unsigned char bytes[256]; }; int released; } block;
 typedef struct scenario {
     const char *name;
     unsigned pushers, tasks;
