@@ -9,7 +9,7 @@ tsan                clang, ThreadSanitizer
 asan                gcc, AddressSanitizer and UndefinedBehaviorSanitizer
 clang-asan          clang, AddressSanitizer and UndefinedBehaviorSanitizer (--full)
 amalgamated         the suite, the examples and every form on the one header of tools/amalgamate
-asan-poll           gcc, the same with EXEC_BACKEND_POLL
+asan-poll           gcc, the same with EXEC_BACKEND_POLL (--full)
 tsan-posix          clang, ThreadSanitizer with EXEC_POSIX_ONLY=1: a pipe wakes, poll waits (--full)
 gcc                 gcc, C11, -O2: labels as values, epoll, threads, heap
 clang               clang, C11, -O2: the same
@@ -66,15 +66,15 @@ config_gcc_O3() {
             fail 'trap_31: a coroutine was cloned'
         fi
 }
-config_gcc_switch() { suite gcc $C11 -O2 -g -pthread -DEXEC_LC_SWITCH=1; }
+config_gcc_switch() { suite gcc $C11 -O1 -g -pthread -DEXEC_LC_SWITCH=1; }
 config_clang_switch() { needs clang; suite clang $C11 -O2 -g -pthread -DEXEC_LC_SWITCH=1; }
 config_gcc_debug() { suite gcc $C11 -O2 -g -pthread -DEXEC_DEBUG=1; }
 config_clang_debug() { needs clang; suite clang $C11 -O2 -g -pthread -DEXEC_DEBUG=1; }
-config_gcc_nomalloc() { suite gcc $C11 -O2 -g -pthread -DEXEC_NO_MALLOC=1; }
+config_gcc_nomalloc() { suite gcc $C11 -O1 -g -pthread -DEXEC_NO_MALLOC=1; }
 config_gcc_nothreads() { suite gcc $C11 -O2 -g -DEXEC_NO_THREADS=1; }
 POLL=-DEXEC_BACKEND=EXEC_BACKEND_POLL
 config_gcc_poll() { suite gcc $C11 -O2 -g -pthread $POLL; }
-config_gcc_posix() { suite gcc $C11 -O2 -g -pthread -DEXEC_POSIX_ONLY=1; }
+config_gcc_posix() { suite gcc $C11 -O1 -g -pthread -DEXEC_POSIX_ONLY=1; }
 
 # tcc knows few warnings; those it has are errors.
 config_tcc_nothreads() {
@@ -125,12 +125,12 @@ config_musl_static() {
     needs musl-gcc dpkg-source
     cmocka_for musl musl-gcc || skip 'cmocka cannot be built for musl'
     CMOCKA=$BUILD/cmocka-musl.o
-    suite musl-gcc $C11 -O2 -g -static -isystem "$BUILD/cmocka/include"
+    suite musl-gcc $C11 -O1 -g -static -isystem "$BUILD/cmocka/include"
 }
 config_gcc_m32() {
     can_m32 || skip 'gcc -m32 cannot link here'
     needs dpkg-source
     cmocka_for m32 gcc -m32 || skip 'cmocka cannot be built for 32 bits'
     CMOCKA=$BUILD/cmocka-m32.o
-    suite gcc $C11 -m32 -O2 -g -pthread
+    suite gcc $C11 -m32 -O1 -g -pthread
 }
