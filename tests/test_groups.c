@@ -691,7 +691,7 @@ EXEC_ASYNC(effects) {
     EXEC_BEGIN;
     trace_number("level ", (long)exec_cancel_level(cx));
     if (exec_cancel_level(cx)) EXEC_RETURN(-EINTR);
-    EXEC_GROUP_SPAWN(&self->inner, effects_child);
+    EXEC_GROUP_SPAWN_OPTS(&self->inner, test_opts(), effects_child);
     EXEC_TRY(gate_wait(self->gate));
     EXEC_FINALLY;
     trace_number("outcome ", (long)EXEC_OUTCOME);
@@ -701,8 +701,8 @@ typedef struct { EXEC_FRAME; gate gate; exec_group crew; } effects_parent;
 EXEC_ASYNC(effects_parent) {
     EXEC_BEGIN;
     self->crew.limit = 1;
-    EXEC_GROUP_SPAWN(&self->crew, effects, .gate = &self->gate);
-    EXEC_GROUP_SPAWN(&self->crew, effects, .gate = &self->gate);
+    EXEC_GROUP_SPAWN_OPTS(&self->crew, test_opts(), effects, .gate = &self->gate);
+    EXEC_GROUP_SPAWN_OPTS(&self->crew, test_opts(), effects, .gate = &self->gate);
     EXEC_TRY(exec_group_join(&self->crew));
     EXEC_END;
 }

@@ -37,10 +37,10 @@ STRUCTS = {
                      ' u8 spawned, u8 completed, u8 turns, i8 longest_turn_ns, u4 tasks',
     'exec': 'exec_cx cx, p last, i4 process, u1 turning, u1 closing, u1 stopping, u1 armed, u1 looked,'
             ' u1 generation, i4 claim_error, u4 claimed, u4 gone, p[2] tasks, p drivers, p parker, p timers, p port,'
-            ' p outer, p owner, i8 virtual_now, i8 sweep_at, i8 preempt_at, exec_store heap, exec_store fixed,'
+            ' p outer, p owner, p stack ?debug1, i8 virtual_now, i8 sweep_at, i8 preempt_at, exec_store heap, exec_store fixed,'
             ' exec_config config, exec_counters counters',
     'exec_driver': 'p type, p exec, p next',
-    'exec_driver_type': 'p name, p next_deadline, p turn, p park, p waiting, p poll_fd, p forked, p dump',
+    'exec_driver_type': 'p name, p next_deadline, p turn, p park, p waiting, p poll_fds, p forked, p dump',
     'exec_branches_op': 'exec_future fut, p strands, u4 count',
     'exec_handle_op': 'exec_future fut, exec_handle copy',
     # exec_timer.h
@@ -55,8 +55,11 @@ STRUCTS = {
     'exec_waiter': 'p task, i4 fd, u1 interest, u1 ready, u1 linked, u1 flags',
     'exec_io': 'exec_future fut, exec_waiter waiter, p buf, p len, p done',
     'exec_signal_op': 'exec_future fut, i4 signo',
-    'exec_net': 'exec_driver driver, p slots, u4 slot_count, u4 waiting, u1 fixed, u1 coarse, i4 epoll,'
-                ' i4 wake, p paused',
+    'exec_net': 'exec_driver driver, p slots, u4 slot_count, u4 waiting, u1 fixed,'
+                ' p pollfds ?backend2, u4 top ?backend2, u4 changes ?backend2,'
+                ' u1 coarse ?backend1, i4 epoll ?backend1, i4 wake ?backend1, p paused',
+    'exec_child': 'i4 pid',
+    'exec_child_op': 'exec_future fut, exec_waiter waiter, p child',
 }
 
 F_CLEANUP = 4
@@ -81,7 +84,7 @@ def align_up(n, to):
 def options_of_program():
     """{option: number} that the program was compiled with, as names of its symbols say them; what they do
     not say has its default. (gdb takes __ for Ada's dot.)"""
-    options = {'nomalloc': 0, 'levels': 7, 'bits': 5, 'tick': 65536, 'backend': 1}
+    options = {'debug': 0, 'nomalloc': 0, 'levels': 7, 'bits': 5, 'tick': 65536, 'backend': 1}
     text = gdb.execute('info variables layout_', to_string=True)
     names = ' '.join(re.findall(r'\bexec(?:__|\.)(?:[a-z]+_)?layout_\w+', text))
     options.update((key, int(value)) for key, value in re.findall(r'_([a-z]+)(\d+)', names))
@@ -300,6 +303,11 @@ def signal_text(dump, future):
     return (name if name[3:] in known else str(number)).encode()
 
 
+def child_text(dump, future):
+    get = dump.memory.get
+    return b'pid %d' % get(get(future, 'exec_child_op', 'child'), 'exec_child', 'pid')
+
+
 def branches_of_op(dump, future):
     get = dump.memory.get
     return get(future, 'exec_branches_op', 'strands'), get(future, 'exec_branches_op', 'count')
@@ -373,6 +381,7 @@ WAITS_FOR = {
     'writev': io_text,
     'sendfile': io_text,
     'signal': signal_text,
+    'child_wait': child_text,
     'sleep': sleep_text,
     'timeout': timeout_text,
     'after': timeout_text,
