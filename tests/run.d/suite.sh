@@ -82,7 +82,10 @@ run_test() {
 suite() {
     local dir=$BUILD/$CONFIG source name bad=0 without=''
     TESTS=0
-    case $CONFIG in gcc | asan) ;; *) [ -n "${EXEC_TEST_LONG:-}" ] || export EXEC_TEST_ROUNDS="${EXEC_TEST_ROUNDS:-100000}" ;; esac
+    if [ "$CONFIG" != gcc ] && [ "$CONFIG" != asan ] && [ -z "${EXEC_TEST_LONG:-}" ]; then
+        export EXEC_TEST_ROUNDS="${EXEC_TEST_ROUNDS:-20000}" EXEC_TEST_TREES="${EXEC_TEST_TREES:-20000}" \
+            EXEC_TEST_PROGRAMS="${EXEC_TEST_PROGRAMS:-20000}"
+    fi
     mkdir -p "$dir"
     hash_sources
     for source in tests/test_*.c; do
