@@ -53,8 +53,8 @@
  *     its cell. (trap_06_*)
  *  7. A local wake, a resume, a select, a join, a timer use no atomic instruction and no heap.
  *     (trap_09_*)
- *  8. A group runs no more tasks at once than its limit; each that was spawned begins, also when it is
- *     cancelled, so that it releases what it was given. (five_tasks_with_a_limit_of_two_run_two_two_one,
+ *  8. A group runs no more tasks at once than its limit, until it is cancelled: then each that was spawned
+ *     begins, so that it releases what it was given. (five_tasks_with_a_limit_of_two_run_two_two_one,
  *     every_way_out_starts_those_held_back_so_that_they_release, random_trees)
  *  9. A child of fork(2) that calls exec_forked takes nothing from its parent's executor. (test_fork.c)
  *
@@ -314,7 +314,7 @@ struct exec_cx {
 static inline void exec_future_init(exec_future *f, const exec_type *type) {
     f->type = type;
     f->parent = NULL;
-    f->result = 0;
+    f->result = -ECANCELED;     /* it did nothing yet; so says a branch that is never polled */
     f->resume = 0;
     f->line = 0;
     f->line_high = 0;
@@ -1692,14 +1692,6 @@ static const exec_strand *exec__branch_list(const exec_future *f, unsigned *coun
     return op->strands;
 }
 
-/* One that was never started may be awaited elsewhere; until then an op says that it did nothing. (Not a
-   coroutine's frame, whose result is its body's; only an op's type has no size.) */
-static void exec__strand_forget(const exec_strand *s) {
-    if (exec_strand_started(s)) return;
-    exec__clear(s->leaf, EXEC__F_ROOT);
-    if (!s->leaf->type->size && !exec_is_ready(s->leaf)) s->leaf->result = -ECANCELED;
-}
-
 /* Cancels the branches that were started, all but one. */
 static void exec__branches_cancel(exec_branches_op *op, int but, unsigned level) {
     for (unsigned i = 0; i < op->count; i++)
@@ -1753,7 +1745,10 @@ static exec_poll exec__combinator_poll(exec_cx *cx, exec_future *f) {
     if (!op->count && op->kind != EXEC__JOIN) return exec_ready(f, -EINVAL);
     if (exec_canceled(f)) exec__branches_cancel(op, -1, cx->strand->level);
     if (exec__branches_poll(cx, op, op->winner < 0 && !exec_canceled(f))) return exec_pending(cx, f);
-    for (unsigned i = 0; i < op->count; i++) exec__strand_forget(&op->strands[i]);
+#if EXEC_DEBUG
+    for (unsigned i = 0; i < op->count; i++)    /* one that never started may be awaited elsewhere */
+        if (!exec_strand_started(&op->strands[i])) exec__clear(op->strands[i].leaf, EXEC__F_ROOT);
+#endif
     return exec_ready(f, exec__branches_result(op));
 }
 
@@ -1766,6 +1761,7 @@ static const exec_type exec__combinators[] = {  /* by kind */
 EXEC_API exec_future *exec__branches(exec_branches_op *op, unsigned kind, exec_strand *strands,
                                      exec_future *const *futures, unsigned count) {
     exec_future_init(&op->fut, &exec__combinators[kind]);
+    op->fut.result = 0;         /* of a join: until one fails */
     op->strands = strands;
     op->count = count;
     op->winner = -1;

@@ -699,10 +699,7 @@ static int exec__timeout_expires(exec_cx *cx, exec_timeout_op *op) {
 /* The time matters no more; the level goes on to the inner future. 0: that never began. */
 static int exec__timeout_cancel(exec_cx *cx, exec_timeout_op *op) {
     exec_timer_cancel(cx->exec->timers, &op->timer);
-    if (!exec_strand_started(&op->strand)) {
-        exec__strand_forget(&op->strand);
-        return 0;
-    }
+    if (!exec_strand_started(&op->strand)) return 0;
     exec_strand_cancel(&op->strand, cx->strand->level);
     return 1;
 }

@@ -1,9 +1,9 @@
 /* SPDX-License-Identifier: MIT
  * The wake protocol of the real code in all interleavings up to a bound: an owner and one or two pushers are
  * real threads of which one runs at a time. Each atomic instruction and each call of the protocol is a step,
- * before which (of those that hand something over: after which too) another thread may go on instead. All ways are tried, depth first, that take a thread off while it
- * could go on, or end a wait without cause, at most so often together. A failure prints its schedule: the
- * letters of who was chosen where there was a choice;
+ * before which (of those that hand something over: after which too) another thread may go on instead. All ways are
+ * tried, depth first, that take a thread off while it could go on, or end a wait without cause, at most so often
+ * together. A failure prints its schedule: the letters of who was chosen where there was a choice;
  *     EXEC_TEST_SCHEDULE=oaoob build/gcc/test_interleave     runs each test in that order alone
  * The faults of tests/model/wake.pml, put in at those steps, must be found.
  * not with: EXEC_NO_THREADS, EXEC_NO_MALLOC. */
