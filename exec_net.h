@@ -495,8 +495,9 @@ typedef struct exec_child_opts {
    no signal blocked and each disposition the default; it gets no descriptor that is close-on-exec. 0, or
    -ENOENT, -EACCES, -ENOEXEC, -E2BIG ... of execve(2); -EAGAIN, -ENOMEM, -EMFILE, -ENFILE, -ENOSPC: no process, no
    descriptor or no slot for it; -ENOSYS: the kernel has no pidfd (Linux 5.4), or EXEC_POSIX_ONLY. No
-   child is left then: one that ran already was killed. Owner's thread. (Not under EXEC_NO_MALLOC: libc
-   allocates for it; start it by other means and adopt it.) */
+   child is left then: one that ran already was killed; or if it may not be, as it has become another user's, it
+   runs on and child->pid is its number, for waitpid(2) or exec_child_adopt. Owner's thread. (Not under
+   EXEC_NO_MALLOC: libc allocates for it; start it by other means and adopt it.) */
 EXEC_API int exec_child_start(exec *ex, exec_child *child, const char *const *argv, const exec_child_opts *opts);
 #endif
 /* Takes over a child that somebody else started. 0, or -ECHILD: not a child of this process; -EMFILE, -ENFILE,
@@ -3135,11 +3136,13 @@ static int exec__child_spawn(const char *const *argv, const exec_child_opts *opt
     return error ? -error : (int)pid;
 }
 
-/* Nobody could wait for it. */
-static EXEC__COLD void exec__child_undo(int pid) {
+/* Nobody could wait for it. 0, or its number if it may not be killed and runs on: that may take as long as it likes. */
+static EXEC__COLD int exec__child_undo(int pid) {
+    int flags = EXEC_SYS_KILL(pid, SIGKILL) < 0 ? WEXITED | WNOHANG : WEXITED, status;
     siginfo_t info;
-    EXEC_SYS_KILL(pid, SIGKILL);
-    while (EXEC_SYS_WAITID(P_PID, (id_t)pid, &info, WEXITED) < 0 && errno == EINTR) continue;
+    memset(&info, 0, sizeof info);
+    while ((status = EXEC_SYS_WAITID(P_PID, (id_t)pid, &info, flags)) < 0 && errno == EINTR) continue;
+    return status == 0 && !info.si_pid ? pid : 0;
 }
 
 EXEC_API int exec_child_start(exec *ex, exec_child *child, const char *const *argv, const exec_child_opts *opts) {
@@ -3154,7 +3157,7 @@ EXEC_API int exec_child_start(exec *ex, exec_child *child, const char *const *ar
         child->result = -ECHILD;
         return 0;
     }
-    if (status < 0) exec__child_undo(pid);
+    if (status < 0) child->pid = exec__child_undo(pid);
     return status;
 }
 #endif
