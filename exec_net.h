@@ -2815,7 +2815,7 @@ static int exec__signal_give_back(exec_signals *s, int signo) {
     exec__signal_wait_for_handlers();
     caught = EXEC__LOAD(&s->state[signo - 1]) == EXEC__SIGNAL_CAUGHT;
     EXEC__STORE(&s->state[signo - 1], (uint8_t)EXEC__SIGNAL_FREE);
-    if (caught && last) raise(signo);
+    if (caught && last) EXEC_SYS_KILL(EXEC_SYS_GETPID(), signo);    /* any thread may take it; raise(3) asks this one */
     return status;
 }
 
