@@ -2726,7 +2726,7 @@ void exec__signal_caught(int signo) {
     for (s = EXEC__LOAD(&exec__signal_host.first); s; s = EXEC__LOAD(&s->next)) {
         if (EXEC__LOAD(&s->state[signo - 1]) == EXEC__SIGNAL_FREE) continue;
         EXEC__STORE(&s->state[signo - 1], (uint8_t)EXEC__SIGNAL_CAUGHT);
-        if (EXEC_SYS_WRITE(s->write, "", 1) < 0) continue;      /* full: it is readable */
+        while (EXEC_SYS_WRITE(s->write, "", 1) < 0 && errno == EINTR) continue;     /* if full, it is readable */
     }
     (void)EXEC__SUB(&exec__signal_host.inside, 1);
     errno = error;
