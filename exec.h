@@ -1339,7 +1339,7 @@ extern "C" {
 #define EXEC_SYS_PIPE pipe
 #endif
 #ifndef EXEC_SYS_FCNTL
-#define EXEC_SYS_FCNTL fcntl
+#define EXEC_SYS_FCNTL exec__fcntl      /* always with three arguments */
 #endif
 #ifndef EXEC_SYS_READ
 #define EXEC_SYS_READ read
@@ -1358,6 +1358,20 @@ extern "C" {
 #endif
 #ifndef EXEC_SYS_PPOLL
 #define EXEC_SYS_PPOLL exec__ppoll
+#endif
+
+#if EXEC_POSIX_ONLY
+#define exec__fcntl fcntl
+#else
+#ifdef SYS_fcntl64
+#define EXEC__SYS_FCNTL SYS_fcntl64
+#else
+#define EXEC__SYS_FCNTL SYS_fcntl
+#endif
+/* libc's knows all commands, which some pay with kilobytes. */
+static EXEC__MAYBE_UNUSED int exec__fcntl(int fd, int command, int argument) {
+    return (int)syscall(EXEC__SYS_FCNTL, fd, command, (long)argument);
+}
 #endif
 
 #if EXEC_NO_THREADS
@@ -3393,6 +3407,12 @@ EXEC_API int exec_init(exec *ex, const exec_config *config) {
     return 0;
 }
 
+static void exec__forget_drivers(exec *ex) {
+    ex->drivers = ex->parker = NULL;
+    ex->timers = NULL;
+    ex->net = NULL;
+}
+
 static void exec__forget_task(exec_task *t) {
     while (t->observers) exec__handle_unlink(t->observers, EXEC_STATE_DETACHED);
     if (t->cell && t->cell->port) {
@@ -3420,7 +3440,7 @@ EXEC_API int exec_forked(exec *ex) {
     if (ex->process == (int32_t)EXEC_SYS_GETPID()) return -EINVAL;
     for (exec_driver *d = ex->drivers; d; d = d->next)
         if (d->type->forked) d->type->forked(d);
-    ex->drivers = ex->parker = NULL;
+    exec__forget_drivers(ex);
     if (ex->gone) exec__reap(ex);
     for (unsigned list = 0; list < 2; list++) {
         for (exec_task *t = ex->tasks[list]; t; t = exec__list_next(ex, t, list)) exec__forget_task(t);
@@ -3481,7 +3501,7 @@ static void exec__detach_all(exec *ex) {
         if (d->type->detach) d->type->detach(d);
         ex->drivers = d->next;
     }
-    ex->parker = NULL;
+    exec__forget_drivers(ex);
     if (ex->gone) exec__reap(ex);
     if (!ex->port) return;
     ex->closing = EXEC__GONE;

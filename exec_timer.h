@@ -374,8 +374,12 @@ static inline unsigned exec__timers_slot(const exec_timers *t, uint64_t tick) {
            + ((unsigned)(tick >> (level * EXEC_TIMER_BITS)) & (EXEC__TIMER_SLOTS - 1));
 }
 
+/* The first timer makes the wheel a driver: a program that has the room for one, and no timer, does not pay. */
+EXEC_API void exec__timers_begin(exec_timers *t);
+
 static inline void exec__timers_occupy(exec_timers *t, unsigned at) {
     unsigned level = at >> EXEC_TIMER_BITS;
+    if (EXEC__UNLIKELY(!t->driver.type)) exec__timers_begin(t);
     t->occupied[level] |= (exec__slot_bits)1 << (at & (EXEC__TIMER_SLOTS - 1));
     t->levels |= (uint32_t)1 << level;
 }
@@ -602,24 +606,25 @@ static void exec__timers_detach(exec_driver *d) {
         exec_timer_link *slot = &t->slots[at];
         while (slot->next != slot) exec_timer_cancel(t, exec__timer_of(slot->next));
     }
-    d->exec->timers = NULL;
 }
 
-static void exec__timers_forked(exec_driver *d) { d->exec->timers = NULL; }
-
 static const exec_driver_type exec__timers_type = {
-    "timers", exec__timers_deadline, exec__timers_turn, NULL, NULL, NULL, exec__timers_forked,
+    "timers", exec__timers_deadline, exec__timers_turn, NULL, NULL, NULL, NULL,
     exec__timers_dump, exec__timers_check, exec__timers_detach };
 
+EXEC_API EXEC__COLD void exec__timers_begin(exec_timers *t) {
+    (void)exec_attach(t->driver.exec, &t->driver, &exec__timers_type);  /* in a child of fork it expires nothing */
+}
+
 EXEC_API int exec_timers_attach(exec_timers *t, exec *ex) {
-    int status;
+    if (ex->closing == EXEC__FORKED) return -ECANCELED;
     if (ex->timers) return -EBUSY;
     memset(t, 0, sizeof *t);
     for (unsigned at = 0; at <= EXEC__TIMER_FAR; at++) t->slots[at].next = t->slots[at].prev = &t->slots[at];
     t->now = (uint64_t)exec_now(ex) / EXEC__TIMER_TICK;
-    status = exec_attach(ex, &t->driver, &exec__timers_type);
-    if (status == 0) ex->timers = t;
-    return status;
+    t->driver.exec = ex;
+    ex->timers = t;
+    return 0;
 }
 
 /* -------------------------------------------------------------------------------------- the ops */
