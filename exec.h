@@ -1461,75 +1461,84 @@ EXEC_API EXEC__COLD void exec_log(exec *ex, const char *line) {
 
 EXEC_API int exec_version(void) { return EXEC_VERSION; }
 
-static const struct { int error; const char *text; } exec__texts[] = {
-    { 0, "success" },
-    { EPERM, "not permitted" },
-    { ENOENT, "no such file or program" },
-    { ESRCH, "the task or process is over" },
-    { EINTR, "interrupted" },
-    { EIO, "input or output error" },
-    { ENXIO, "nobody reads there, or no such device" },
-    { E2BIG, "too many arguments" },
-    { ENOEXEC, "not a program" },
-    { EBADF, "the descriptor is not open, or was cancelled by exec_fd_cancel" },
-    { ECHILD, "not a child of this process, or somebody else has waited for it" },
-    { EAGAIN, "not ready, or no room for one more: try again later" },
-    { ENOMEM, "no memory or no free slot" },
-    { EACCES, "permission denied" },
-    { EFAULT, "not memory of this process" },
-    { EBUSY, "already in use by another one" },
-    { EEXIST, "exists already" },
-    { ENOTDIR, "a part of the path is not a directory" },
-    { EISDIR, "a directory" },
-    { EINVAL, "invalid argument; of an address: it is numeric, \"127.0.0.1:80\" or \"[::1]:80\" (or "
-              "\"unix:path\"): resolve names first, with getaddrinfo(3) on another thread" },
-    { ENFILE, "no descriptors left in the system" },
-    { EMFILE, "no descriptors left in this process" },
-    { ETXTBSY, "the program is open for writing" },
-    { EFBIG, "the file would be too large" },
-    { ENOSPC, "no space left" },
-    { ESPIPE, "not a file with positions" },
-    { EROFS, "the file system is read-only" },
-    { EPIPE, "the other side has gone" },
-    { EDEADLK, "it would wait for ever" },
-    { ENAMETOOLONG, "the path is too long" },
-    { ENOSYS, "not supported here; of a sleep or timeout: call exec_timers_attach first" },
-    { ELOOP, "too many symbolic links in the path" },
-    { ENODATA, "the end came before all bytes" },
-    { EPROTO, "a protocol error" },
-    { EOVERFLOW, "too large" },
-    { ENOTSOCK, "not a socket" },
-    { EDESTADDRREQ, "neither connected nor told where to" },
-    { EMSGSIZE, "too long for one message" },
-    { EPROTOTYPE, "a socket of another type is there" },
-    { ENOPROTOOPT, "no option of this kind of socket" },
-    { EPROTONOSUPPORT, "no such protocol here" },
-    { EOPNOTSUPP, "not for this kind of socket or file" },
-    { EAFNOSUPPORT, "no such kind of address here" },
-    { EADDRINUSE, "the address is in use" },
-    { EADDRNOTAVAIL, "not an address of this machine" },
-    { ENETDOWN, "the network is down" },
-    { ENETUNREACH, "the network cannot be reached" },
-    { ECONNABORTED, "the connection was aborted" },
-    { ECONNRESET, "the other side reset the connection" },
-    { ENOBUFS, "no buffer space, or the receiver's queue is full" },
-    { EISCONN, "connected already" },
-    { ENOTCONN, "not connected" },
-    { ETOOMANYREFS, "too many descriptors on their way" },
-    { ETIMEDOUT, "the time limit expired" },
-    { ECONNREFUSED, "nobody listens there" },
-    { EHOSTDOWN, "the host is down" },
-    { EHOSTUNREACH, "the host cannot be reached" },
-    { EALREADY, "done or asked for already" },
-    { EDQUOT, "a quota is used up; of a backoff: no retry is left" },
-    { ECANCELED, "cancelled" }
+/* One list: of the numbers, and of the texts as one string, since a pointer to each would be as much again. */
+#define EXEC__ERRORS(X) \
+    X(0, "success") \
+    X(EPERM, "not permitted") \
+    X(ENOENT, "no such file or program") \
+    X(ESRCH, "the task or process is over") \
+    X(EINTR, "interrupted") \
+    X(EIO, "input or output error") \
+    X(ENXIO, "nobody reads there, or no such device") \
+    X(E2BIG, "too many arguments") \
+    X(ENOEXEC, "not a program") \
+    X(EBADF, "the descriptor is not open, or was cancelled by exec_fd_cancel") \
+    X(ECHILD, "not a child of this process, or somebody else has waited for it") \
+    X(EAGAIN, "not ready, or no room for one more: try again later") \
+    X(ENOMEM, "no memory or no free slot") \
+    X(EACCES, "permission denied") \
+    X(EFAULT, "not memory of this process") \
+    X(EBUSY, "already in use by another one") \
+    X(EEXIST, "exists already") \
+    X(ENOTDIR, "a part of the path is not a directory") \
+    X(EISDIR, "a directory") \
+    X(EINVAL, "invalid argument; of an address: it is numeric, \"127.0.0.1:80\" or \"[::1]:80\" (or " \
+              "\"unix:path\"): resolve names first, with getaddrinfo(3) on another thread") \
+    X(ENFILE, "no descriptors left in the system") \
+    X(EMFILE, "no descriptors left in this process") \
+    X(ETXTBSY, "the program is open for writing") \
+    X(EFBIG, "the file would be too large") \
+    X(ENOSPC, "no space left") \
+    X(ESPIPE, "not a file with positions") \
+    X(EROFS, "the file system is read-only") \
+    X(EPIPE, "the other side has gone") \
+    X(EDEADLK, "it would wait for ever") \
+    X(ENAMETOOLONG, "the path is too long") \
+    X(ENOSYS, "not supported here; of a sleep or timeout: call exec_timers_attach first") \
+    X(ELOOP, "too many symbolic links in the path") \
+    X(ENODATA, "the end came before all bytes") \
+    X(EPROTO, "a protocol error") \
+    X(EOVERFLOW, "too large") \
+    X(ENOTSOCK, "not a socket") \
+    X(EDESTADDRREQ, "neither connected nor told where to") \
+    X(EMSGSIZE, "too long for one message") \
+    X(EPROTOTYPE, "a socket of another type is there") \
+    X(ENOPROTOOPT, "no option of this kind of socket") \
+    X(EPROTONOSUPPORT, "no such protocol here") \
+    X(EOPNOTSUPP, "not for this kind of socket or file") \
+    X(EAFNOSUPPORT, "no such kind of address here") \
+    X(EADDRINUSE, "the address is in use") \
+    X(EADDRNOTAVAIL, "not an address of this machine") \
+    X(ENETDOWN, "the network is down") \
+    X(ENETUNREACH, "the network cannot be reached") \
+    X(ECONNABORTED, "the connection was aborted") \
+    X(ECONNRESET, "the other side reset the connection") \
+    X(ENOBUFS, "no buffer space, or the receiver's queue is full") \
+    X(EISCONN, "connected already") \
+    X(ENOTCONN, "not connected") \
+    X(ETOOMANYREFS, "too many descriptors on their way") \
+    X(ETIMEDOUT, "the time limit expired") \
+    X(ECONNREFUSED, "nobody listens there") \
+    X(EHOSTDOWN, "the host is down") \
+    X(EHOSTUNREACH, "the host cannot be reached") \
+    X(EALREADY, "done or asked for already") \
+    X(EDQUOT, "a quota is used up; of a backoff: no retry is left") \
+    X(ECANCELED, "cancelled")
+
+static const uint16_t exec__errors[] = {
+#define EXEC__ERROR_NUMBER(error, text) error,
+    EXEC__ERRORS(EXEC__ERROR_NUMBER)
 };
+static const char exec__texts[] =
+#define EXEC__ERROR_TEXT(error, text) text "\0"
+    EXEC__ERRORS(EXEC__ERROR_TEXT) "an error that this library does not name: see errno(3)";
 
 EXEC_API const char *exec_strerror(intptr_t result) {
     intptr_t error = result < 0 && result > INTPTR_MIN ? -result : result;
-    for (size_t i = 0; i < sizeof exec__texts / sizeof *exec__texts; i++)
-        if (exec__texts[i].error == error) return exec__texts[i].text;
-    return "an error that this library does not name: see errno(3)";
+    const char *text = exec__texts;
+    for (size_t i = 0; i < sizeof exec__errors / sizeof *exec__errors && exec__errors[i] != error; i++)
+        text += strlen(text) + 1;
+    return text;
 }
 
 /* ------------------------------------------------------------------------------- thread and clock */
@@ -1935,18 +1944,24 @@ static size_t exec__task_align(const exec_type *type) {
     return type->align > EXEC__ALIGNOF(exec_task) ? type->align : EXEC__ALIGNOF(exec_task);
 }
 
+/* What is aligned further than malloc does: behind what malloc gave, which stands just before it. libc's own for
+   that would be most of a small program. */
+static EXEC__COLD void *exec__allocate_aligned(size_t bytes, size_t align) {
+    char *memory = bytes <= SIZE_MAX - align ? (char *)malloc(bytes + align) : NULL, *aligned;
+    if (!memory) return NULL;
+    aligned = memory + (align - ((uintptr_t)memory & (align - 1)));
+    memcpy(aligned - sizeof memory, &memory, sizeof memory);
+    return aligned;
+}
+
 static void *exec__default_allocate(void *user, size_t bytes, size_t align) {
     (void)user;
-    if (align <= EXEC__ALIGNOF(exec__max_align)) return malloc(bytes);
-#if EXEC_POSIX_ONLY
-    return posix_memalign(&user, align, bytes) == 0 ? user : NULL;
-#else
-    return aligned_alloc(align, (bytes + align - 1) & ~(align - 1));
-#endif
+    return align <= EXEC__ALIGNOF(exec__max_align) ? malloc(bytes) : exec__allocate_aligned(bytes, align);
 }
 
 static void exec__default_release(void *user, void *memory, size_t bytes, size_t align) {
-    (void)user; (void)bytes; (void)align;
+    (void)user; (void)bytes;
+    if (align > EXEC__ALIGNOF(exec__max_align)) memcpy(&memory, (char *)memory - sizeof memory, sizeof memory);
     free(memory);
 }
 
