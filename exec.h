@@ -1604,7 +1604,7 @@ static EXEC__COLD int exec__deliver(exec_cx *cx, exec_strand *s) {
     exec__strand_clear(s, EXEC__S_DELIVER);
     if (s->level >= EXEC_KILL) {
         if (s->leaf->flags & EXEC__F_KILLED) return 0;
-        if (!exec_spend(cx)) return 0;      /* a cleanup that awaits for ever must not spin here */
+        if (!asked && !exec_spend(cx)) return 0;    /* a cleanup that awaits for ever must not spin here */
         exec__set(s->leaf, EXEC__F_MARK | EXEC__F_KILLED);
         return 1;
     }
