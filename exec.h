@@ -64,6 +64,8 @@
  *  EXEC_NO_THREADS  0  no atomics, no thread-local storage; wakers stay on one thread     the same
  *  EXEC_NO_MALLOC   0  references no allocator; calls that only allocate are not declared the same
  *  EXEC_POSIX_ONLY  0  no call but POSIX.1-2008: a pipe for the eventfd, waits in ms      the same
+ *  EXEC_SMALL       0  without words: a programming error traps, a type has no file and does not describe
+ *                      itself, the log gets fixed lines; for small flash             should not differ
  *  EXEC_LC_SWITCH   0  ISO C form of the resume points (no labels as values)     may differ by file
  *  EXEC_ASSERT(c,m)    what a programming error does: prints file, line, advice; aborts  may differ
  *  EXEC_TRACE_*        hooks, see below; empty                      those of the implementing file
@@ -112,12 +114,18 @@
 #ifndef EXEC_NO_MALLOC
 #define EXEC_NO_MALLOC 0
 #endif
+#ifndef EXEC_SMALL
+#define EXEC_SMALL 0
+#endif
 #ifndef EXEC_LC_SWITCH
 #if defined __GNUC__ || defined __clang__
 #define EXEC_LC_SWITCH 0
 #else
 #define EXEC_LC_SWITCH 1
 #endif
+#endif
+#if EXEC_SMALL && EXEC_DEBUG
+#error "exec.h: EXEC_DEBUG is made of the words that EXEC_SMALL leaves out: choose one"
 #endif
 #if defined __TINYC__ && !EXEC_NO_THREADS
 #error "exec.h: tcc has no atomics: compile with -DEXEC_NO_THREADS=1"
@@ -191,11 +199,21 @@ extern "C" {
 #endif
 
 /* What a programming error does. `what` says what was done wrong and what to do instead. */
+#if EXEC_SMALL
+#define EXEC__FILE ""
+#if defined __GNUC__ || defined __clang__
+#define exec__fail(file, line, what) ((void)(file), (void)(line), __builtin_trap())
+#else
+#define exec__fail(file, line, what) ((void)(file), (void)(line), abort())
+#endif
+#else
+#define EXEC__FILE __FILE__
+EXEC_API void exec__fail(const char *file, int line, const char *what);
+#endif
 #ifndef EXEC_ASSERT
 #define EXEC_ASSERT(condition, what) \
-    do { if (EXEC__UNLIKELY(!(condition))) exec__fail(__FILE__, __LINE__, (what)); } while (0)
+    do { if (EXEC__UNLIKELY(!(condition))) exec__fail(EXEC__FILE, __LINE__, (what)); } while (0)
 #endif
-EXEC_API void exec__fail(const char *file, int line, const char *what);
 
 /* --------------------------------------------------------------------------------- time and errors */
 
@@ -912,7 +930,7 @@ EXEC_API int exec_remote_get(exec *ex, exec_remote *out);
 EXEC_API exec_remote exec_remote_clone(const exec_remote *r);
 EXEC_API void exec_remote_drop(exec_remote *r);
 EXEC_API int exec_remote_stop(const exec_remote *r);        /* async-signal-safe */
-EXEC_API int exec_remote_dump(const exec_remote *r);        /* async-signal-safe */
+EXEC_API int exec_remote_dump(const exec_remote *r);        /* async-signal-safe; nothing with EXEC_SMALL */
 /* Calls run(ex, arg) on the owner's thread, in its next turn; ex is NULL if the executor is destroyed
    before. The post is the caller's memory until then. -EBUSY: it is posted already. */
 typedef struct exec_post { exec_cell cell; void (*run)(exec *ex, void *arg); void *arg; } exec_post;
@@ -1141,7 +1159,7 @@ static inline int exec__may_ignore(int status) { return status; }
     EXEC__BROKEN
 #endif
 #define EXEC__BROKEN \
-    return exec__broken(__FILE__, __LINE__);
+    return exec__broken(EXEC__FILE, __LINE__);
 
 /* do { if (pends) { resume = here; return PENDING; here:; } after } while (0) */
 #define EXEC__POINT(pends, uid, after) EXEC__POINT_(pends, uid, after)
@@ -1211,7 +1229,7 @@ static inline int exec__may_ignore(int status) { return status; }
         return exec__body_##T(exec__cx, (T *)(void *)exec__f); \
     } \
     linkage(T) const exec_type exec__type_##T = { \
-        exec__poll_##T, NULL, NULL, #T, __FILE__, (uint32_t)sizeof(T), (uint32_t)(zero_bytes), \
+        exec__poll_##T, NULL, NULL, #T, EXEC__FILE, (uint32_t)sizeof(T), (uint32_t)(zero_bytes), \
         (uint32_t)EXEC__ALIGNOF(T) }; \
     EXEC__COROUTINE static exec_poll exec__body_##T(exec_cx *cx, T *self)
 
@@ -1402,6 +1420,10 @@ const char EXEC__LAYOUT = 0;
 
 /* ----------------------------------------------------------------------------- text, log, asserts */
 
+/* What is there to be read by a human, and the descriptor of a type of the library's. */
+#define EXEC__WORDS(text_or_function) (EXEC_SMALL ? NULL : (text_or_function))
+#define EXEC__TYPE(poll, describe, branches, name) { poll, EXEC__WORDS(describe), branches, name, EXEC__FILE, 0, 0, 0 }
+
 /* A line of text: what does not fit is cut. Small enough for firmware: no stdio. */
 typedef struct exec__text { size_t n; char s[240]; } exec__text;
 
@@ -1440,6 +1462,7 @@ static void exec__print(const exec__text *t) {
     if (EXEC_SYS_WRITE(2, line.s, t->n + 1) < 0) return;
 }
 
+#if !EXEC_SMALL
 EXEC_API EXEC__COLD void exec__fail(const char *file, int line, const char *what) {
     exec__text t = { 0, "" };
     exec__put_place(&t, file, line);
@@ -1448,6 +1471,7 @@ EXEC_API EXEC__COLD void exec__fail(const char *file, int line, const char *what
     exec__print(&t);
     abort();
 }
+#endif
 
 EXEC_API EXEC__COLD void exec_log(exec *ex, const char *line) {
     exec__text t = { 0, "" };
@@ -1781,10 +1805,10 @@ static exec_poll exec__combinator_poll(exec_cx *cx, exec_future *f) {
 }
 
 static const exec_type exec__combinators[] = {  /* by kind */
-    { exec__combinator_poll, NULL, exec__branch_list, "select", __FILE__, 0, 0, 0 },
-    { exec__combinator_poll, NULL, exec__branch_list, "select_fair", __FILE__, 0, 0, 0 },
-    { exec__combinator_poll, NULL, exec__branch_list, "race", __FILE__, 0, 0, 0 },
-    { exec__combinator_poll, NULL, exec__branch_list, "join", __FILE__, 0, 0, 0 } };
+    EXEC__TYPE(exec__combinator_poll, NULL, exec__branch_list, "select"),
+    EXEC__TYPE(exec__combinator_poll, NULL, exec__branch_list, "select_fair"),
+    EXEC__TYPE(exec__combinator_poll, NULL, exec__branch_list, "race"),
+    EXEC__TYPE(exec__combinator_poll, NULL, exec__branch_list, "join") };
 
 EXEC_API exec_future *exec__branches(exec_branches_op *op, unsigned kind, exec_strand *strands,
                                      exec_future *const *futures, unsigned count) {
@@ -2404,8 +2428,7 @@ static exec_poll exec__group_poll(exec_cx *cx, exec_future *f) {
     return exec_ready(f, error < 0 ? error : exec_canceled(f) ? -ECANCELED : 0);
 }
 
-static const exec_type exec__group_type = {
-    exec__group_poll, NULL, NULL, "group", __FILE__, 0, 0, 0 };
+static const exec_type exec__group_type = EXEC__TYPE(exec__group_poll, NULL, NULL, "group");
 
 EXEC_API exec_future *exec_group_join(exec_group *g) {
     exec_future_init(&g->fut, &exec__group_type);
@@ -2422,8 +2445,7 @@ static exec_poll exec__room_poll(exec_cx *cx, exec_future *f) {
     return exec_pending(cx, f);
 }
 
-static const exec_type exec__room_type = {
-    exec__room_poll, NULL, NULL, "group_room", __FILE__, 0, 0, 0 };
+static const exec_type exec__room_type = EXEC__TYPE(exec__room_poll, NULL, NULL, "group_room");
 
 EXEC_API exec_future *exec_group_room(exec_group *g) {
     exec_future_init(&g->fut, &exec__room_type);
@@ -2474,6 +2496,10 @@ static EXEC__COLD void exec__failed(exec *ex, const exec_type *type, intptr_t re
     exec__text t = { 0, "" };
     if (ex->config.failed) {
         ex->config.failed(ex, &failure);
+        return;
+    }
+    if (EXEC_SMALL) {
+        exec_log(ex, "exec: a detached task failed");
         return;
     }
     exec__put(&t, "exec: detached task ");
@@ -2573,6 +2599,10 @@ static void exec__put_task(exec__text *text, exec_task *t) {
 static EXEC__COLD void exec__stalled(exec *ex, exec_task *stalled, int64_t ns) {
     const exec_future *root = exec__root_of(stalled);
     exec__text t = { 0, "" };
+    if (EXEC_SMALL) {
+        exec_log(ex, "exec: a poll took longer than stall_ns");
+        return;
+    }
     exec__put(&t, "exec: a poll of ");
     exec__put_task(&t, stalled);
     exec__put(&t, " took us ");
@@ -2768,8 +2798,7 @@ static void exec__handle_describe(const exec_future *f, char *buf, size_t size) 
     exec__put_into(buf, size, &t);
 }
 
-static const exec_type exec__handle_type = {
-    exec__handle_poll, exec__handle_describe, NULL, "handle_join", __FILE__, 0, 0, 0 };
+static const exec_type exec__handle_type = EXEC__TYPE(exec__handle_poll, exec__handle_describe, NULL, "handle_join");
 
 EXEC_API exec_future *exec_handle_join(exec_handle_op *op, const exec_handle *h) {
     exec_future_init(&op->fut, &exec__handle_type);
@@ -3005,7 +3034,7 @@ static void exec__take_cell(exec *ex, exec_cell *cell) {
         ex->stopping = 1;
         return;
     case EXEC__CELL_DUMP:
-        exec_dump(ex);
+        if (!EXEC_SMALL) exec_dump(ex);
         return;
 #if !EXEC_NO_MALLOC
     case EXEC__CELL_SPAWN:
@@ -3280,7 +3309,7 @@ static int exec__enter_run(exec *ex) {
 
 static EXEC__COLD void exec__log_deadlock(exec *ex) {
     exec_log(ex, "exec: every task waits, and no timer, descriptor or waker can wake one:");
-    exec_dump(ex);
+    if (!EXEC_SMALL) exec_dump(ex);
 }
 
 EXEC_API int exec_run(exec *ex) {
@@ -3313,7 +3342,7 @@ static exec_poll exec__until_poll(exec_cx *cx, exec_future *f) {
 }
 
 static const exec_type exec__until_type = {
-    exec__until_poll, NULL, NULL, "run_until", __FILE__, sizeof(exec__until), sizeof(exec__until),
+    exec__until_poll, NULL, NULL, "run_until", EXEC__FILE, sizeof(exec__until), sizeof(exec__until),
     EXEC__ALIGNOF(exec__until) };
 
 /* The future is not ready: it unwinds before its task's memory goes. */
@@ -3789,8 +3818,7 @@ static exec_poll exec__oneshot_poll(exec_cx *cx, exec_future *f) {
     return exec_ready(f, 0);
 }
 
-static const exec_type exec__oneshot_type = {
-    exec__oneshot_poll, NULL, NULL, "oneshot_recv", __FILE__, 0, 0, 0 };
+static const exec_type exec__oneshot_type = EXEC__TYPE(exec__oneshot_poll, NULL, NULL, "oneshot_recv");
 
 EXEC_API exec_future *exec_oneshot_recv(exec_oneshot_op *op, exec_oneshot *o) {
     exec_future_init(&op->fut, &exec__oneshot_type);

@@ -1334,7 +1334,7 @@ static void exec__net_detach(exec_driver *d) {
 
 static const exec_driver_type exec__net_type = {
     "net", exec__net_deadline, exec__net_turn, exec__net_park, exec__net_waiting, exec__net_poll_fds,
-    exec__net_forked, exec__net_dump, exec__net_check, exec__net_detach };
+    exec__net_forked, EXEC__WORDS(exec__net_dump), EXEC__WORDS(exec__net_check), exec__net_detach };
 
 static exec_net *exec__net(const exec *ex) {
     EXEC_ASSERT(ex->net, "a descriptor is used without a reactor: call exec_net_attach after exec_init");
@@ -2469,18 +2469,12 @@ static void exec__io_describe(const exec_future *f, char *buf, size_t size) {
     exec__put_into(buf, size, &t);
 }
 
-static const exec_type exec__read_type = {
-    exec__read_poll, exec__io_describe, NULL, "read", __FILE__, 0, 0, 0 };
-static const exec_type exec__write_type = {
-    exec__write_poll, exec__io_describe, NULL, "write", __FILE__, 0, 0, 0 };
-static const exec_type exec__accept_type = {
-    exec__accept_poll, exec__io_describe, NULL, "accept", __FILE__, 0, 0, 0 };
-static const exec_type exec__connect_type = {
-    exec__connect_poll, exec__io_describe, NULL, "connect", __FILE__, 0, 0, 0 };
-static const exec_type exec__readable_type = {
-    exec__readiness_poll, exec__io_describe, NULL, "readable", __FILE__, 0, 0, 0 };
-static const exec_type exec__writable_type = {
-    exec__readiness_poll, exec__io_describe, NULL, "writable", __FILE__, 0, 0, 0 };
+static const exec_type exec__read_type = EXEC__TYPE(exec__read_poll, exec__io_describe, NULL, "read");
+static const exec_type exec__write_type = EXEC__TYPE(exec__write_poll, exec__io_describe, NULL, "write");
+static const exec_type exec__accept_type = EXEC__TYPE(exec__accept_poll, exec__io_describe, NULL, "accept");
+static const exec_type exec__connect_type = EXEC__TYPE(exec__connect_poll, exec__io_describe, NULL, "connect");
+static const exec_type exec__readable_type = EXEC__TYPE(exec__readiness_poll, exec__io_describe, NULL, "readable");
+static const exec_type exec__writable_type = EXEC__TYPE(exec__readiness_poll, exec__io_describe, NULL, "writable");
 
 static exec_future *exec__io_init(exec_io *io, const exec_type *type, int fd, unsigned interest,
                                   unsigned flags) {
@@ -2571,22 +2565,14 @@ EXEC_API exec_future *exec_connect(exec_io *io, const char *address, const exec_
     return &io->fut;
 }
 
-static const exec_type exec__recvmsg_type = {
-    exec__message_poll, exec__io_describe, NULL, "recvmsg", __FILE__, 0, 0, 0 };
-static const exec_type exec__sendmsg_type = {
-    exec__message_poll, exec__io_describe, NULL, "sendmsg", __FILE__, 0, 0, 0 };
-static const exec_type exec__recv_from_type = {
-    exec__datagram_poll, exec__io_describe, NULL, "recv_from", __FILE__, 0, 0, 0 };
-static const exec_type exec__send_to_type = {
-    exec__datagram_poll, exec__io_describe, NULL, "send_to", __FILE__, 0, 0, 0 };
-static const exec_type exec__recv_fds_type = {
-    exec__fds_poll, exec__io_describe, NULL, "recv_fds", __FILE__, 0, 0, 0 };
-static const exec_type exec__send_fds_type = {
-    exec__fds_poll, exec__io_describe, NULL, "send_fds", __FILE__, 0, 0, 0 };
-static const exec_type exec__readv_type = {
-    exec__vector_poll, exec__io_describe, NULL, "readv", __FILE__, 0, 0, 0 };
-static const exec_type exec__writev_type = {
-    exec__vector_poll, exec__io_describe, NULL, "writev", __FILE__, 0, 0, 0 };
+static const exec_type exec__recvmsg_type = EXEC__TYPE(exec__message_poll, exec__io_describe, NULL, "recvmsg");
+static const exec_type exec__sendmsg_type = EXEC__TYPE(exec__message_poll, exec__io_describe, NULL, "sendmsg");
+static const exec_type exec__recv_from_type = EXEC__TYPE(exec__datagram_poll, exec__io_describe, NULL, "recv_from");
+static const exec_type exec__send_to_type = EXEC__TYPE(exec__datagram_poll, exec__io_describe, NULL, "send_to");
+static const exec_type exec__recv_fds_type = EXEC__TYPE(exec__fds_poll, exec__io_describe, NULL, "recv_fds");
+static const exec_type exec__send_fds_type = EXEC__TYPE(exec__fds_poll, exec__io_describe, NULL, "send_fds");
+static const exec_type exec__readv_type = EXEC__TYPE(exec__vector_poll, exec__io_describe, NULL, "readv");
+static const exec_type exec__writev_type = EXEC__TYPE(exec__vector_poll, exec__io_describe, NULL, "writev");
 
 EXEC_API exec_future *exec_recvmsg(exec_io *io, int fd, struct msghdr *message, int flags) {
     exec__io_init(io, &exec__recvmsg_type, fd, EXEC_READABLE, flags & MSG_OOB ? +EXEC__IO_URGENT : 0);
@@ -2690,8 +2676,7 @@ EXEC_API exec_future *exec_sendfile(exec_sendfile_op *op, int out, int in, int64
     return &op->io.fut;
 }
 #else
-static const exec_type exec__sendfile_type = {
-    exec__sendfile_poll, exec__io_describe, NULL, "sendfile", __FILE__, 0, 0, 0 };
+static const exec_type exec__sendfile_type = EXEC__TYPE(exec__sendfile_poll, exec__io_describe, NULL, "sendfile");
 
 EXEC_API exec_future *exec_sendfile(exec_sendfile_op *op, int out, int in, int64_t offset, size_t count) {
     exec__io_init(&op->io, &exec__sendfile_type, out, EXEC_WRITABLE, EXEC__IO_ALL);
@@ -3126,8 +3111,7 @@ static void exec__signal_describe(const exec_future *f, char *buf, size_t size) 
     exec__put_into(buf, size, &t);
 }
 
-static const exec_type exec__signal_type = {
-    exec__signal_poll, exec__signal_describe, NULL, "signal", __FILE__, 0, 0, 0 };
+static const exec_type exec__signal_type = EXEC__TYPE(exec__signal_poll, exec__signal_describe, NULL, "signal");
 
 EXEC_API exec_future *exec_signal(exec_signal_op *op, int signo) {
     memset(op, 0, sizeof *op);
@@ -3358,8 +3342,7 @@ static void exec__child_describe(const exec_future *f, char *buf, size_t size) {
     exec__put_into(buf, size, &t);
 }
 
-static const exec_type exec__child_type = {
-    exec__child_poll, exec__child_describe, NULL, "child_wait", __FILE__, 0, 0, 0 };
+static const exec_type exec__child_type = EXEC__TYPE(exec__child_poll, exec__child_describe, NULL, "child_wait");
 
 EXEC_API exec_future *exec_child_wait(exec_child_op *op, exec_child *child) {
     memset(op, 0, sizeof *op);
