@@ -293,6 +293,7 @@ typedef struct harness_scenario {
 typedef struct harness_totals {
     int runs, failures, rounds, scenarios, stride, loud;
     int faults;                         /* runs in which something went wrong */
+    int left_out;                       /* there were fewer than all */
     int plain[HARNESS_CALL_COUNT];      /* calls of the last plain run; its suspensions, calls in all, allocations */
     int suspensions, system_calls, allocations;
     intptr_t result;                    /* of the last plain run */
@@ -376,7 +377,7 @@ static int harness_transfer_fails(int call, int fd) {
 /* The executor's own pipe or eventfd has room, or is readable: interrupted is all that its write can be. */
 static int harness_is_own(const harness *h, int fd) {
 #if EXEC_POSIX_ONLY
-    if ((h->net.signals.open && fd == h->net.signals.write) || (h->ex.port && fd == h->ex.port->write_fd)) return 1;
+    if ((h->net.signals.close && fd == h->net.signals.write) || (h->ex.port && fd == h->ex.port->write_fd)) return 1;
 #endif
     return h->ex.port && fd == h->ex.port->fd;
 }
@@ -960,6 +961,7 @@ static void harness_survey(harness *h, const harness_scenario *s) {
         for (int i = 0; i < HARNESS_ERRORS && harness_errors[call][i]; i++) runs += h->calls[call];
     }
     harness_all.stride = harness_all.rounds ? 1 + runs * harness_all.scenarios / harness_all.rounds : 1;
+    harness_all.left_out |= harness_all.stride > 1;
 }
 
 /* So many runs of something of which the plain run had so many. */
@@ -991,6 +993,7 @@ static inline int harness_each(const harness_scenario *s) {
     const char *only = getenv("EXEC_HARNESS");
     const harness_totals *all = &harness_all;
     int failures = harness_all.failures, cells[6];
+    harness_all.left_out |= only != NULL;
     if (only && strcmp(only, s->name) != 0) return 0;
     harness_survey(&h, s);
     cells[0] = harness_suspensions(&h, s, HARNESS_CANCEL);

@@ -184,6 +184,28 @@ static exec_future *both(waiter *self) {
 }
 WAITS(strands, 2, 0, both(self))
 
+/* And what awaits by hand: one child after the other. */
+typedef struct { exec_future fut; exec_future *children[2]; int over; } sequence_op;
+static exec_poll sequence_poll(exec_cx *cx, exec_future *f) {
+    sequence_op *op = (sequence_op *)(void *)f;
+    while (op->over < 2 && !exec_canceled(f)) {
+        if (!exec_poll_child(cx, f, op->children[op->over])) return EXEC_PENDING;
+        if (!exec_canceled(f)) op->over++;
+    }
+    return exec_ready(f, exec_canceled(f) ? -ECANCELED : op->children[1]->result);
+}
+static const exec_type sequence_type = {
+    sequence_poll, NULL, NULL, "sequence", "", sizeof(sequence_op), sizeof(sequence_op), 8 };
+static exec_future *sequence(waiter *self) {
+    static sequence_op op;
+    exec_future_init(&op.fut, &sequence_type);
+    op.children[0] = kid(self, 0, 2, 0);
+    op.children[1] = kid(self, 1, 4, 7);
+    op.over = 0;
+    return &op.fut;
+}
+WAITS(by_hand, 2, 7, sequence(self))
+
 /* -------------------------------------------------------------------------------------- coroutines */
 
 /* Calls itself three deep. */
@@ -238,14 +260,69 @@ static void shield(harness *h) {
     harness_close(h);
 }
 
-/* Yields, and waits for conditions, that another task makes true. */
+/* One await after the other: what fails ends the body, or does not. */
+typedef struct { EXEC_FRAME; harness_mark mark; int tries, went_on; child kids[2]; } awaiter;
+EXEC_ASYNC(awaiter) {
+    EXEC_BEGIN;
+    harness_began(&self->mark, NULL);
+    EXEC_AWAIT(EXEC_CALL(&self->kids[0], child, .outer = &self->mark, .takes = EXEC_MS(2), .value = -EIO));
+    if (self->tries)
+        EXEC_TRY(EXEC_CALL(&self->kids[1], child, .outer = &self->mark, .takes = EXEC_MS(2), .value = -EPIPE));
+    self->went_on = 1;
+    EXEC_RETURN(7);
+    EXEC_FINALLY;
+    EXEC_AWAIT(EXEC_CALL(&self->kids[0], child, .outer = &self->mark, .takes = EXEC_MS(1), .value = -EIO));
+    EXEC_TRY(EXEC_CALL(&self->kids[1], child, .outer = &self->mark, .takes = EXEC_MS(1), .value = 7));
+    harness_ended(&self->mark);
+    EXEC_END;
+}
+static void awaits(harness *h, int tries) {
+    static awaiter frame;
+    if (harness_open(h) < 0) return;
+    harness_drive(h, EXEC_CALL(&frame, awaiter, .tries = tries));
+    HARNESS_CHECK(h, h->done || h->result == (tries ? -EPIPE : 7));
+    HARNESS_CHECK(h, h->done ? frame.went_on <= !tries : frame.went_on == !tries);
+    harness_close(h);
+}
+static void await_goes_on(harness *h) { awaits(h, 0); }
+static void try_ends(harness *h) { awaits(h, 1); }
+
+/* Lets others run, always, or when its time is up, as it is at each second call. */
+typedef struct { EXEC_FRAME; harness_mark mark; int if_needed, rounds; } yielder;
+EXEC_ASYNC(yielder) {
+    EXEC_BEGIN;
+    harness_began(&self->mark, NULL);
+    for (; self->rounds < 3; self->rounds++) {
+        if (!self->if_needed) {
+            EXEC_YIELD;
+        } else {
+            EXEC_YIELD_IF_NEEDED;
+            if (harness_now->killed_at < 0) (void)exec_clock_advance(cx->exec, EXEC_MS(11));
+            EXEC_YIELD_IF_NEEDED;
+        }
+    }
+    EXEC_RETURN(7);
+    EXEC_FINALLY;
+    EXEC_YIELD;
+    harness_ended(&self->mark);
+    EXEC_END;
+}
+static void yields(harness *h, int if_needed) {
+    static yielder frame;
+    if (harness_open(h) < 0) return;
+    harness_drive(h, EXEC_CALL(&frame, yielder, .if_needed = if_needed));
+    HARNESS_CHECK(h, h->done || (h->result == 7 && h->polls == 5));
+    harness_close(h);
+}
+static void yield_always(harness *h) { yields(h, 0); }
+static void yield_if_needed(harness *h) { yields(h, 1); }
+
+/* Waits for conditions that another task makes true. */
 typedef struct { EXEC_FRAME; harness_mark mark; exec_task *task; int count; } conditional;
 EXEC_ASYNC(conditional) {
     EXEC_BEGIN;
     harness_began(&self->mark, NULL);
     self->task = cx->task;
-    EXEC_YIELD;
-    EXEC_YIELD_IF_NEEDED;
     EXEC_WAIT_UNTIL(self->count >= 2);
     EXEC_YIELD;
     EXEC_RETURN(7);
@@ -527,9 +604,14 @@ static const harness_scenario scenarios[] = {
     { "exec_join_n", join_n },
     { "join of timeout of select", combined },
     { "exec_strand_poll", strands },
+    { "exec_poll_child", by_hand },
     { "EXEC_CALL, 4 deep", calls },
     { "EXEC_SHIELD", shield },
-    { "EXEC_YIELD, _WAIT_UNTIL", conditions },
+    { "EXEC_AWAIT", await_goes_on },
+    { "EXEC_TRY", try_ends },
+    { "EXEC_YIELD", yield_always },
+    { "EXEC_YIELD_IF_NEEDED", yield_if_needed },
+    { "EXEC_WAIT_UNTIL", conditions },
     { "exec_handle_join", handle_join },
     { "exec_group_join", group_join },
     { "exec_group_join, collect", group_collect },
@@ -542,5 +624,6 @@ static const harness_scenario scenarios[] = {
     { "waker, remote, post", remote },
 };
 
+#define SUITE_LEAST 2000
 #include "harness_suite.h"
 SUITE(scenarios)

@@ -741,20 +741,31 @@ static void signals(harness *h) {
     HARNESS_CHECK(h, frame.taken + handled == raised);
 }
 
-/* Started by exec_child_start (which there is not everywhere), or by other means and adopted. */
-static const char *const program[] = { "/bin/sh", "-c", "exit 3", NULL };
+/* Started by exec_child_start (which there is not everywhere), or by other means and adopted. What ends by itself does
+   so when its input does. */
+static const char *const program[] = { "/bin/sh", "-c", "read line; exit 3", NULL };
 static const char *const sleeping[] = { "/bin/sleep", "1000", NULL };
-typedef struct { EXEC_FRAME; harness_mark mark; int adopts, sleeps; exec_child child; exec_child_op op; } keeper;
+typedef struct { EXEC_FRAME; harness_mark mark; int adopts, sleeps, in; exec_child child; exec_child_op op; } keeper;
+static int raw_start(const char *const *argv, int in) {
+    pid_t pid = fork();
+    if (pid < 0) abort();
+    if (pid > 0) return (int)pid;
+    if (in >= 0) dup2(in, 0);
+    execv(argv[0], (char *const *)(uintptr_t)argv);
+    _exit(127);
+}
 static int keeper_begin(exec *ex, keeper *self) {
     const char *const *argv = self->sleeps ? sleeping : program;
-    pid_t pid;
-    int status;
+    int pid, status;
 #if !EXEC_NO_MALLOC
-    if (!self->adopts) return exec_child_start(ex, &self->child, argv, NULL);
+    exec_child_opts opts;
+    memset(&opts, 0, sizeof opts);
+    opts.in = self->in;
+    if (!self->adopts) return exec_child_start(ex, &self->child, argv, &opts);
 #endif
     if (EXEC_POSIX_ONLY) return exec_child_adopt(ex, &self->child, 1);
-    if (posix_spawn(&pid, argv[0], NULL, NULL, (char *const *)(uintptr_t)argv, environ) != 0) abort();
-    status = exec_child_adopt(ex, &self->child, (int)pid);
+    pid = raw_start(argv, self->in);
+    status = exec_child_adopt(ex, &self->child, pid);
     if (status < 0) kill(pid, SIGKILL);
     if (status < 0) waitpid(pid, NULL, 0);
     return status;
@@ -776,12 +787,29 @@ EXEC_ASYNC(keeper) {
     harness_ended(&self->mark);
     EXEC_END;
 }
+/* Ends its input. */
+typedef struct { EXEC_FRAME; int *end; exec_sleep_op nap; } hanger_up;
+EXEC_ASYNC(hanger_up) {
+    EXEC_BEGIN;
+    EXEC_TRY(exec_sleep(&self->nap, EXEC_MS(1)));
+    EXEC_FINALLY;
+    close(*self->end);
+    *self->end = -1;
+    EXEC_END;
+}
 static void child(harness *h, int adopts) {
     static keeper frame;
-    if (harness_open(h) < 0) return;
-    harness_drive(h, EXEC_CALL(&frame, keeper, .adopts = adopts));
-    HARNESS_CHECK(h, h->done || h->result == 3 || h->result == -ENOSYS);      /* an emulator without pidfd */
-    harness_close(h);
+    int ends[2];
+    if (pipe(ends) < 0 || fcntl(ends[0], F_SETFD, FD_CLOEXEC) < 0 || fcntl(ends[1], F_SETFD, FD_CLOEXEC) < 0) abort();
+    if (harness_open(h) == 0) {
+        if (EXEC_SPAWN(&h->ex, harness_opts(), hanger_up, .end = &ends[1]) == 0) {
+            harness_drive(h, EXEC_CALL(&frame, keeper, .adopts = adopts, .in = ends[0]));
+            HARNESS_CHECK(h, h->done || h->result == 3 || h->result == -ENOSYS);  /* an emulator without pidfd */
+        }
+        harness_close(h);
+    }
+    close(ends[0]);
+    if (ends[1] >= 0) close(ends[1]);
 }
 /* One that runs until it is killed. */
 typedef struct { EXEC_FRAME; keeper *of; exec_sleep_op nap; } killer;
@@ -798,7 +826,7 @@ static void child_kill(harness *h) {
     if (harness_open(h) < 0) return;
     memset(&frame, 0, sizeof frame);
     if (EXEC_SPAWN(&h->ex, harness_opts(), killer, .of = &frame) == 0) {
-        harness_drive(h, EXEC_CALL(&frame, keeper, .sleeps = 1));
+        harness_drive(h, EXEC_CALL(&frame, keeper, .sleeps = 1, .adopts = EXEC_NO_MALLOC));
         HARNESS_CHECK(h, h->done || h->result == -ENOSYS
                          || (h->result == 128 + SIGTERM && frame.child.signal == SIGTERM));
     }
@@ -980,5 +1008,6 @@ static void make_pattern(void) {
     signal(SIGPIPE, SIG_DFL);
 }
 #define SUITE_SETUP make_pattern()
+#define SUITE_LEAST 2000
 #include "harness_suite.h"
 SUITE(scenarios)
