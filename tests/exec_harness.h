@@ -55,10 +55,20 @@
  * some k are left out, by EXEC_TEST_SEED.
  *
  * A scenario builds its world anew each time, and is prepared for each of its own calls of the library to
- * fail. It must end by itself in the plain run. Feeders (tasks beside the one that is driven) end by
- * themselves, or are cancelled by harness_close. The calls that a scenario makes itself do not fail. It
- * may set h->config before harness_open (not the clock, the log, and the allocator). At most one op is
- * ready at once in a poll (ops_per_poll 1), so that the coroutine is suspended between any two.
+ * fail. It must end by itself in the plain run. Its frame outlives harness_drive, once in a run; a static one is
+ * zeroed anew by EXEC_CALL. A coroutine inside another one gives harness_began its mark:
+ *     harness_began(&self->mark, self->outer);         // EXEC_CALL(&self->child, T, .outer = &self->mark, ...)
+ * Feeders, tasks beside the one that is driven, play the world: they are spawned with harness_opts(), which is
+ * NULL or, under EXEC_NO_MALLOC, a pool; they end by themselves, or are cancelled by harness_close. What is yours,
+ * the system calls of scenario, feeders and coroutines that do not go through the library, does not fail. h->config
+ * may be set before harness_open (not the clock, the log, and the allocator). At most one op is ready at once
+ * in a poll (ops_per_poll 1), so that the coroutine is suspended between any two.
+ *
+ * HARNESS_HEADER is what is included, "../exec_net.h" unless you define it before: beside your own code,
+ * "exec_net.h". The harness defines the EXEC_SYS_ names and EXEC_TRACE_POLL, so it and the library are compiled
+ * into one file with your coroutines; it takes SIGALRM, and looks at all descriptors below 1024 and at all child
+ * processes. All options of the library work; under EXEC_NO_MALLOC (with glibc) malloc(3) is replaced, to see that
+ * nobody calls it. A larger program: tests/harness/ask.c.
  *
  * A fault is what the kernel could do: where a call is to say EAGAIN, or to be short, though there is more,
  * the descriptors tell of themselves once more, as if it had come just after the call. A virtual clock
