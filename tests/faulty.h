@@ -12,18 +12,22 @@
 #include <unistd.h>
 
 static unsigned calls[CALLS];
-static struct { int call, error; unsigned skip, times; } fault;
+typedef struct fault_of { int call, error; unsigned skip, times; } fault_of;
+static fault_of fault, second_fault;    /* of another call, while the first one lasts or after it */
 
-static inline int faulty(int call) {
-    calls[call]++;
-    if (fault.call != call || !fault.times) return 0;
-    if (fault.skip) {
-        fault.skip--;
+static inline int is_due(fault_of *f, int call) {
+    if (f->call != call || !f->times) return 0;
+    if (f->skip) {
+        f->skip--;
         return 0;
     }
-    fault.times--;
-    errno = fault.error;
+    f->times--;
+    errno = f->error;
     return 1;
+}
+static inline int faulty(int call) {
+    calls[call]++;
+    return is_due(&fault, call) || is_due(&second_fault, call);
 }
 static inline unsigned all_calls(void) {
     unsigned sum = 0;

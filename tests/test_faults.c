@@ -17,7 +17,7 @@ static int raw_blocking_listener(struct sockaddr_in *at) {
 }
 
 /* Its accept(2) would stop the thread, and no test would end: an alarm ends this one. Whichever call fails. */
-static void accept_of_a_foreign_listener(int call, int error, unsigned skip, intptr_t refused) {
+static void accept_of_a_foreign_listener(int call, int error, unsigned skip, fault_of second, intptr_t refused) {
     struct sockaddr_in at;
     int listener, client = socket(AF_INET, SOCK_STREAM, 0);
     exec_handle h;
@@ -25,6 +25,7 @@ static void accept_of_a_foreign_listener(int call, int error, unsigned skip, int
     begin();
     listener = raw_blocking_listener(&at);
     fail_call(call, error, skip, 1);
+    second_fault = second;
     alarm(30);
     start(&h, exec_accept(&io, listener));
     turns(3);
@@ -43,22 +44,35 @@ static void accept_of_a_foreign_listener(int call, int error, unsigned skip, int
     end();
 }
 
+static const fault_of none = { CALL_NONE, 0, 0, 0 };
+/* The fcntl(2) that asks for the flags: where the table grows, one before it asks whether there is a descriptor. */
+enum { FLAGS_CALL = EXEC_NO_MALLOC ? 0 : 1 };
+
 static void a_blocking_listener_is_known_though_getsockopt_fails(void **state) {
     (void)state;
     /* family, protocol, and whether it listens */
     for (unsigned skip = 0; skip < 3; skip++)
-        accept_of_a_foreign_listener(CALL_GETSOCKOPT, ENOBUFS, skip, skip || EXEC_POSIX_ONLY ? 0 : -ENOBUFS);
+        accept_of_a_foreign_listener(CALL_GETSOCKOPT, ENOBUFS, skip, none, skip || EXEC_POSIX_ONLY ? 0 : -ENOBUFS);
 }
 
 static void a_listener_whose_flags_are_not_known_is_not_accepted_from(void **state) {
     (void)state;
-    accept_of_a_foreign_listener(CALL_FCNTL, EBADF, EXEC_NO_MALLOC ? 0 : 1, -EBADF);
+    accept_of_a_foreign_listener(CALL_FCNTL, EBADF, FLAGS_CALL, none, -EBADF);
+}
+
+/* Neither whether it listens nor whether it waits is known: one of the two mends is not enough. */
+static void a_listener_of_which_nothing_is_known_is_not_accepted_from(void **state) {
+    fault_of flags = { CALL_FCNTL, EBADF, FLAGS_CALL, 1 };
+    (void)state;
+    accept_of_a_foreign_listener(CALL_GETSOCKOPT, ENOBUFS, 2, flags, -EBADF);
+    assert_int_equal(second_fault.times, 0);
 }
 
 int main(void) {
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(a_blocking_listener_is_known_though_getsockopt_fails),
         cmocka_unit_test(a_listener_whose_flags_are_not_known_is_not_accepted_from),
+        cmocka_unit_test(a_listener_of_which_nothing_is_known_is_not_accepted_from),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }
