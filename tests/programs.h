@@ -171,7 +171,7 @@ static void make_program(void) {
     program.budget = 70 + choice(80);
     program.per_turn = choice(3) ? 64 : 1 + choice(3);
     program.per_poll = choice(3) ? 128 : 1 + choice(3);
-    program.preempt = 1 + NODES * (int64_t)choice(2);
+    program.preempt = NODES * (1 + (int64_t)choice(2));
     program.span = NODES * (int64_t)choice(4);
     program.destroyed_after = choice(3) ? UINT32_MAX : 2 + choice(50);
     for (unsigned i = 0; i < ROOTS; i++) program.root[i] = NONE;
