@@ -338,12 +338,13 @@ static int ref_shielded(const strand *s) {
     return NONE;
 }
 
-/* It pends and has a level: 1 if its leaf is to be polled with the mark. */
+/* It pends and has a level: 1 if its leaf is to be polled with the mark. A kill's reaches what pends when it
+   comes; what pends later takes from the budget. */
 static int ref_deliver(strand *s) {
     int asked = s->deliver, to = ref_shielded(s);
     s->deliver = 0;
     if (s->level == 2) {
-        if (ref.of[s->leaf].killed || !ref_spend()) return 0;
+        if (ref.of[s->leaf].killed || (!asked && !ref_spend())) return 0;
         ref.of[s->leaf].mark = ref.of[s->leaf].killed = 1;
         return 1;
     }
