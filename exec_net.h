@@ -1594,6 +1594,10 @@ static exec_poll exec__transfer(exec_cx *cx, exec_future *f, intptr_t (*attempt)
 
 static exec_poll exec__transfer_poll(exec_cx *cx, exec_future *f) { return exec__transfer(cx, f, exec__io_try); }
 
+#if EXEC_SMALL
+#define exec__read_poll exec__transfer_poll
+#define exec__write_poll exec__transfer_poll
+#else
 /* READ AND WRITE OF A SOCKET, which most polls are, on a way of their own: one call, if it may be ready; or a
    wait for its next edge. Whatever is not plain is left to exec__transfer_poll. */
 
@@ -1640,6 +1644,7 @@ EXEC__ALWAYS_INLINE exec_poll exec__socket_poll(exec_cx *cx, exec_future *f, uns
 
 static exec_poll exec__read_poll(exec_cx *cx, exec_future *f) { return exec__socket_poll(cx, f, EXEC_READABLE); }
 static exec_poll exec__write_poll(exec_cx *cx, exec_future *f) { return exec__socket_poll(cx, f, EXEC_WRITABLE); }
+#endif
 
 /* Asks the kernel, since nobody tells when a foreign read used the readiness up; then waits. */
 static exec_poll exec__readiness_poll(exec_cx *cx, exec_future *f) {
