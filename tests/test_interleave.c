@@ -28,7 +28,8 @@ static long fake_write(int fd, const void *from, unsigned long bytes);
 static int fake_wait(struct pollfd *fds, unsigned long count, const struct timespec *timeout);
 
 #define EXEC__LOAD(p) (step(__func__, p), __atomic_load_n(p, __ATOMIC_ACQUIRE))
-#define EXEC__STORE(p, v) (step(__func__, p), __atomic_store_n(p, v, __ATOMIC_RELEASE))
+#define EXEC__STORE(p, v) (step(__func__, p), __atomic_store_n(p, v, __ATOMIC_RELEASE), \
+    parks(1, (void *)(uintptr_t)(v)), step(__func__, NULL))     /* (nothing parks by a store) */
 #define EXEC__ADD(p, n) (step(__func__, p), __atomic_fetch_add(p, n, __ATOMIC_RELAXED))
 #define EXEC__SUB(p, n) (step(__func__, p), __atomic_fetch_sub(p, n, __ATOMIC_ACQ_REL))
 #define EXEC__OR(p, bits) (step(__func__, p), (void)__atomic_fetch_or(p, bits, __ATOMIC_ACQ_REL))
