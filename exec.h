@@ -2524,8 +2524,8 @@ static void exec__task_over(exec *ex, exec_task *t, exec_future *root, int queue
 #if EXEC_DEBUG
 /* What a coroutine left in its locals is overwritten between two polls. */
 static void exec__poison(void) {
-    volatile unsigned char stack[8192];
-    for (size_t i = 0; i < sizeof stack; i++) stack[i] = 0xE7;
+    volatile uint64_t stack[1024];
+    for (size_t i = 0; i < sizeof stack / sizeof *stack; i++) stack[i] = 0xE7E7E7E7E7E7E7E7u;
 }
 static void (*volatile exec__poison_stack)(void) = exec__poison;
 #endif

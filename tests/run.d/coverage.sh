@@ -57,7 +57,7 @@ config_coverage_all() {
     begin_cover
     cover default -pthread
     cover switch -pthread -DEXEC_LC_SWITCH=1
-    cover debug -pthread -DEXEC_DEBUG=1
+    cover debug -O1 -pthread -DEXEC_DEBUG=1
     cover nomalloc -pthread -DEXEC_NO_MALLOC=1
     cover nothreads -DEXEC_NO_THREADS=1
     cover poll -pthread $POLL
