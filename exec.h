@@ -1422,6 +1422,7 @@ const char EXEC__LAYOUT = 0;
 
 /* What is there to be read by a human, and the descriptor of a type of the library's. */
 #define EXEC__WORDS(text_or_function) (EXEC_SMALL ? NULL : (text_or_function))
+#define EXEC__NO_DESCRIBE ((void (*)(const exec_future *, char *, size_t))0)       /* a typed NULL */
 #define EXEC__TYPE(poll, describe, branches, name) { poll, EXEC__WORDS(describe), branches, name, EXEC__FILE, 0, 0, 0 }
 
 /* A line of text: what does not fit is cut. Small enough for firmware: no stdio. */
@@ -1805,10 +1806,10 @@ static exec_poll exec__combinator_poll(exec_cx *cx, exec_future *f) {
 }
 
 static const exec_type exec__combinators[] = {  /* by kind */
-    EXEC__TYPE(exec__combinator_poll, NULL, exec__branch_list, "select"),
-    EXEC__TYPE(exec__combinator_poll, NULL, exec__branch_list, "select_fair"),
-    EXEC__TYPE(exec__combinator_poll, NULL, exec__branch_list, "race"),
-    EXEC__TYPE(exec__combinator_poll, NULL, exec__branch_list, "join") };
+    EXEC__TYPE(exec__combinator_poll, EXEC__NO_DESCRIBE, exec__branch_list, "select"),
+    EXEC__TYPE(exec__combinator_poll, EXEC__NO_DESCRIBE, exec__branch_list, "select_fair"),
+    EXEC__TYPE(exec__combinator_poll, EXEC__NO_DESCRIBE, exec__branch_list, "race"),
+    EXEC__TYPE(exec__combinator_poll, EXEC__NO_DESCRIBE, exec__branch_list, "join") };
 
 EXEC_API exec_future *exec__branches(exec_branches_op *op, unsigned kind, exec_strand *strands,
                                      exec_future *const *futures, unsigned count) {
@@ -2426,7 +2427,7 @@ static exec_poll exec__group_poll(exec_cx *cx, exec_future *f) {
     return exec_ready(f, error < 0 ? error : exec_canceled(f) ? -ECANCELED : 0);
 }
 
-static const exec_type exec__group_type = EXEC__TYPE(exec__group_poll, NULL, NULL, "group");
+static const exec_type exec__group_type = EXEC__TYPE(exec__group_poll, EXEC__NO_DESCRIBE, NULL, "group");
 
 EXEC_API exec_future *exec_group_join(exec_group *g) {
     exec_future_init(&g->fut, &exec__group_type);
@@ -2443,7 +2444,7 @@ static exec_poll exec__room_poll(exec_cx *cx, exec_future *f) {
     return exec_pending(cx, f);
 }
 
-static const exec_type exec__room_type = EXEC__TYPE(exec__room_poll, NULL, NULL, "group_room");
+static const exec_type exec__room_type = EXEC__TYPE(exec__room_poll, EXEC__NO_DESCRIBE, NULL, "group_room");
 
 EXEC_API exec_future *exec_group_room(exec_group *g) {
     exec_future_init(&g->fut, &exec__room_type);
@@ -3816,7 +3817,7 @@ static exec_poll exec__oneshot_poll(exec_cx *cx, exec_future *f) {
     return exec_ready(f, 0);
 }
 
-static const exec_type exec__oneshot_type = EXEC__TYPE(exec__oneshot_poll, NULL, NULL, "oneshot_recv");
+static const exec_type exec__oneshot_type = EXEC__TYPE(exec__oneshot_poll, EXEC__NO_DESCRIBE, NULL, "oneshot_recv");
 
 EXEC_API exec_future *exec_oneshot_recv(exec_oneshot_op *op, exec_oneshot *o) {
     exec_future_init(&op->fut, &exec__oneshot_type);

@@ -938,7 +938,7 @@ static exec_poll exec__backoff_poll(exec_cx *cx, exec_future *f) {
     return exec_ready(f, EXEC_RESULT(&op->nap));
 }
 
-static const exec_type exec__backoff_type = EXEC__TYPE(exec__backoff_poll, NULL, NULL, "backoff");
+static const exec_type exec__backoff_type = EXEC__TYPE(exec__backoff_poll, EXEC__NO_DESCRIBE, NULL, "backoff");
 
 EXEC_API exec_future *exec_backoff_wait(exec_backoff_op *op, exec_backoff *b) {
     exec_future_init(&op->fut, &exec__backoff_type);
@@ -995,7 +995,7 @@ static exec_poll exec__retry_poll(exec_cx *cx, exec_future *f) {
     }
 }
 
-static const exec_type exec__retry_type = EXEC__TYPE(exec__retry_poll, NULL, NULL, "retry");
+static const exec_type exec__retry_type = EXEC__TYPE(exec__retry_poll, EXEC__NO_DESCRIBE, NULL, "retry");
 
 EXEC_API exec_future *exec_retry_if(exec_retry_op *op, exec_backoff *b, exec_future *(*prepare)(void *arg),
                                     int (*retryable)(intptr_t result, void *arg), void *arg) {
