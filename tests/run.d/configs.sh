@@ -32,7 +32,8 @@ host                two EXEC_STATIC copies in a program with SIGCHLD and SIGINT 
 layout              files compiled with different options do not link
 compile-fail        what must not compile does not, and says why; what must abort does, and says why
 symbols             every public function and macro is used by a test
-coverage            every public function was entered by a test (gcov)
+coverage            every public function was entered by a test; lines and branches of the default build
+coverage-all        lines and branches united over every build; a line that no test runs is listed (--full)
 nomalloc-symbols    EXEC_NO_MALLOC: undefined symbols from tests/allowed-symbols.txt only
 posix-symbols       EXEC_POSIX_ONLY: undefined symbols from tests/allowed-symbols-posix.txt only
 examples            each example by its one command, and a smoke test; what README.md and the headers show
