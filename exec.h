@@ -133,6 +133,8 @@
 #define EXEC__UNLIKELY(c) __builtin_expect(!!(c), 0)
 #define EXEC__MUST_USE __attribute__((warn_unused_result))
 #define EXEC__COLD __attribute__((noinline, cold))
+#define EXEC__NOINLINE __attribute__((noinline))
+#define EXEC__ALWAYS_INLINE static inline __attribute__((always_inline))
 #define EXEC__USED __attribute__((used))
 #define EXEC__MAYBE_UNUSED __attribute__((unused))
 #define EXEC__EXTENSION __extension__
@@ -141,6 +143,8 @@
 #define EXEC__UNLIKELY(c) (c)
 #define EXEC__MUST_USE
 #define EXEC__COLD
+#define EXEC__NOINLINE
+#define EXEC__ALWAYS_INLINE static inline
 #define EXEC__USED
 #define EXEC__MAYBE_UNUSED
 #define EXEC__EXTENSION
@@ -740,6 +744,7 @@ struct exec {
     exec_task *tasks[2];        /* all; those of them that are cancelling since a cleanup_ns */
     exec_driver *drivers, *parker;
     struct exec_timers *timers; /* the wheel of exec_timer.h */
+    struct exec_net *net;       /* the reactor of exec_net.h */
     exec_port *port;
     exec *outer;                /* current before this one */
     uintptr_t owner;            /* thread */
@@ -1842,21 +1847,23 @@ static void exec__check_wake(exec_task *t) {
 }
 #endif
 
+/* Of this executor. One that runs stays in the queue when it pends. */
+static inline void exec__wake(exec *ex, exec_task *t) {
+    if (EXEC__UNLIKELY(ex->cx.task == t)) ex->cx.quota.woken = 1;
+    else if (EXEC__LIKELY(!(t->strand.flags & EXEC__T_QUEUED))) {
+        EXEC_TRACE_WAKE(t);
+        exec__task_set(t, EXEC__T_QUEUED);
+        ex->counters.wakes++;
+        exec__push_ready(ex, t);
+        if (EXEC__UNLIKELY(ex->armed)) exec__signal_armed(ex);
+    }
+}
+
 EXEC_API void exec_wake(exec_task *t) {
-    exec *ex = t->store->exec;
 #if EXEC_DEBUG
     exec__check_wake(t);
 #endif
-    if (ex->cx.task == t) {             /* running: it stays in the queue when it pends */
-        ex->cx.quota.woken = 1;
-        return;
-    }
-    if (t->strand.flags & EXEC__T_QUEUED) return;
-    EXEC_TRACE_WAKE(t);
-    exec__task_set(t, EXEC__T_QUEUED);
-    ex->counters.wakes++;
-    exec__push_ready(ex, t);
-    if (EXEC__UNLIKELY(ex->armed)) exec__signal_armed(ex);
+    exec__wake(t->store->exec, t);
 }
 
 /* ------------------------------------------------------------------------------ lists of the tasks */

@@ -708,7 +708,8 @@ enum {
     EXEC__FD_REGISTERED = 8,
     EXEC__FD_BLOCKING = 16,     /* foreign: one call per readiness */
     EXEC__FD_ALWAYS = 32,       /* epoll takes no regular files */
-    EXEC__FD_NODELAY = 64       /* a listener whose sockets inherit their options */
+    EXEC__FD_NODELAY = 64,      /* a listener whose sockets inherit their options */
+    EXEC__FD_SOCKET_NOW = 128   /* a socket that does not block: exec__socket_poll */
 };
 
 /* waiter->flags */
@@ -723,16 +724,16 @@ static int exec__wants(const exec_fd_slot *s, unsigned direction) {
     return w && !(w->ready & direction);
 }
 
-static void exec__ready_to(exec_waiter *w, unsigned direction) {
+static inline void exec__tell(exec *ex, exec_waiter *w, unsigned direction) {
     if (!w) return;
     w->ready = (uint8_t)(w->ready | direction);
-    exec_wake(w->task);
+    exec__wake(ex, w->task);
 }
 
-static void exec__came(exec_fd_slot *s, unsigned came) {
-    if (!(s->state & EXEC__FD_BLOCKING)) s->state = (uint8_t)(s->state | came);
-    if (came & EXEC_READABLE) exec__ready_to(s->waiters[0], EXEC_READABLE);
-    if (came & EXEC_WRITABLE) exec__ready_to(s->waiters[1], EXEC_WRITABLE);
+static inline void exec__came(exec_net *net, exec_fd_slot *s, unsigned came) {
+    if (EXEC__LIKELY(!(s->state & EXEC__FD_BLOCKING))) s->state = (uint8_t)(s->state | came);
+    if (came & EXEC_READABLE) exec__tell(net->driver.exec, s->waiters[0], EXEC_READABLE);
+    if (came & EXEC_WRITABLE) exec__tell(net->driver.exec, s->waiters[1], EXEC_WRITABLE);
 }
 
 /* ----------------------------------------------------------------------------------------- backends
@@ -832,16 +833,17 @@ static void exec__backend_unwatch(exec_net *net, int fd, const exec_fd_slot *s) 
 
 static void exec__epoll_event(exec_net *net, const exec__event *event) {
     uint32_t fd = event->data.of.fd, events = event->events;
-    unsigned came = 0;
+    unsigned came = (events & EPOLLIN ? +EXEC_READABLE : 0) | (events & EPOLLOUT ? +EXEC_WRITABLE : 0);
     exec_fd_slot *s;
     if (fd >= net->slot_count) return;          /* the eventfd, which is only to end the wait */
     s = &net->slots[fd];
-    if (s->generation != event->data.of.generation || s->kind == EXEC__FD_CANCELLED) return;
-    if (events & (EPOLLIN | EPOLLRDHUP | EPOLLHUP | EPOLLERR | EPOLLPRI)) came |= EXEC_READABLE;
-    if (events & (EPOLLOUT | EPOLLHUP | EPOLLERR)) came |= EXEC_WRITABLE;
-    /* Behind these there may be no further edge: from now on only EAGAIN ends readiness. */
-    if (events & (EPOLLRDHUP | EPOLLHUP | EPOLLERR | EPOLLPRI)) s->state &= (uint8_t)~EXEC__FD_SHORT;
-    exec__came(s, came);
+    if (s->generation != event->data.of.generation) return;
+    if (EXEC__UNLIKELY(events & ~(uint32_t)(EPOLLIN | EPOLLOUT))) {
+        came |= events & (EPOLLHUP | EPOLLERR) ? EXEC_READABLE | EXEC_WRITABLE : EXEC_READABLE;
+        /* Behind these there may be no further edge: from now on only EAGAIN ends readiness. */
+        s->state &= (uint8_t)~EXEC__FD_SHORT;
+    }
+    exec__came(net, s, came);
     if (EXEC__UNLIKELY(s->state & EXEC__FD_BLOCKING)
         && (exec__wants(s, EXEC_READABLE) || exec__wants(s, EXEC_WRITABLE)))
         exec__backend_watch(net, (int)fd, s);
@@ -972,7 +974,7 @@ static void exec__poll_event(exec_net *net, const struct pollfd *p) {
     }
     if (p->revents & (POLLIN | POLLHUP | POLLERR | POLLPRI)) came |= EXEC_READABLE;
     if (p->revents & (POLLOUT | POLLHUP | POLLERR)) came |= EXEC_WRITABLE;
-    exec__came(s, came);
+    exec__came(net, s, came);
 }
 
 static struct pollfd *exec__pollfds(const exec_net *net) {
@@ -1036,12 +1038,24 @@ static exec_fd_slot *exec__slot(const exec_net *net, int fd) {
     return (uint32_t)fd < net->slot_count ? &net->slots[fd] : NULL;
 }
 
-static void exec__unlink(exec_net *net, exec_waiter *w) {
-    exec_fd_slot *s = &net->slots[w->fd];
-    if (w->interest & EXEC_READABLE) s->waiters[0] = NULL;
-    if (w->interest & EXEC_WRITABLE) s->waiters[1] = NULL;
+static inline void exec__link_to(exec_net *net, exec_fd_slot *s, exec_waiter *w, unsigned interest, exec_task *task) {
+    if (interest & EXEC_READABLE) s->waiters[0] = w;
+    if (interest & EXEC_WRITABLE) s->waiters[1] = w;
+    w->task = task;
+    w->ready = 0;
+    w->linked = 1;
+    net->waiting++;
+}
+
+static inline void exec__unlink_from(exec_net *net, exec_fd_slot *s, exec_waiter *w, unsigned interest) {
+    if (interest & EXEC_READABLE) s->waiters[0] = NULL;
+    if (interest & EXEC_WRITABLE) s->waiters[1] = NULL;
     w->linked = 0;
     net->waiting--;
+}
+
+static void exec__unlink(exec_net *net, exec_waiter *w) {
+    exec__unlink_from(net, &net->slots[w->fd], w, w->interest);
 }
 
 static void exec__waiter_cancel(exec_waiter *w) {
@@ -1082,6 +1096,7 @@ static void exec__slot_reset(exec_net *net, exec_fd_slot *s, unsigned kind) {
     s->generation++;
     s->kind = (uint8_t)kind;
     s->state = kind == EXEC__FD_UNKNOWN ? 0 : EXEC_READABLE | EXEC_WRITABLE;
+    if (kind == EXEC__FD_TCP || kind == EXEC__FD_SOCKET) s->state |= EXEC__FD_SOCKET_NOW;
 }
 
 #if EXEC_DEBUG
@@ -1147,21 +1162,19 @@ static int exec__socket_waits(int fd) { return exec__socket_option(fd, SO_ACCEPT
 /* What a foreign descriptor is. */
 static int exec__slot_detect(exec_fd_slot *s, int fd) {
     int family = exec__socket_family(fd), flags;
-    s->state = EXEC_READABLE | EXEC_WRITABLE;
     if (family >= 0) {
         int tcp = (family == AF_INET || family == AF_INET6) && exec__socket_is_tcp(fd);
         s->kind = tcp ? EXEC__FD_TCP : EXEC__FD_SOCKET;
-        if (!exec__socket_waits(fd)) return 0;
-        flags = EXEC_SYS_FCNTL(fd, F_GETFL);
+        flags = exec__socket_waits(fd) ? EXEC_SYS_FCNTL(fd, F_GETFL) : O_NONBLOCK;
         if (flags < 0) return -errno;
-        if (!(flags & O_NONBLOCK)) s->state = EXEC__FD_BLOCKING;
+        s->state = flags & O_NONBLOCK ? EXEC__FD_SOCKET_NOW | EXEC_READABLE | EXEC_WRITABLE : EXEC__FD_BLOCKING;
         return 0;
     }
     if (family != -ENOTSOCK) return family;
     flags = EXEC_SYS_FCNTL(fd, F_GETFL);
     if (flags < 0) return -errno;
     s->kind = EXEC__FD_OTHER;
-    if (!(flags & O_NONBLOCK)) s->state = EXEC__FD_BLOCKING;
+    s->state = flags & O_NONBLOCK ? EXEC_READABLE | EXEC_WRITABLE : EXEC__FD_BLOCKING;
     exec__backend_file(s, fd);
     return 0;
 }
@@ -1218,12 +1231,7 @@ static int exec__link(exec_net *net, exec_waiter *w, exec_task *task) {
                       "close with exec_close_fd, or call exec_fd_forget before a foreign close()");
 #endif
     if (busy) return -EBUSY;
-    if (w->interest & EXEC_READABLE) s->waiters[0] = w;
-    if (w->interest & EXEC_WRITABLE) s->waiters[1] = w;
-    w->task = task;
-    w->ready = 0;
-    w->linked = 1;
-    net->waiting++;
+    exec__link_to(net, s, w, w->interest, task);
     if (EXEC__LIKELY((s->state & (EXEC__FD_REGISTERED | EXEC__FD_BLOCKING)) == EXEC__FD_REGISTERED)) return 0;
     status = exec__backend_watch(net, w->fd, s);
     if (status < 0) exec__unlink(net, w);
@@ -1280,6 +1288,7 @@ static void exec__signals_forked(exec_net *net);
 static void exec__net_forked(exec_driver *d) {
     exec__signals_forked(exec__net_of(d));
     exec__backend_close(exec__net_of(d));
+    d->exec->net = NULL;
 }
 
 static void exec__net_dump(exec_driver *d) {
@@ -1317,17 +1326,16 @@ static void exec__net_detach(exec_driver *d) {
 #endif
     net->slots = NULL;
     net->slot_count = 0;
+    d->exec->net = NULL;
 }
 
 static const exec_driver_type exec__net_type = {
     "net", exec__net_deadline, exec__net_turn, exec__net_park, exec__net_waiting, exec__net_poll_fds,
     exec__net_forked, exec__net_dump, exec__net_check, exec__net_detach };
 
-/* The reactor of an executor is its parker. */
 static exec_net *exec__net(const exec *ex) {
-    EXEC_ASSERT(ex->parker && ex->parker->type == &exec__net_type,
-                "a descriptor is used without a reactor: call exec_net_attach after exec_init");
-    return exec__net_of(ex->parker);
+    EXEC_ASSERT(ex->net, "a descriptor is used without a reactor: call exec_net_attach after exec_init");
+    return ex->net;
 }
 
 EXEC_API int exec_net_attach(exec_net *net, exec *ex, const exec_net_config *config) {
@@ -1346,7 +1354,8 @@ EXEC_API int exec_net_attach(exec_net *net, exec *ex, const exec_net_config *con
         exec__backend_close(net);
         return status;
     }
-    return exec_attach(ex, &net->driver, &exec__net_type);
+    if ((status = exec_attach(ex, &net->driver, &exec__net_type)) == 0) ex->net = net;
+    return status;
 }
 
 EXEC_API int exec_net_register(exec_net *net, exec_waiter *w, int fd, unsigned interest, exec_task *task) {
@@ -1387,6 +1396,7 @@ EXEC_API int exec_fd_cancel(exec *ex, int fd) {
     if (EXEC_SYS_FCNTL(fd, F_GETFD) < 0) return -errno;     /* whoever has the number next is not cancelled */
     if ((uint32_t)fd >= net->slot_count && (status = exec__slots_grow(net, (uint32_t)fd)) < 0) return status;
     exec__slot_cancel(net, &net->slots[fd]);
+    net->slots[fd].generation++;                /* no event is its own any more */
     net->slots[fd].kind = EXEC__FD_CANCELLED;
     net->slots[fd].state &= EXEC__FD_REGISTERED | EXEC__FD_ALWAYS;
     return 0;
@@ -1529,37 +1539,80 @@ static inline intptr_t exec__io_moved(exec_fd_slot *s, exec_io *io, size_t len, 
     return n;
 }
 
-static inline intptr_t exec__io_try(exec_net *net, exec_io *io) {
+static intptr_t exec__io_try(exec_net *net, exec_io *io) {
     exec_fd_slot *s = &net->slots[io->waiter.fd];
     size_t len = io->len - io->done;
     return exec__io_moved(s, io, len, exec__io_call(s, io, len));
 }
 
+/* After an attempt that exec__io_moved told of: ready, or EXEC_PENDING: another one. */
+static exec_poll exec__moved(exec_io *io, intptr_t n) {
+    if (n == -EAGAIN) return EXEC_PENDING;
+    if (n < 0 || !(io->waiter.flags & EXEC__IO_ALL)) return exec_ready(&io->fut, n);
+    if (io->done == io->len) return exec_ready(&io->fut, (intptr_t)io->len);
+    return n == 0 ? exec_ready(&io->fut, -ENODATA) : EXEC_PENDING;
+}
+
 /* The poll of each op that moves bytes: `attempt` makes one call, as exec__io_try does. */
-#ifdef __GNUC__
-__attribute__((always_inline))
-#endif
-static inline exec_poll exec__transfer(exec_cx *cx, exec_future *f,
-                                       intptr_t (*attempt)(exec_net *net, exec_io *io)) {
+static exec_poll exec__transfer(exec_cx *cx, exec_future *f, intptr_t (*attempt)(exec_net *net, exec_io *io)) {
     exec_io *io = (exec_io *)(void *)f;
     exec_net *net = exec__net(cx->exec);
-    int status;
-    while (EXEC__LIKELY((status = exec__io_go(cx, net, io)) > 0)) {
-        intptr_t n = attempt(net, io);
-        if (n == -EAGAIN) continue;
-        if (n < 0 || !(io->waiter.flags & EXEC__IO_ALL)) return exec_ready(f, n);
-        if (EXEC__LIKELY(io->done == io->len)) return exec_ready(f, (intptr_t)io->len);
-        if (n == 0) return exec_ready(f, -ENODATA);
+    for (;;) {
+        int status = exec__io_go(cx, net, io);
+        exec_poll done;
+        if (status <= 0) return status ? exec_ready(f, status) : exec_pending(cx, f);
+        if ((done = exec__moved(io, attempt(net, io))) != EXEC_PENDING) return done;
     }
-    return status ? exec_ready(f, status) : exec_pending(cx, f);
 }
 
 static exec_poll exec__transfer_poll(exec_cx *cx, exec_future *f) { return exec__transfer(cx, f, exec__io_try); }
 
-/* The same, once for all that move bytes less often. */
-static exec_poll exec__transfer_by(exec_cx *cx, exec_future *f, intptr_t (*attempt)(exec_net *net, exec_io *io)) {
-    return exec__transfer(cx, f, attempt);
+/* READ AND WRITE OF A SOCKET, which most polls are, on a way of their own: one call, if it may be ready; or a
+   wait for its next edge. Whatever is not plain is left to exec__transfer_poll. */
+
+/* The call did not move all, or it failed. The executor that polls is the current one. */
+static EXEC__COLD exec_poll exec__socket_rest(exec_io *io, exec_fd_slot *s, size_t len, ssize_t n) {
+    exec_poll done = exec__moved(io, exec__io_moved(s, io, len, n));
+    return done != EXEC_PENDING ? done : exec__transfer_poll(&exec_current()->cx, &io->fut);
 }
+
+EXEC__ALWAYS_INLINE exec_poll exec__socket_call(exec_io *io, exec_fd_slot *s, int is_read) {
+    size_t len = io->len - io->done;
+    char *at = (char *)io->buf.to + io->done;
+    ssize_t n = is_read ? EXEC_SYS_RECV(io->waiter.fd, at, len, io->fut.resume)
+                        : EXEC_SYS_SEND(io->waiter.fd, at, len, io->fut.resume);
+    if (EXEC__LIKELY((size_t)n == len)) return exec_ready(&io->fut, (intptr_t)(io->done += len));
+    if (EXEC__UNLIKELY(n <= 0 || (io->waiter.flags & EXEC__IO_ALL))) return exec__socket_rest(io, s, len, n);
+    if (is_read && (s->state & io->waiter.flags & EXEC__FD_SHORT)) s->state &= (uint8_t)~EXEC_READABLE;
+    io->done = (size_t)n;
+    return exec_ready(&io->fut, n);
+}
+
+static EXEC__NOINLINE exec_poll exec__recv(exec_io *io, exec_fd_slot *s) { return exec__socket_call(io, s, 1); }
+static EXEC__NOINLINE exec_poll exec__send(exec_io *io, exec_fd_slot *s) { return exec__socket_call(io, s, 0); }
+
+EXEC__ALWAYS_INLINE exec_poll exec__socket_poll(exec_cx *cx, exec_future *f, unsigned direction) {
+    const unsigned now = EXEC__FD_SOCKET_NOW | direction, later = EXEC__FD_SOCKET_NOW | EXEC__FD_REGISTERED;
+    exec_io *io = (exec_io *)(void *)f;
+    exec_net *net = cx->exec->net;
+    uint32_t fd = (uint32_t)io->waiter.fd;
+    exec_fd_slot *s;
+    if (EXEC__UNLIKELY(!net || fd >= net->slot_count || exec_canceled(f))) return exec__transfer_poll(cx, f);
+    s = &net->slots[fd];
+    if ((s->state & now) == now && EXEC__LIKELY(cx->quota.budget)) {
+        cx->quota.budget--;
+        if (io->waiter.linked) exec__unlink_from(net, s, &io->waiter, direction);
+        return direction == EXEC_READABLE ? exec__recv(io, s) : exec__send(io, s);
+    }
+    if (!EXEC_DEBUG && (s->state & (later | direction)) == later && !s->waiters[direction - 1]) {
+        exec__link_to(net, s, &io->waiter, direction, cx->task);
+        return exec_pending(cx, f);
+    }
+    return exec__transfer_poll(cx, f);
+}
+
+static exec_poll exec__read_poll(exec_cx *cx, exec_future *f) { return exec__socket_poll(cx, f, EXEC_READABLE); }
+static exec_poll exec__write_poll(exec_cx *cx, exec_future *f) { return exec__socket_poll(cx, f, EXEC_WRITABLE); }
 
 /* Asks the kernel, since nobody tells when a foreign read used the readiness up; then waits. */
 static exec_poll exec__readiness_poll(exec_cx *cx, exec_future *f) {
@@ -2152,7 +2205,7 @@ static intptr_t exec__message_try(exec_net *net, exec_io *io) {
     return exec__io_moved(&net->slots[io->waiter.fd], io, 0, n);
 }
 
-static exec_poll exec__message_poll(exec_cx *cx, exec_future *f) { return exec__transfer_by(cx, f, exec__message_try); }
+static exec_poll exec__message_poll(exec_cx *cx, exec_future *f) { return exec__transfer(cx, f, exec__message_try); }
 
 static intptr_t exec__datagram_try(exec_net *net, exec_io *io) {
     exec_datagram_op *op = (exec_datagram_op *)(void *)io;
@@ -2174,7 +2227,7 @@ static intptr_t exec__datagram_try(exec_net *net, exec_io *io) {
 }
 
 static exec_poll exec__datagram_poll(exec_cx *cx, exec_future *f) {
-    return exec__transfer_by(cx, f, exec__datagram_try);
+    return exec__transfer(cx, f, exec__datagram_try);
 }
 
 /* Exactly so long that the kernel makes no descriptor that there is no room for. */
@@ -2205,7 +2258,7 @@ static intptr_t exec__fds_try(exec_net *net, exec_io *io) {
     return exec__io_moved(&net->slots[io->waiter.fd], io, io->len, n);
 }
 
-static exec_poll exec__fds_poll(exec_cx *cx, exec_future *f) { return exec__transfer_by(cx, f, exec__fds_try); }
+static exec_poll exec__fds_poll(exec_cx *cx, exec_future *f) { return exec__transfer(cx, f, exec__fds_try); }
 
 /* --------------------------------------------------------------------------------- vectors and files */
 
@@ -2263,7 +2316,7 @@ static intptr_t exec__vector_try(exec_net *net, exec_io *io) {
     return exec__io_moved(s, io, len, exec__message_call(io, &message, EXEC__DONTWAIT | MSG_NOSIGNAL));
 }
 
-static exec_poll exec__vector_poll(exec_cx *cx, exec_future *f) { return exec__transfer_by(cx, f, exec__vector_try); }
+static exec_poll exec__vector_poll(exec_cx *cx, exec_future *f) { return exec__transfer(cx, f, exec__vector_try); }
 
 #if !EXEC_POSIX_ONLY
 /* 64-bit offsets also where off_t is not, unless a missing _GNU_SOURCE hides the calls. */
@@ -2326,7 +2379,7 @@ static intptr_t exec__sendfile_try(exec_net *net, exec_io *io) {
 }
 
 static exec_poll exec__sendfile_poll(exec_cx *cx, exec_future *f) {
-    return exec__transfer_by(cx, f, exec__sendfile_try);
+    return exec__transfer(cx, f, exec__sendfile_try);
 }
 #endif
 
@@ -2349,9 +2402,9 @@ static void exec__io_describe(const exec_future *f, char *buf, size_t size) {
 }
 
 static const exec_type exec__read_type = {
-    exec__transfer_poll, exec__io_describe, NULL, "read", __FILE__, 0, 0, 0 };
+    exec__read_poll, exec__io_describe, NULL, "read", __FILE__, 0, 0, 0 };
 static const exec_type exec__write_type = {
-    exec__transfer_poll, exec__io_describe, NULL, "write", __FILE__, 0, 0, 0 };
+    exec__write_poll, exec__io_describe, NULL, "write", __FILE__, 0, 0, 0 };
 static const exec_type exec__accept_type = {
     exec__accept_poll, exec__io_describe, NULL, "accept", __FILE__, 0, 0, 0 };
 static const exec_type exec__connect_type = {
