@@ -156,8 +156,8 @@ typedef struct exec_signals {
     exec_waiter waiter;         /* for fd; its task is that of the first op that waits */
     struct exec_signal_op *first;       /* of a ring */
     uint64_t held, watched;     /* a bit each: taken from the host; what the signalfd reports */
+    void (*close)(struct exec_net *net);        /* NULL: not open */
     int fd;                     /* signalfd, or the reading end of a pipe */
-    uint8_t open;
 #if EXEC_POSIX_ONLY
     int write;
     struct exec_signals *next;  /* of the program, for the handler */
@@ -788,7 +788,7 @@ static EXEC__MAYBE_UNUSED size_t exec__backend_bytes(uint32_t count) {
 static void exec__backend_file(exec_fd_slot *s, int fd) {
     (void)s; (void)fd;                          /* what it needs may be hidden */
 #ifdef F_GETPIPE_SZ
-    if (EXEC_SYS_FCNTL(fd, F_GETPIPE_SZ) > 0) s->kind = EXEC__FD_PIPE;
+    if (EXEC_SYS_FCNTL(fd, F_GETPIPE_SZ, 0) > 0) s->kind = EXEC__FD_PIPE;
 #endif
 }
 
@@ -1018,7 +1018,7 @@ static EXEC__COLD int exec__slots_grow(exec_net *net, uint32_t fd) {
     uint32_t count = fd + 16 + fd / 256;        /* little to spare: a connection costs 208 bytes in all */
     exec_fd_slot *slots;
     if (net->fixed) return -EMFILE;
-    if (EXEC_SYS_FCNTL((int)fd, F_GETFD) < 0) return -errno;    /* no gigabytes for what is no descriptor */
+    if (EXEC_SYS_FCNTL((int)fd, F_GETFD, 0) < 0) return -errno;    /* no gigabytes for what is no descriptor */
     if (count < 64) count = 64;
     slots = (exec_fd_slot *)config->allocate(config->user, exec__slots_bytes(count), sizeof(void *));
     if (!slots) return -ENOMEM;
@@ -1165,13 +1165,13 @@ static int exec__slot_detect(exec_fd_slot *s, int fd) {
     if (family >= 0) {
         int tcp = (family == AF_INET || family == AF_INET6) && exec__socket_is_tcp(fd);
         s->kind = tcp ? EXEC__FD_TCP : EXEC__FD_SOCKET;
-        flags = exec__socket_waits(fd) ? EXEC_SYS_FCNTL(fd, F_GETFL) : O_NONBLOCK;
+        flags = exec__socket_waits(fd) ? EXEC_SYS_FCNTL(fd, F_GETFL, 0) : O_NONBLOCK;
         if (flags < 0) return -errno;
         s->state = flags & O_NONBLOCK ? EXEC__FD_SOCKET_NOW | EXEC_READABLE | EXEC_WRITABLE : EXEC__FD_BLOCKING;
         return 0;
     }
     if (family != -ENOTSOCK) return family;
-    flags = EXEC_SYS_FCNTL(fd, F_GETFL);
+    flags = EXEC_SYS_FCNTL(fd, F_GETFL, 0);
     if (flags < 0) return -errno;
     s->kind = EXEC__FD_OTHER;
     s->state = flags & O_NONBLOCK ? EXEC_READABLE | EXEC_WRITABLE : EXEC__FD_BLOCKING;
@@ -1282,13 +1282,17 @@ static int exec__net_poll_fds(exec_driver *d, struct pollfd *fds, unsigned count
     return exec__backend_fds(exec__net_of(d), fds, count);
 }
 
-static void exec__signals_close(exec_net *net);
+#if EXEC_POSIX_ONLY
 static void exec__signals_forked(exec_net *net);
+#endif
 
 static void exec__net_forked(exec_driver *d) {
-    exec__signals_forked(exec__net_of(d));
-    exec__backend_close(exec__net_of(d));
-    d->exec->net = NULL;
+    exec_net *net = exec__net_of(d);
+#if EXEC_POSIX_ONLY
+    exec__signals_forked(net);
+#endif
+    if (net->signals.close) net->signals.close(net);
+    exec__backend_close(net);
 }
 
 static void exec__net_dump(exec_driver *d) {
@@ -1317,7 +1321,7 @@ static int exec__net_check(exec_driver *d) {
 
 static void exec__net_detach(exec_driver *d) {
     exec_net *net = exec__net_of(d);
-    exec__signals_close(net);
+    if (net->signals.close) net->signals.close(net);
     exec__backend_close(net);
 #if !EXEC_NO_MALLOC
     if (net->slots && !net->fixed)
@@ -1326,12 +1330,11 @@ static void exec__net_detach(exec_driver *d) {
 #endif
     net->slots = NULL;
     net->slot_count = 0;
-    d->exec->net = NULL;
 }
 
 static const exec_driver_type exec__net_type = {
     "net", exec__net_deadline, exec__net_turn, exec__net_park, exec__net_waiting, exec__net_poll_fds,
-    exec__net_forked, exec__net_dump, exec__net_check, exec__net_detach };
+    exec__net_forked, EXEC__WORDS(exec__net_dump), EXEC__WORDS(exec__net_check), exec__net_detach };
 
 static exec_net *exec__net(const exec *ex) {
     EXEC_ASSERT(ex->net, "a descriptor is used without a reactor: call exec_net_attach after exec_init");
@@ -1393,7 +1396,7 @@ EXEC_API int exec_net_deregister(exec_net *net, exec_waiter *w) {
 EXEC_API int exec_fd_cancel(exec *ex, int fd) {
     exec_net *net = exec__net(ex);
     int status;
-    if (EXEC_SYS_FCNTL(fd, F_GETFD) < 0) return -errno;     /* whoever has the number next is not cancelled */
+    if (EXEC_SYS_FCNTL(fd, F_GETFD, 0) < 0) return -errno;     /* whoever has the number next is not cancelled */
     if ((uint32_t)fd >= net->slot_count && (status = exec__slots_grow(net, (uint32_t)fd)) < 0) return status;
     exec__slot_cancel(net, &net->slots[fd]);
     net->slots[fd].generation++;                /* no event is its own any more */
@@ -1421,7 +1424,7 @@ EXEC_API int exec_close_fd(exec *ex, int fd) {
 }
 
 EXEC_API int exec_fd_adopt(exec *ex, int fd) {
-    int flags = EXEC_SYS_FCNTL(fd, F_GETFL);
+    int flags = EXEC_SYS_FCNTL(fd, F_GETFL, 0);
     if (flags < 0 || EXEC_SYS_FCNTL(fd, F_SETFL, flags | O_NONBLOCK) < 0) return -errno;
     return exec_fd_forget(ex, fd);
 }
@@ -1567,6 +1570,10 @@ static exec_poll exec__transfer(exec_cx *cx, exec_future *f, intptr_t (*attempt)
 
 static exec_poll exec__transfer_poll(exec_cx *cx, exec_future *f) { return exec__transfer(cx, f, exec__io_try); }
 
+#if EXEC_SMALL
+#define exec__read_poll exec__transfer_poll
+#define exec__write_poll exec__transfer_poll
+#else
 /* READ AND WRITE OF A SOCKET, which most polls are, on a way of their own: one call, if it may be ready; or a
    wait for its next edge. Whatever is not plain is left to exec__transfer_poll. */
 
@@ -1613,6 +1620,7 @@ EXEC__ALWAYS_INLINE exec_poll exec__socket_poll(exec_cx *cx, exec_future *f, uns
 
 static exec_poll exec__read_poll(exec_cx *cx, exec_future *f) { return exec__socket_poll(cx, f, EXEC_READABLE); }
 static exec_poll exec__write_poll(exec_cx *cx, exec_future *f) { return exec__socket_poll(cx, f, EXEC_WRITABLE); }
+#endif
 
 /* Asks the kernel, since nobody tells when a foreign read used the readiness up; then waits. */
 static exec_poll exec__readiness_poll(exec_cx *cx, exec_future *f) {
@@ -1647,46 +1655,90 @@ typedef struct exec__address {
 } exec__address;
 typedef char exec__address_fits[sizeof(struct sockaddr_un) <= sizeof(((exec_address *)0)->bytes) ? 1 : -1];
 
-/* Digits only. 0 or -EINVAL. */
-static int exec__parse_number(const char *text, uint64_t most, uint32_t *number) {
-    uint64_t value = 0;
+/* Digits only, up to `end`. 0 or -EINVAL. */
+static int exec__parse_number(const char *text, const char *end, uint64_t most, uint32_t *number) {
     const char *digit = text;
-    for (; *digit >= '0' && *digit <= '9' && value <= most; digit++) value = value * 10 + (uint64_t)(*digit - '0');
-    if (digit == text || *digit || value > most) return -EINVAL;
+    uint64_t value = 0;
+    while (*digit >= '0' && *digit <= '9' && value <= most) value = value * 10 + (uint64_t)(*digit++ - '0');
+    if (digit == text || digit != end || value > most) return -EINVAL;
     *number = (uint32_t)value;
     return 0;
 }
 
-static int exec__parse_v6(char *host, uint16_t port, exec__address *out) {
-    char *zone = strchr(host, '%');
-    uint32_t scope = 0;
-    if (zone) {
-        *zone = 0;
-        if (exec__parse_number(zone + 1, UINT32_MAX, &scope) < 0) return -EINVAL;
+/* Four numbers, without leading zeros, up to `end`. */
+static int exec__parse_v4(const char *text, const char *end, unsigned char *out) {
+    for (int i = 0; i < 4; i++) {
+        const char *digit = text;
+        unsigned value = 0;
+        while (*text >= '0' && *text <= '9' && value < 256) value = value * 10 + (unsigned)(*text++ - '0');
+        if (text == digit || value > 255 || (*digit == '0' && text - digit > 1)) return -EINVAL;
+        if (i < 3 && *text++ != '.') return -EINVAL;
+        out[i] = (unsigned char)value;
     }
+    return text == end ? 0 : -EINVAL;
+}
+
+static unsigned exec__hex(char c) {
+    if (c >= '0' && c <= '9') return (unsigned)(c - '0');
+    c = (char)(c | ('a' - 'A'));
+    return c >= 'a' && c <= 'f' ? (unsigned)(c - 'a') + 10 : 16;
+}
+
+/* Groups of hex digits up to `end`, a "::" for those that are zero, perhaps four numbers last (RFC 4291). */
+static int exec__parse_v6(const char *text, const char *end, unsigned char *out) {
+    unsigned n = 0, gap = 17;
+    if (*text == ':' && *++text != ':') return -EINVAL;
+    while (text < end) {
+        const char *digit = text;
+        unsigned value = 0, d;
+        if (*text == ':') {                     /* the second of two */
+            if (gap <= 16) return -EINVAL;
+            gap = n;
+            text++;
+            continue;
+        }
+        while (text - digit < 5 && (d = exec__hex(*text)) < 16) value = value << 4 | d, text++;
+        if (*text == '.' && n <= 12) {
+            if (exec__parse_v4(digit, end, out + n) < 0) return -EINVAL;
+            n += 4;
+            break;
+        }
+        if (text == digit || text - digit > 4 || n > 14) return -EINVAL;
+        out[n++] = (unsigned char)(value >> 8);
+        out[n++] = (unsigned char)value;
+        if (text < end && (*text++ != ':' || text == end)) return -EINVAL;
+    }
+    if (gap > 16) return n == 16 ? 0 : -EINVAL;
+    if (n == 16) return -EINVAL;
+    memmove(out + gap + 16 - n, out + gap, n - gap);
+    memset(out + gap, 0, 16 - n);
+    return 0;
+}
+
+/* "[v6]:port" or "[v6%scope]:port". */
+static int exec__parse_inet6(const char *text, const char *end, exec__address *out) {
+    const char *zone = text;
+    while (zone < end && *zone != '%') zone++;
+    if (zone < end && exec__parse_number(zone + 1, end, UINT32_MAX, &out->v6.sin6_scope_id) < 0) return -EINVAL;
     out->size = sizeof out->v6;
     out->v6.sin6_family = AF_INET6;
-    out->v6.sin6_port = htons(port);
-    out->v6.sin6_scope_id = scope;
-    return inet_pton(AF_INET6, host, &out->v6.sin6_addr) == 1 ? 0 : -EINVAL;
+    return exec__parse_v6(text, zone, out->v6.sin6_addr.s6_addr);
 }
 
 /* "host:port" or "[v6]:port", numeric. */
 static int exec__parse_inet(const char *text, exec__address *out) {
-    const char *colon = strrchr(text, ':');
-    char host[INET6_ADDRSTRLEN + 16];
-    size_t n = colon ? (size_t)(colon - text) : 0;
+    const char *colon = NULL, *end = text;
     uint32_t port;
-    int v6 = n > 2 && text[0] == '[' && text[n - 1] == ']';
-    if (v6) { text++; n -= 2; }
-    if (!n || n >= sizeof host || exec__parse_number(colon + 1, 65535, &port) < 0) return -EINVAL;
-    memcpy(host, text, n);
-    host[n] = 0;
-    if (v6) return exec__parse_v6(host, (uint16_t)port, out);
+    for (; *end; end++) if (*end == ':') colon = end;
+    if (!colon || exec__parse_number(colon + 1, end, 65535, &port) < 0) return -EINVAL;
+    if (*text == '[') {
+        out->v6.sin6_port = htons((uint16_t)port);
+        return colon[-1] == ']' ? exec__parse_inet6(text + 1, colon - 1, out) : -EINVAL;
+    }
     out->size = sizeof out->v4;
     out->v4.sin_family = AF_INET;
     out->v4.sin_port = htons((uint16_t)port);
-    return inet_pton(AF_INET, host, &out->v4.sin_addr) == 1 ? 0 : -EINVAL;
+    return exec__parse_v4(text, colon, (unsigned char *)&out->v4.sin_addr);
 }
 
 /* An abstract name has a zero byte for the '@' and none at its end; without any name the kernel finds one. */
@@ -1707,7 +1759,9 @@ static int exec__parse_unix(const char *path, exec__address *out) {
 static EXEC__COLD int exec__address_parse(const char *text, exec__address *out) {
     memset(out, 0, sizeof *out);
     if (!text) return -EINVAL;
-    return strncmp(text, "unix:", 5) == 0 ? exec__parse_unix(text + 5, out) : exec__parse_inet(text, out);
+    for (const char *p = "unix:", *t = text; *t == *p; t++)
+        if (!*++p) return exec__parse_unix(t + 1, out);
+    return exec__parse_inet(text, out);
 }
 
 static void exec__put_v4(exec__text *t, const unsigned char *a) {
@@ -1835,10 +1889,32 @@ static const exec_socket_opts exec__socket_defaults = { 0, 0, 0, 0, 0, 0, 0, 0, 
 #define EXEC__KEEPALIVE(name) (-1)
 #endif
 #ifdef IP_TTL
-#define EXEC__IP(v4, v6) (ip == IPPROTO_IPV6 ? v6 : v4)
+#define EXEC__IP(name) IP_##name
+#define EXEC__IPV6(name) IPV6_##name
 #else
-#define EXEC__IP(v4, v6) (-1)
+#define EXEC__IP(name) (-1)
+#define EXEC__IPV6(name) (-1)
 #endif
+
+/* What a member of exec_socket_opts sets if it is not zero: itself, or this value, or as one of these says. */
+enum { EXEC__GIVEN, EXEC__A_QUARTER = -1, EXEC__IS_POSITIVE = -2, EXEC__GIVEN_V4 = -3, EXEC__GIVEN_V6 = -4 };
+typedef struct exec__setting { uint16_t at, level; int16_t option, value; } exec__setting;
+#define EXEC__SETTING(member, level, option, value) { offsetof(exec_socket_opts, member), level, option, value }
+
+static const exec__setting exec__settings[] = {
+    EXEC__SETTING(reuse_port, SOL_SOCKET, EXEC__REUSEPORT, 1),
+    EXEC__SETTING(keepalive_s, SOL_SOCKET, SO_KEEPALIVE, 1),
+    EXEC__SETTING(keepalive_s, IPPROTO_TCP, EXEC__KEEPALIVE(IDLE), EXEC__GIVEN),
+    EXEC__SETTING(keepalive_s, IPPROTO_TCP, EXEC__KEEPALIVE(INTVL), EXEC__A_QUARTER),
+    EXEC__SETTING(keepalive_s, IPPROTO_TCP, EXEC__KEEPALIVE(CNT), 4),
+    EXEC__SETTING(receive_bytes, SOL_SOCKET, SO_RCVBUF, EXEC__GIVEN),
+    EXEC__SETTING(send_bytes, SOL_SOCKET, SO_SNDBUF, EXEC__GIVEN),
+    EXEC__SETTING(v6_only, IPPROTO_IPV6, IPV6_V6ONLY, EXEC__IS_POSITIVE),
+    EXEC__SETTING(broadcast, SOL_SOCKET, SO_BROADCAST, 1),
+    EXEC__SETTING(ttl, IPPROTO_IP, EXEC__IP(TTL), EXEC__GIVEN_V4),
+    EXEC__SETTING(ttl, IPPROTO_IPV6, EXEC__IPV6(UNICAST_HOPS), EXEC__GIVEN_V6),
+    EXEC__SETTING(tos, IPPROTO_IP, EXEC__IP(TOS), EXEC__GIVEN_V4),
+    EXEC__SETTING(tos, IPPROTO_IPV6, EXEC__IPV6(TCLASS), EXEC__GIVEN_V6) };
 
 static int exec__option(int fd, int level, int option, int value) {
     return EXEC_SYS_SETSOCKOPT(fd, level, option, &value, sizeof value) < 0 ? -errno : 0;
@@ -1851,26 +1927,23 @@ static int exec__linger(int fd) {
     return EXEC_SYS_SETSOCKOPT(fd, SOL_SOCKET, SO_LINGER, &none, sizeof none) < 0 ? -errno : 0;
 }
 
+static int exec__setting_apply(int fd, int family, const exec__setting *row, const exec_socket_opts *o) {
+    int given, value = row->value;
+    memcpy(&given, (const char *)o + row->at, sizeof given);
+    if (!given || value == (family == AF_INET6 ? EXEC__GIVEN_V4 : EXEC__GIVEN_V6)) return 0;
+    if (value == EXEC__A_QUARTER) value = given < 8 ? 1 : given / 4;
+    else if (value == EXEC__IS_POSITIVE) value = given > 0;
+    else if (value <= 0) value = given;
+    return exec__option(fd, row->level, row->option, value);
+}
+
 /* The options that a socket of this family and type may have at any time. */
 static EXEC__COLD int exec__socket_apply(int fd, int family, int type, const exec_socket_opts *opts) {
     const exec_socket_opts *o = opts ? opts : &exec__socket_defaults;
-    int v6 = family == AF_INET6, tcp = type == SOCK_STREAM && (v6 || family == AF_INET), status = 0;
-    int ip = v6 ? IPPROTO_IPV6 : IPPROTO_IP;
-    const struct { int set, level, option, value; } list[] = {
-        { tcp, IPPROTO_TCP, TCP_NODELAY, !o->nagle },
-        { o->reuse_port, SOL_SOCKET, EXEC__REUSEPORT, 1 },
-        { o->keepalive_s, SOL_SOCKET, SO_KEEPALIVE, 1 },
-        { o->keepalive_s, IPPROTO_TCP, EXEC__KEEPALIVE(IDLE), o->keepalive_s },
-        { o->keepalive_s, IPPROTO_TCP, EXEC__KEEPALIVE(INTVL), o->keepalive_s < 8 ? 1 : o->keepalive_s / 4 },
-        { o->keepalive_s, IPPROTO_TCP, EXEC__KEEPALIVE(CNT), 4 },
-        { o->receive_bytes, SOL_SOCKET, SO_RCVBUF, o->receive_bytes },
-        { o->send_bytes, SOL_SOCKET, SO_SNDBUF, o->send_bytes },
-        { o->v6_only, IPPROTO_IPV6, IPV6_V6ONLY, o->v6_only > 0 },
-        { o->broadcast, SOL_SOCKET, SO_BROADCAST, 1 },
-        { o->ttl, ip, EXEC__IP(IP_TTL, IPV6_UNICAST_HOPS), o->ttl },
-        { o->tos, ip, EXEC__IP(IP_TOS, IPV6_TCLASS), o->tos } };
-    for (size_t i = 0; i < sizeof list / sizeof *list && status == 0; i++)
-        if (list[i].set) status = exec__option(fd, list[i].level, list[i].option, list[i].value);
+    int tcp = type == SOCK_STREAM && (family == AF_INET6 || family == AF_INET);
+    int status = tcp ? exec__option(fd, IPPROTO_TCP, TCP_NODELAY, !o->nagle) : 0;
+    for (size_t i = 0; i < sizeof exec__settings / sizeof *exec__settings && status == 0; i++)
+        status = exec__setting_apply(fd, family, &exec__settings[i], o);
     return status == 0 && o->reset_on_close ? exec__linger(fd) : status;
 }
 
@@ -2358,7 +2431,7 @@ static ssize_t exec__sendfile_call(const exec_fd_slot *s, exec_sendfile_op *op, 
     exec__quiet quiet;
     if (!(w->flags & EXEC__IO_BEGUN)) {
         w->flags |= EXEC__IO_BEGUN;
-        if (s->kind <= EXEC__FD_SOCKET && !(EXEC_SYS_FCNTL(w->fd, F_GETFL) & O_NONBLOCK)) w->flags |= EXEC__IO_COPY;
+        if (s->kind <= EXEC__FD_SOCKET && !(EXEC_SYS_FCNTL(w->fd, F_GETFL, 0) & O_NONBLOCK)) w->flags |= EXEC__IO_COPY;
     }
     if (w->flags & EXEC__IO_COPY) return exec__sendfile_copy(op, at, len);
     if (exec__quiet_begin(&quiet) < 0) return -1;
@@ -2401,18 +2474,12 @@ static void exec__io_describe(const exec_future *f, char *buf, size_t size) {
     exec__put_into(buf, size, &t);
 }
 
-static const exec_type exec__read_type = {
-    exec__read_poll, exec__io_describe, NULL, "read", __FILE__, 0, 0, 0 };
-static const exec_type exec__write_type = {
-    exec__write_poll, exec__io_describe, NULL, "write", __FILE__, 0, 0, 0 };
-static const exec_type exec__accept_type = {
-    exec__accept_poll, exec__io_describe, NULL, "accept", __FILE__, 0, 0, 0 };
-static const exec_type exec__connect_type = {
-    exec__connect_poll, exec__io_describe, NULL, "connect", __FILE__, 0, 0, 0 };
-static const exec_type exec__readable_type = {
-    exec__readiness_poll, exec__io_describe, NULL, "readable", __FILE__, 0, 0, 0 };
-static const exec_type exec__writable_type = {
-    exec__readiness_poll, exec__io_describe, NULL, "writable", __FILE__, 0, 0, 0 };
+static const exec_type exec__read_type = EXEC__TYPE(exec__read_poll, exec__io_describe, NULL, "read");
+static const exec_type exec__write_type = EXEC__TYPE(exec__write_poll, exec__io_describe, NULL, "write");
+static const exec_type exec__accept_type = EXEC__TYPE(exec__accept_poll, exec__io_describe, NULL, "accept");
+static const exec_type exec__connect_type = EXEC__TYPE(exec__connect_poll, exec__io_describe, NULL, "connect");
+static const exec_type exec__readable_type = EXEC__TYPE(exec__readiness_poll, exec__io_describe, NULL, "readable");
+static const exec_type exec__writable_type = EXEC__TYPE(exec__readiness_poll, exec__io_describe, NULL, "writable");
 
 static exec_future *exec__io_init(exec_io *io, const exec_type *type, int fd, unsigned interest,
                                   unsigned flags) {
@@ -2503,22 +2570,14 @@ EXEC_API exec_future *exec_connect(exec_io *io, const char *address, const exec_
     return &io->fut;
 }
 
-static const exec_type exec__recvmsg_type = {
-    exec__message_poll, exec__io_describe, NULL, "recvmsg", __FILE__, 0, 0, 0 };
-static const exec_type exec__sendmsg_type = {
-    exec__message_poll, exec__io_describe, NULL, "sendmsg", __FILE__, 0, 0, 0 };
-static const exec_type exec__recv_from_type = {
-    exec__datagram_poll, exec__io_describe, NULL, "recv_from", __FILE__, 0, 0, 0 };
-static const exec_type exec__send_to_type = {
-    exec__datagram_poll, exec__io_describe, NULL, "send_to", __FILE__, 0, 0, 0 };
-static const exec_type exec__recv_fds_type = {
-    exec__fds_poll, exec__io_describe, NULL, "recv_fds", __FILE__, 0, 0, 0 };
-static const exec_type exec__send_fds_type = {
-    exec__fds_poll, exec__io_describe, NULL, "send_fds", __FILE__, 0, 0, 0 };
-static const exec_type exec__readv_type = {
-    exec__vector_poll, exec__io_describe, NULL, "readv", __FILE__, 0, 0, 0 };
-static const exec_type exec__writev_type = {
-    exec__vector_poll, exec__io_describe, NULL, "writev", __FILE__, 0, 0, 0 };
+static const exec_type exec__recvmsg_type = EXEC__TYPE(exec__message_poll, exec__io_describe, NULL, "recvmsg");
+static const exec_type exec__sendmsg_type = EXEC__TYPE(exec__message_poll, exec__io_describe, NULL, "sendmsg");
+static const exec_type exec__recv_from_type = EXEC__TYPE(exec__datagram_poll, exec__io_describe, NULL, "recv_from");
+static const exec_type exec__send_to_type = EXEC__TYPE(exec__datagram_poll, exec__io_describe, NULL, "send_to");
+static const exec_type exec__recv_fds_type = EXEC__TYPE(exec__fds_poll, exec__io_describe, NULL, "recv_fds");
+static const exec_type exec__send_fds_type = EXEC__TYPE(exec__fds_poll, exec__io_describe, NULL, "send_fds");
+static const exec_type exec__readv_type = EXEC__TYPE(exec__vector_poll, exec__io_describe, NULL, "readv");
+static const exec_type exec__writev_type = EXEC__TYPE(exec__vector_poll, exec__io_describe, NULL, "writev");
 
 EXEC_API exec_future *exec_recvmsg(exec_io *io, int fd, struct msghdr *message, int flags) {
     exec__io_init(io, &exec__recvmsg_type, fd, EXEC_READABLE, flags & MSG_OOB ? +EXEC__IO_URGENT : 0);
@@ -2622,8 +2681,7 @@ EXEC_API exec_future *exec_sendfile(exec_sendfile_op *op, int out, int in, int64
     return &op->io.fut;
 }
 #else
-static const exec_type exec__sendfile_type = {
-    exec__sendfile_poll, exec__io_describe, NULL, "sendfile", __FILE__, 0, 0, 0 };
+static const exec_type exec__sendfile_type = EXEC__TYPE(exec__sendfile_poll, exec__io_describe, NULL, "sendfile");
 
 EXEC_API exec_future *exec_sendfile(exec_sendfile_op *op, int out, int in, int64_t offset, size_t count) {
     exec__io_init(&op->io, &exec__sendfile_type, out, EXEC_WRITABLE, EXEC__IO_ALL);
@@ -2878,36 +2936,34 @@ static int exec__signal_take(exec_signals *s, exec_signal_op *op) {
 
 static void exec__signals_close(exec_net *net) {
     exec_signals *s = &net->signals;
-    if (!s->open) return;
     for (int signo = 1; signo <= 64; signo++)
         if (s->held & exec__signal_bit(signo)) exec__signal_give_back(s, signo);
     exec__signals_shut(s);
     memset(s, 0, sizeof *s);
 }
 
-/* In a child of fork nothing is pending, and the host gets its own back. What a handler caught is the parent's,
-   and its other threads, one of which may have been in a handler or had the lock, are not here. */
-static void exec__signals_forked(exec_net *net) {
 #if EXEC_POSIX_ONLY
+/* In a child of fork nothing is pending. What a handler caught is the parent's, and its other threads, one of
+   which may have been in a handler or had the lock, are not here. */
+static void exec__signals_forked(exec_net *net) {
     uint8_t *state = net->signals.state;
     EXEC__STORE(&exec__signal_host.inside, 0u);
     exec__signal_unlock();
     for (int i = 0; i < 64; i++)
         if (EXEC__LOAD(&state[i]) == EXEC__SIGNAL_CAUGHT) EXEC__STORE(&state[i], (uint8_t)EXEC__SIGNAL_HELD);
-#endif
-    exec__signals_close(net);
 }
+#endif
 
 /* The descriptor, with a slot. */
 static int exec__signals_begin(exec_net *net) {
     exec_signals *s = &net->signals;
     int status;
-    if (s->open) return 0;
+    if (s->close) return 0;
     if ((status = exec__signals_open(s)) < 0) return status;
     exec__slot_new(net, s->fd, EXEC__FD_OTHER);
     status = exec__slot_get(net, s->fd);
     if (status < 0) exec__signals_shut(s);
-    else s->open = 1;
+    else s->close = exec__signals_close;
     return status;
 }
 
@@ -3060,8 +3116,7 @@ static void exec__signal_describe(const exec_future *f, char *buf, size_t size) 
     exec__put_into(buf, size, &t);
 }
 
-static const exec_type exec__signal_type = {
-    exec__signal_poll, exec__signal_describe, NULL, "signal", __FILE__, 0, 0, 0 };
+static const exec_type exec__signal_type = EXEC__TYPE(exec__signal_poll, exec__signal_describe, NULL, "signal");
 
 EXEC_API exec_future *exec_signal(exec_signal_op *op, int signo) {
     memset(op, 0, sizeof *op);
@@ -3292,8 +3347,7 @@ static void exec__child_describe(const exec_future *f, char *buf, size_t size) {
     exec__put_into(buf, size, &t);
 }
 
-static const exec_type exec__child_type = {
-    exec__child_poll, exec__child_describe, NULL, "child_wait", __FILE__, 0, 0, 0 };
+static const exec_type exec__child_type = EXEC__TYPE(exec__child_poll, exec__child_describe, NULL, "child_wait");
 
 EXEC_API exec_future *exec_child_wait(exec_child_op *op, exec_child *child) {
     memset(op, 0, sizeof *op);
