@@ -45,6 +45,7 @@ counts              instructions per resume (callgrind); no atomic instruction i
 sizes               an echo server over the same by hand, and the types, within tests/size/bounds; x86-64, armhf, i386
 gdb                 tools/exec-gdb.py prints what exec_dump prints: live, from cores, with and without -g
 fuzz                each tests/fuzz/*.c with libFuzzer, 10 s (long: 60 s, or EXEC_FUZZ_SECONDS)
+mutants             tools/mutate: named faults put into the headers for 150 s, each caught (--full)
 spin                the wake protocol as a Spin model: no lost wake, and each fault put in is found
 meson               as a subproject, by packaging/exec.wrap, installed with pkg-config, and built for itself
 cmake               by add_subdirectory, by FetchContent, installed with find_package
