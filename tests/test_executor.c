@@ -1151,10 +1151,10 @@ static void each_error_has_one_text_of_its_own(void **state) {
     };
     (void)state;
     for (size_t i = 0; i < COUNT(errors); i++) assert_null(strstr(exec_strerror(-errors[i]), "errno(3)"));
-    for (size_t i = 0; i < COUNT(exec__texts); i++)
+    for (size_t i = 0; i < COUNT(exec__errors); i++)
         for (size_t k = 0; k < i; k++) {
-            assert_int_not_equal(exec__texts[i].error, exec__texts[k].error);
-            assert_string_not_equal(exec__texts[i].text, exec__texts[k].text);
+            assert_int_not_equal(exec__errors[i], exec__errors[k]);
+            assert_string_not_equal(exec_strerror(exec__errors[i]), exec_strerror(exec__errors[k]));
         }
 }
 

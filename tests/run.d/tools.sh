@@ -81,7 +81,7 @@ install_tools() {
 
 # apt-get with package lists, caches and sources of its own: the system's are not touched.
 private_apt() {
-    local dir=$BUILD/apt
+    local dir=${APT_DIR:-$BUILD/apt}
     apt_get -q -o Dir::Etc::sourcelist="$dir/sources.list" -o Dir::Etc::sourceparts=- \
         -o Dir::State::lists="$dir/lists" -o Dir::Cache="$dir/cache" -o APT::Sandbox::User=root "$@"
 }
