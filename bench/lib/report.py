@@ -190,6 +190,7 @@ set style data histograms
 set style histogram clustered gap 1
 set style fill solid 0.8 border -1
 set logscale y
+set yrange [*<0.5:2<*]
 set ylabel "x the hand-written floor (%(better)s is better)"
 set grid y
 set key outside right top

@@ -364,11 +364,16 @@ def count_held(counter, side, _, few, many):
 
 
 def count_idle(counter, side, _, before, seconds):
-    """A second's share of what a server does while one connection is silent."""
+    """A second's share of what a server does while one connection is silent, once it has come to rest: when it did
+    nothing for a while, or never does."""
     server = Server(side.echo, counter.before(), counter.env())
     with held(server, 1):
-        time.sleep(before)
-        first = counter.read("")
+        first = -1
+        for _ in range(20):
+            earlier, first = first, counter.read("")
+            if first == earlier:
+                break
+            time.sleep(before)
         time.sleep(seconds)
         last = counter.read("")
     server.stop()
