@@ -169,10 +169,10 @@ static inline int bench_once(const bench_workload *w, uint64_t operations) {
 
 static inline int bench_main(int argc, char **argv, const bench_workload *list, unsigned count) {
     int once = argc == 4 && strcmp(argv[1], "--once") == 0;
-    for (unsigned i = 0; i < count; i++) {
-        if (argc == 2 && strcmp(argv[1], "--list") == 0) puts(list[i].name);
-        else if (once && strcmp(argv[2], list[i].name) == 0) return bench_once(&list[i], strtoull(argv[3], NULL, 0));
-        else if (argc == 3 && strcmp(argv[1], list[i].name) == 0) return bench_slices(&list[i], (unsigned)atoi(argv[2]));
+    for (const bench_workload *w = list; w < list + count; w++) {
+        if (argc == 2 && strcmp(argv[1], "--list") == 0) puts(w->name);
+        else if (once && strcmp(argv[2], w->name) == 0) return bench_once(w, strtoull(argv[3], NULL, 0));
+        else if (argc == 3 && strcmp(argv[1], w->name) == 0) return bench_slices(w, (unsigned)atoi(argv[2]));
     }
     return argc == 2 ? 0 : 2;
 }

@@ -159,7 +159,11 @@ def markdown(rows):
 BEGIN, END = "<!-- figures: bench/run --docs writes what follows -->\n", "<!-- end of the figures -->\n"
 
 
-def write_docs(path, about, rows, skipped):
+def lines_or(rows, line, otherwise):
+    return "\n".join("- " + line(row) for row in rows) or otherwise
+
+
+def write_docs(path, about, rows, skipped, plots):
     """Puts the figures between the marks of docs/benchmarks.md."""
     with open(path) as f:
         text = f.read()
@@ -167,18 +171,19 @@ def write_docs(path, about, rows, skipped):
     lost = [row for row in rows if row["holds"] is False]
     behind = [row for row in rows if row.get("ratio_best") and
               (row["ratio_best"] > 1.05 if row["better"] == "lower" else row["ratio_best"] < 0.95)]
-    parts = ["%(cpu)s, %(cores)d cores, Linux %(kernel)s, %(compiler)s %(flags)s, %(commit)s, %(time)s.\n" % about,
-             markdown(rows) + "\n", "### What is lost\n",
-             "\n".join("- %s, %s: %s, goal %s" % (
-                 r["workload"], r["metric"], number(r["ours"]) if r["ratio"] is None or "over" in r
-                 else "%.2f x the floor" % r["ratio"], goal_of(r)) for r in lost) or "No goal is missed.",
-             "\n".join("- %s, %s: %s is ahead, %s to our %s" % (
-                 r["workload"], r["metric"], r["best"], number(r["peers"][r["best"]]), number(r["ours"]))
-                 for r in behind) or "No peer is ahead by more than 5 %."]
+    parts = ["%(cpu)s, %(cores)d cores, Linux %(kernel)s, %(compiler)s %(flags)s, %(commit)s, %(time)s." % about,
+             markdown(rows), "### Goals that are missed",
+             lines_or(lost, lambda r: "%s, %s: %s, goal %s" % (
+                 r["workload"], r["metric"], number(r["ours"]) if r["goal"] is None
+                 else "%.2f x the floor" % r["ratio"], goal_of(r)), "None."),
+             "### Peers that are ahead, by more than 5 %",
+             lines_or(behind, lambda r: "%s, %s: %s has %s, we have %s" % (
+                 r["workload"], r["metric"], r["best"], number(r["peers"][r["best"]]), number(r["ours"])), "None.")]
     if skipped:
-        parts.append("\nLeft out in this run: " + "; ".join(skipped) + ".")
+        parts.append("Left out in this run: " + "; ".join(skipped) + ".")
+    parts += ["![%s, in multiples of the floor](plots/%s.svg)" % (name.replace("-", " "), name) for name in plots]
     with open(path, "w") as f:
-        f.write(head + BEGIN + "\n" + "\n".join(parts) + "\n\n" + END + rest.split(END)[1])
+        f.write(head + BEGIN + "\n" + "\n\n".join(parts) + "\n\n" + END + rest.split(END)[1])
 
 
 # -------------------------------------------------------------------------------------------- plots
@@ -202,14 +207,17 @@ plot %(plots)s
 TERMINALS = {"svg": "svg size 900,420 background 'white'", "png": "pngcairo size 900,420"}
 
 
+PLOTTED = ("ns", "p50", "echoes/s", "instructions")
+
+
 def plot(directory, rows):
-    """One picture a family of workloads, in multiples of the floor, which is the line at 1."""
+    """One picture a family of workloads, in multiples of the floor, which is the line at 1. Their names."""
     if not shutil.which("gnuplot"):
-        return "no gnuplot"
+        return []
     os.makedirs(directory, exist_ok=True)
-    families = {}
+    families, drawn = {}, []
     for row in rows:
-        if row["floor"]:
+        if row["floor"] and row["metric"] in PLOTTED:
             family = (row["workload"].split("/")[0], row["metric"])
             families.setdefault(family, []).append(row)
     for (family, metric), members in families.items():
@@ -228,4 +236,5 @@ def plot(directory, rows):
                 script = GNUPLOT % {"terminal": terminal, "output": os.path.join(directory, stem + "." + suffix),
                                     "title": "%s, %s" % (family, metric), "better": members[0]["better"], "plots": plots}
                 subprocess.run(["gnuplot"], input=script, text=True, check=True)
-    return None
+            drawn.append(stem)
+    return drawn
