@@ -42,6 +42,7 @@ acceptance-http     http.c against sockets, ab, wrk and curl: byte for byte, und
 acceptance-proxy    proxy.c between curl and http.c: both directions at once by checksum; a side killed
 acceptance-chat     chat.c: lines to all others; a slow reader is dropped
 counts              instructions per resume (callgrind); no atomic instruction in a local wake
+bench               bench/run: rows are whole, and no count of ours is above its bound (calls, bytes, instructions)
 sizes               an echo server over the same by hand, and the types, within tests/size/bounds; x86-64, armhf, i386
 gdb                 tools/exec-gdb.py prints what exec_dump prints: live, from cores, with and without -g
 fuzz                each tests/fuzz/*.c with libFuzzer, 10 s (long: 60 s, or EXEC_FUZZ_SECONDS)
