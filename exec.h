@@ -484,6 +484,7 @@ struct exec_store {
    free at once when its task is over. Lives longer than its tasks; serves one executor at a time. */
 struct exec_pool {
     exec_store store;
+    exec_task *(*take)(exec *ex, exec_pool *pool);      /* a slot; NULL: none is left */
     unsigned char *memory;      /* the newest chunk; all of a fixed pool */
     size_t slot_bytes;
     size_t slots, fresh;        /* there; never used yet: the last so many */
@@ -870,6 +871,7 @@ struct exec_port {
     int write_fd;               /* ... and its other one */
 #endif
     uint32_t references;        /* the executor's, and one of each cell and remote */
+    void (*take)(exec *ex, exec_cell *to);  /* exec__take_inbox; so a program without wakers is without it */
     exec_cell stop, dump;
     uint8_t on_heap;
 #if !EXEC_NO_MALLOC
@@ -1964,22 +1966,6 @@ static void exec__pool_release(exec_store *store, exec_task *t, const exec_type 
     pool->live--;
 }
 
-static int exec__pool_begin(exec_pool *pool, size_t slot_bytes) {
-    memset(pool, 0, sizeof *pool);
-    if (slot_bytes <= sizeof(exec_task) || slot_bytes % EXEC__ALIGNOF(exec_task)) return -EINVAL;
-    pool->store.release = exec__pool_release;
-    pool->slot_bytes = slot_bytes;
-    return 0;
-}
-
-EXEC_API int exec_pool_init(exec_pool *pool, void *memory, size_t bytes, size_t slot_bytes) {
-    if (exec__pool_begin(pool, slot_bytes) < 0) return -EINVAL;
-    if (!memory || bytes < slot_bytes || (uintptr_t)memory % EXEC__ALIGNOF(exec_task)) return -EINVAL;
-    pool->memory = (unsigned char *)memory;
-    pool->slots = pool->fresh = bytes / slot_bytes;
-    return 0;
-}
-
 /* Tasks that ended outside a turn while they were queued keep their memory until they are popped;
    who runs out of slots takes them out of the queue at once. */
 static void exec__reap(exec *ex) {
@@ -1997,6 +1983,36 @@ static void exec__reap(exec *ex) {
     }
 }
 
+static exec_task *exec__pool_take(exec *ex, exec_pool *pool) {
+    exec_task *t = NULL;
+    if (!pool->free_list && !pool->fresh && ex->gone) exec__reap(ex);
+    if (pool->free_list) {
+        t = (exec_task *)pool->free_list;
+        pool->free_list = t->next;
+    } else if (pool->fresh) {
+        t = (exec_task *)(void *)(pool->memory + (pool->slots - pool->fresh--) * pool->slot_bytes);
+    }
+    if (t) pool->live++;
+    return t;
+}
+
+static int exec__pool_begin(exec_pool *pool, size_t slot_bytes) {
+    memset(pool, 0, sizeof *pool);
+    if (slot_bytes <= sizeof(exec_task) || slot_bytes % EXEC__ALIGNOF(exec_task)) return -EINVAL;
+    pool->store.release = exec__pool_release;
+    pool->take = exec__pool_take;
+    pool->slot_bytes = slot_bytes;
+    return 0;
+}
+
+EXEC_API int exec_pool_init(exec_pool *pool, void *memory, size_t bytes, size_t slot_bytes) {
+    if (exec__pool_begin(pool, slot_bytes) < 0) return -EINVAL;
+    if (!memory || bytes < slot_bytes || (uintptr_t)memory % EXEC__ALIGNOF(exec_task)) return -EINVAL;
+    pool->memory = (unsigned char *)memory;
+    pool->slots = pool->fresh = bytes / slot_bytes;
+    return 0;
+}
+
 #if !EXEC_NO_MALLOC
 /* Stands behind the slots of its chunk, so that the first of them is aligned as the chunk is. */
 typedef struct exec__chunk {
@@ -2009,14 +2025,6 @@ typedef struct exec__chunk {
 
 /* sizeof(EXEC_SLOT(T)) is a multiple of what T is aligned to. */
 static size_t exec__chunk_align(const exec_pool *pool) { return pool->slot_bytes & (~pool->slot_bytes + 1); }
-
-EXEC_API int exec_pool_init_growing(exec_pool *pool, size_t slot_bytes, size_t slots_per_chunk, size_t slots_max) {
-    if (exec__pool_begin(pool, slot_bytes) < 0) return -EINVAL;
-    if (!slots_per_chunk || slots_per_chunk > (SIZE_MAX / 2 - sizeof(exec__chunk)) / slot_bytes) return -EINVAL;
-    pool->slots_per_chunk = slots_per_chunk;
-    pool->slots_max = pool->growth = slots_max ? slots_max : SIZE_MAX;
-    return 0;
-}
 
 static void exec__pool_grow(exec *ex, exec_pool *pool) {
     size_t slots = pool->slots_per_chunk < pool->growth ? pool->slots_per_chunk : pool->growth;
@@ -2038,6 +2046,22 @@ static void exec__pool_grow(exec *ex, exec_pool *pool) {
     pool->growth -= slots;
 }
 
+static exec_task *exec__pool_take_or_grow(exec *ex, exec_pool *pool) {
+    exec_task *t = exec__pool_take(ex, pool);
+    if (t) return t;
+    exec__pool_grow(ex, pool);
+    return pool->fresh ? exec__pool_take(ex, pool) : NULL;
+}
+
+EXEC_API int exec_pool_init_growing(exec_pool *pool, size_t slot_bytes, size_t slots_per_chunk, size_t slots_max) {
+    if (exec__pool_begin(pool, slot_bytes) < 0) return -EINVAL;
+    if (!slots_per_chunk || slots_per_chunk > (SIZE_MAX / 2 - sizeof(exec__chunk)) / slot_bytes) return -EINVAL;
+    pool->take = exec__pool_take_or_grow;
+    pool->slots_per_chunk = slots_per_chunk;
+    pool->slots_max = pool->growth = slots_max ? slots_max : SIZE_MAX;
+    return 0;
+}
+
 EXEC_API int exec_pool_free(exec_pool *pool) {
     if (!pool->slots_per_chunk) return -EINVAL;
     if (pool->live && pool->store.exec->gone) exec__reap(pool->store.exec);
@@ -2050,26 +2074,6 @@ EXEC_API int exec_pool_free(exec_pool *pool) {
     return exec_pool_init_growing(pool, pool->slot_bytes, pool->slots_per_chunk, pool->slots_max);
 }
 #endif
-
-static exec_task *exec__pool_take(exec *ex, exec_pool *pool, size_t bytes, int *error) {
-    exec_task *t = NULL;
-    *error = -EINVAL;
-    if (bytes > pool->slot_bytes || (pool->live && pool->store.exec != ex)) return NULL;
-    *error = -ENOMEM;
-    pool->store.exec = ex;
-    if (!pool->free_list && !pool->fresh && ex->gone) exec__reap(ex);
-#if !EXEC_NO_MALLOC
-    if (!pool->free_list && !pool->fresh) exec__pool_grow(ex, pool);
-#endif
-    if (pool->free_list) {
-        t = (exec_task *)pool->free_list;
-        pool->free_list = t->next;
-    } else if (pool->fresh) {
-        t = (exec_task *)(void *)(pool->memory + (pool->slots - pool->fresh--) * pool->slot_bytes);
-    }
-    if (t) pool->live++;
-    return t;
-}
 
 static exec_task *exec__storage_take(exec *ex, const exec_opts *opts, size_t bytes, int *error) {
     exec_task *t = (exec_task *)opts->storage;
@@ -2088,8 +2092,12 @@ static exec_task *exec__take(exec *ex, const exec_opts *opts, const exec_type *t
     *error = -EINVAL;
     if (offset / 4 > UINT8_MAX) return NULL;
     if (opts && opts->pool) {
-        *store = &opts->pool->store;
-        t = exec__pool_take(ex, opts->pool, bytes, error);
+        exec_pool *pool = opts->pool;
+        if (bytes > pool->slot_bytes || (pool->live && pool->store.exec != ex)) return NULL;
+        *store = &pool->store;
+        *error = -ENOMEM;
+        pool->store.exec = ex;
+        t = pool->take(ex, pool);
     } else if (opts && opts->storage) {
         *store = &ex->fixed;
         t = exec__storage_take(ex, opts, bytes, error);
@@ -2897,6 +2905,8 @@ static int exec__push(exec_port *port, exec_cell *cell) {
     return 0;
 }
 
+static void exec__take_inbox(exec *ex, exec_cell *to);
+
 static EXEC__COLD int exec__port_make(exec *ex) {
     exec_port *port = ex->config.port;
     int status;
@@ -2909,6 +2919,7 @@ static EXEC__COLD int exec__port_make(exec *ex) {
     memset(port, 0, sizeof *port);
     port->owner = exec__self();
     port->references = 1;
+    port->take = exec__take_inbox;
     port->stop.kind = EXEC__CELL_STOP;
     port->dump.kind = EXEC__CELL_DUMP;
     port->stop.references = port->dump.references = 1;
@@ -3017,7 +3028,7 @@ static void exec__take_inbox(exec *ex, exec_cell *to) {
 }
 
 static void exec__drain(exec *ex) {
-    if (ex->port && EXEC__LOAD(&ex->port->head)) exec__take_inbox(ex, NULL);
+    if (ex->port && EXEC__LOAD(&ex->port->head)) ex->port->take(ex, NULL);
 }
 
 /* Before a wait: 0 if the inbox is not empty. */
@@ -3275,7 +3286,7 @@ EXEC_API int exec_turn(exec *ex) {
     int status = exec__enter_thread(ex);
     if (status < 0) return status;
     if (ex->port) {                     /* what made it ready is consumed */
-        exec__take_inbox(ex, NULL);
+        ex->port->take(ex, NULL);
         status = exec__wait(ex, 0);
     }
     if (status == 0) status = exec__turn(ex);
@@ -3494,7 +3505,7 @@ static void exec__detach_all(exec *ex) {
     if (!ex->port) return;
     ex->closing = EXEC__GONE;
     EXEC__STORE(&ex->port->owner, (uintptr_t)0);
-    exec__take_inbox(ex, EXEC__CLOSED);
+    ex->port->take(ex, EXEC__CLOSED);
     exec__port_drop(ex->port);
     ex->port = NULL;
 }
@@ -3507,7 +3518,7 @@ EXEC_API int exec_destroy(exec *ex, int64_t deadline_ns) {
     now = ex->counters.tasks ? exec_now(ex) : 0;
     limit = exec__after(now, deadline_ns < 0 ? 0 : deadline_ns);
     ex->closing = EXEC__CLOSING;
-    if (ex->port) exec__take_inbox(ex, NULL);
+    if (ex->port) ex->port->take(ex, NULL);
     exec__unwind_all(ex, limit);
     exec__kill_all(ex);
     if (!ex->counters.tasks) exec__detach_all(ex);
