@@ -660,6 +660,7 @@ struct exec_group {
     exec_task *held;            /* the last of those held back, a ring through task->next */
     exec_group *next;           /* of the scope */
     exec_task *owner;
+    const struct exec__group_calls *calls;
     exec_task *first[2];        /* its tasks: in the executor's list, and in that of the cancelling */
     intptr_t error;             /* of the first child that failed */
     intptr_t saved;             /* the scope's pending result (first group only) */
@@ -2195,7 +2196,26 @@ EXEC_API void *exec__claim(exec *ex, const exec_opts *opts, const exec_type *typ
 
 EXEC_API int exec_claim_error(const exec *ex) { return ex->claim_error; }
 
-static void exec__group_start(exec_group *g, exec_task *t);
+/* What tasks and frames need of a group: the first EXEC_GROUP_SPAWN puts it there, so a program without groups
+   links none of it. */
+struct exec__group_calls {
+    void (*start)(exec_group *g, exec_task *t);
+    void (*release)(exec_group *g, exec_task *t);
+    void (*child_over)(exec_group *g, intptr_t result, int cancelled);
+    exec_poll (*finish)(exec_cx *cx, exec_future *f);
+};
+
+#if EXEC_DEBUG
+static const char *const exec__group_lost = "a group was zeroed or freed while it had children: it is a member of "
+    "the frame that spawns into it, or of one around that";
+#endif
+
+static const struct exec__group_calls *exec__calls_of(const exec_group *g) {
+#if EXEC_DEBUG
+    EXEC_ASSERT(g->in_scope, exec__group_lost);
+#endif
+    return g->calls;
+}
 
 EXEC_API int exec__start(exec_future *root) {
     exec_task *t = exec__task_of(root);
@@ -2209,7 +2229,7 @@ EXEC_API int exec__start(exec_future *root) {
     ex->counters.tasks++;
     ex->counters.spawned++;
     EXEC_TRACE_SPAWN(t);
-    if (t->group) exec__group_start(t->group, t);
+    if (t->group) exec__calls_of(t->group)->start(t->group, t);
     else exec_wake(t);
     if (ex->closing) exec_strand_cancel(&t->strand, EXEC_CANCEL);
     return 0;
@@ -2237,11 +2257,10 @@ static void exec__list_cancelling(exec *ex, exec_task *t) {
     exec__list_add(ex, t, 1);
 }
 
-static void exec__group_release(exec_group *g, exec_task *t);
 static void exec__group_release_all(exec_group *g);
 
 static void exec__raise(exec *ex, exec_task *t, unsigned level) {
-    if (t->strand.flags & EXEC__T_HELD) exec__group_release(t->group, t);
+    if (t->strand.flags & EXEC__T_HELD) exec__calls_of(t->group)->release(t->group, t);
     exec_strand_cancel(&t->strand, level);
     if (ex->config.cleanup_ns && !(t->strand.flags & EXEC__T_CANCELLING)) exec__list_cancelling(ex, t);
 }
@@ -2331,11 +2350,6 @@ EXEC_API void exec_group_cancel(exec_group *g, unsigned level) {
     }
 }
 
-#if EXEC_DEBUG
-static const char *const exec__group_lost = "a group was zeroed or freed while it had children: it is a member of "
-    "the frame that spawns into it, or of one around that";
-#endif
-
 static void exec__group_failed(exec_group *g, intptr_t error) {
     g->failed++;
     if (g->error >= 0) g->error = error;
@@ -2344,7 +2358,7 @@ static void exec__group_failed(exec_group *g, intptr_t error) {
 
 static void exec__group_child_over(exec_group *g, intptr_t result, int cancelled) {
 #if EXEC_DEBUG
-    EXEC_ASSERT(g->live && g->in_scope, exec__group_lost);
+    EXEC_ASSERT(g->live, exec__group_lost);
 #endif
     g->live--;
     g->running--;
@@ -2353,11 +2367,44 @@ static void exec__group_child_over(exec_group *g, intptr_t result, int cancelled
     if (!g->live || (g->room_waits && exec__group_has_room(g))) exec_wake(g->owner);
 }
 
+/* A frame is not over before its groups are. */
+static exec_poll exec__group_finish(exec_cx *cx, exec_future *f) {
+    exec_group *first = (exec_group *)(void *)f->result, *g;
+    unsigned live = 0;
+    exec__set(f, EXEC__F_ENDING);
+    for (g = first; g; g = g->next) {
+#if EXEC_DEBUG
+        if (!g->in_scope) exec__fail(f->type->file, (int)exec__line_of(f), exec__group_lost);
+#endif
+        exec_group_cancel(g, cx->strand->level > EXEC_CANCEL ? EXEC_KILL : EXEC_CANCEL);
+        live += g->live;
+    }
+    if (live) return exec_pending(cx, f);
+    exec__clear(f, EXEC__F_SCOPE);
+    for (g = first; g; g = g->next) {       /* one of an outer frame may have another scope later */
+        g->in_scope = g->level = 0;
+        g->error = 0;
+    }
+    return exec_ready(f, first->saved);
+}
+
+EXEC_API EXEC__COLD exec_poll exec__finish_scope(exec_cx *cx, exec_future *f) {
+    const exec_group *first = (const exec_group *)(void *)f->result;
+#if EXEC_DEBUG
+    if (!first->in_scope) exec__fail(f->type->file, (int)exec__line_of(f), exec__group_lost);
+#endif
+    return first->calls->finish(cx, f);
+}
+
+static const struct exec__group_calls exec__group_calls = {
+    exec__group_start, exec__group_release, exec__group_child_over, exec__group_finish };
+
 EXEC_API void *exec__group_claim(exec_cx *cx, exec_future *frame, exec_group *g,
                                  const exec_opts *opts, const exec_type *type) {
     void *root = NULL;
     if (!g->in_scope) {
         g->owner = cx->task;
+        g->calls = &exec__group_calls;
         g->in_scope = 1;
         g->next = NULL;
         if (frame->flags & EXEC__F_SCOPE) {         /* behind the first, which keeps the result */
@@ -2433,27 +2480,6 @@ EXEC_API void *exec_local_get(const exec_cx *cx, const void *key) {
     return NULL;
 }
 
-/* A frame is not over before its groups are. */
-EXEC_API EXEC__COLD exec_poll exec__finish_scope(exec_cx *cx, exec_future *f) {
-    exec_group *first = (exec_group *)(void *)f->result, *g;
-    unsigned live = 0;
-    exec__set(f, EXEC__F_ENDING);
-    for (g = first; g; g = g->next) {
-#if EXEC_DEBUG
-        if (!g->in_scope) exec__fail(f->type->file, (int)exec__line_of(f), exec__group_lost);
-#endif
-        exec_group_cancel(g, cx->strand->level > EXEC_CANCEL ? EXEC_KILL : EXEC_CANCEL);
-        live += g->live;
-    }
-    if (live) return exec_pending(cx, f);
-    exec__clear(f, EXEC__F_SCOPE);
-    for (g = first; g; g = g->next) {       /* one of an outer frame may have another scope later */
-        g->in_scope = g->level = 0;
-        g->error = 0;
-    }
-    return exec_ready(f, first->saved);
-}
-
 /* ------------------------------------------------------------------------------------ end of a task */
 
 static EXEC__COLD void exec__failed(exec *ex, const exec_type *type, intptr_t result) {
@@ -2521,7 +2547,7 @@ static void exec__task_over(exec *ex, exec_task *t, exec_future *root, int queue
         h->result = result;
         if (h->waiter) exec_wake(h->waiter);
     }
-    if (t->group) exec__group_child_over(t->group, result, cancelled);
+    if (t->group) exec__calls_of(t->group)->child_over(t->group, result, cancelled);
     if (t->cell) {
         t->cell->task = NULL;
         exec__cell_drop(t->cell);
