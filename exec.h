@@ -64,6 +64,8 @@
  *  EXEC_NO_THREADS  0  no atomics, no thread-local storage; wakers stay on one thread     the same
  *  EXEC_NO_MALLOC   0  references no allocator; calls that only allocate are not declared the same
  *  EXEC_POSIX_ONLY  0  no call but POSIX.1-2008: a pipe for the eventfd, waits in ms      the same
+ *  EXEC_SMALL       0  without words: a programming error traps, a type has no file and does not describe
+ *                      itself, the log gets fixed lines; for small flash             should not differ
  *  EXEC_LC_SWITCH   0  ISO C form of the resume points (no labels as values)     may differ by file
  *  EXEC_ASSERT(c,m)    what a programming error does: prints file, line, advice; aborts  may differ
  *  EXEC_TRACE_*        hooks, see below; empty                      those of the implementing file
@@ -112,12 +114,18 @@
 #ifndef EXEC_NO_MALLOC
 #define EXEC_NO_MALLOC 0
 #endif
+#ifndef EXEC_SMALL
+#define EXEC_SMALL 0
+#endif
 #ifndef EXEC_LC_SWITCH
 #if defined __GNUC__ || defined __clang__
 #define EXEC_LC_SWITCH 0
 #else
 #define EXEC_LC_SWITCH 1
 #endif
+#endif
+#if EXEC_SMALL && EXEC_DEBUG
+#error "exec.h: EXEC_DEBUG is made of the words that EXEC_SMALL leaves out: choose one"
 #endif
 #if defined __TINYC__ && !EXEC_NO_THREADS
 #error "exec.h: tcc has no atomics: compile with -DEXEC_NO_THREADS=1"
@@ -133,6 +141,8 @@
 #define EXEC__UNLIKELY(c) __builtin_expect(!!(c), 0)
 #define EXEC__MUST_USE __attribute__((warn_unused_result))
 #define EXEC__COLD __attribute__((noinline, cold))
+#define EXEC__NOINLINE __attribute__((noinline))
+#define EXEC__ALWAYS_INLINE static inline __attribute__((always_inline))
 #define EXEC__USED __attribute__((used))
 #define EXEC__MAYBE_UNUSED __attribute__((unused))
 #define EXEC__EXTENSION __extension__
@@ -141,6 +151,8 @@
 #define EXEC__UNLIKELY(c) (c)
 #define EXEC__MUST_USE
 #define EXEC__COLD
+#define EXEC__NOINLINE
+#define EXEC__ALWAYS_INLINE static inline
 #define EXEC__USED
 #define EXEC__MAYBE_UNUSED
 #define EXEC__EXTENSION
@@ -187,11 +199,21 @@ extern "C" {
 #endif
 
 /* What a programming error does. `what` says what was done wrong and what to do instead. */
+#if EXEC_SMALL
+#define EXEC__FILE ""
+#if defined __GNUC__ || defined __clang__
+#define exec__fail(file, line, what) ((void)(file), (void)(line), __builtin_trap())
+#else
+#define exec__fail(file, line, what) ((void)(file), (void)(line), abort())
+#endif
+#else
+#define EXEC__FILE __FILE__
+EXEC_API void exec__fail(const char *file, int line, const char *what);
+#endif
 #ifndef EXEC_ASSERT
 #define EXEC_ASSERT(condition, what) \
-    do { if (EXEC__UNLIKELY(!(condition))) exec__fail(__FILE__, __LINE__, (what)); } while (0)
+    do { if (EXEC__UNLIKELY(!(condition))) exec__fail(EXEC__FILE, __LINE__, (what)); } while (0)
 #endif
-EXEC_API void exec__fail(const char *file, int line, const char *what);
 
 /* --------------------------------------------------------------------------------- time and errors */
 
@@ -742,6 +764,7 @@ struct exec {
     exec_task *tasks[2];        /* all; those of them that are cancelling since a cleanup_ns */
     exec_driver *drivers, *parker;
     struct exec_timers *timers; /* the wheel of exec_timer.h */
+    struct exec_net *net;       /* the reactor of exec_net.h */
     exec_port *port;
     exec *outer;                /* current before this one */
     uintptr_t owner;            /* thread */
@@ -910,7 +933,7 @@ EXEC_API int exec_remote_get(exec *ex, exec_remote *out);
 EXEC_API exec_remote exec_remote_clone(const exec_remote *r);
 EXEC_API void exec_remote_drop(exec_remote *r);
 EXEC_API int exec_remote_stop(const exec_remote *r);        /* async-signal-safe */
-EXEC_API int exec_remote_dump(const exec_remote *r);        /* async-signal-safe */
+EXEC_API int exec_remote_dump(const exec_remote *r);        /* async-signal-safe; nothing with EXEC_SMALL */
 /* Calls run(ex, arg) on the owner's thread, in its next turn; ex is NULL if the executor is destroyed
    before. The post is the caller's memory until then. -EBUSY: it is posted already. */
 typedef struct exec_post { exec_cell cell; void (*run)(exec *ex, void *arg); void *arg; } exec_post;
@@ -1139,7 +1162,7 @@ static inline int exec__may_ignore(int status) { return status; }
     EXEC__BROKEN
 #endif
 #define EXEC__BROKEN \
-    return exec__broken(__FILE__, __LINE__);
+    return exec__broken(EXEC__FILE, __LINE__);
 
 /* do { if (pends) { resume = here; return PENDING; here:; } after } while (0) */
 #define EXEC__POINT(pends, uid, after) EXEC__POINT_(pends, uid, after)
@@ -1209,7 +1232,7 @@ static inline int exec__may_ignore(int status) { return status; }
         return exec__body_##T(exec__cx, (T *)(void *)exec__f); \
     } \
     linkage(T) const exec_type exec__type_##T = { \
-        exec__poll_##T, NULL, NULL, #T, __FILE__, (uint32_t)sizeof(T), (uint32_t)(zero_bytes), \
+        exec__poll_##T, NULL, NULL, #T, EXEC__FILE, (uint32_t)sizeof(T), (uint32_t)(zero_bytes), \
         (uint32_t)EXEC__ALIGNOF(T) }; \
     EXEC__COROUTINE static exec_poll exec__body_##T(exec_cx *cx, T *self)
 
@@ -1337,7 +1360,7 @@ extern "C" {
 #define EXEC_SYS_PIPE pipe
 #endif
 #ifndef EXEC_SYS_FCNTL
-#define EXEC_SYS_FCNTL fcntl
+#define EXEC_SYS_FCNTL exec__fcntl      /* always with three arguments */
 #endif
 #ifndef EXEC_SYS_READ
 #define EXEC_SYS_READ read
@@ -1356,6 +1379,20 @@ extern "C" {
 #endif
 #ifndef EXEC_SYS_PPOLL
 #define EXEC_SYS_PPOLL exec__ppoll
+#endif
+
+#if EXEC_POSIX_ONLY
+#define exec__fcntl fcntl
+#else
+#ifdef SYS_fcntl64
+#define EXEC__SYS_FCNTL SYS_fcntl64
+#else
+#define EXEC__SYS_FCNTL SYS_fcntl
+#endif
+/* libc's knows all commands, which some pay with kilobytes. */
+static EXEC__MAYBE_UNUSED int exec__fcntl(int fd, int command, int argument) {
+    return (int)syscall(EXEC__SYS_FCNTL, fd, command, (long)argument);
+}
 #endif
 
 #if EXEC_NO_THREADS
@@ -1385,6 +1422,10 @@ const char EXEC__LAYOUT = 0;
 #endif
 
 /* ----------------------------------------------------------------------------- text, log, asserts */
+
+/* What is there to be read by a human, and the descriptor of a type of the library's. */
+#define EXEC__WORDS(text_or_function) (EXEC_SMALL ? NULL : (text_or_function))
+#define EXEC__TYPE(poll, describe, branches, name) { poll, EXEC__WORDS(describe), branches, name, EXEC__FILE, 0, 0, 0 }
 
 /* A line of text: what does not fit is cut. Small enough for firmware: no stdio. */
 typedef struct exec__text { size_t n; char s[240]; } exec__text;
@@ -1424,6 +1465,7 @@ static void exec__print(const exec__text *t) {
     if (EXEC_SYS_WRITE(2, line.s, t->n + 1) < 0) return;
 }
 
+#if !EXEC_SMALL
 EXEC_API EXEC__COLD void exec__fail(const char *file, int line, const char *what) {
     exec__text t = { 0, "" };
     exec__put_place(&t, file, line);
@@ -1432,6 +1474,7 @@ EXEC_API EXEC__COLD void exec__fail(const char *file, int line, const char *what
     exec__print(&t);
     abort();
 }
+#endif
 
 EXEC_API EXEC__COLD void exec_log(exec *ex, const char *line) {
     exec__text t = { 0, "" };
@@ -1588,7 +1631,7 @@ static EXEC__COLD int exec__deliver(exec_cx *cx, exec_strand *s) {
     exec__strand_clear(s, EXEC__S_DELIVER);
     if (s->level >= EXEC_KILL) {
         if (s->leaf->flags & EXEC__F_KILLED) return 0;
-        if (!exec_spend(cx)) return 0;      /* a cleanup that awaits for ever must not spin here */
+        if (!asked && !exec_spend(cx)) return 0;    /* a cleanup that awaits for ever must not spin here */
         exec__set(s->leaf, EXEC__F_MARK | EXEC__F_KILLED);
         return 1;
     }
@@ -1765,10 +1808,10 @@ static exec_poll exec__combinator_poll(exec_cx *cx, exec_future *f) {
 }
 
 static const exec_type exec__combinators[] = {  /* by kind */
-    { exec__combinator_poll, NULL, exec__branch_list, "select", __FILE__, 0, 0, 0 },
-    { exec__combinator_poll, NULL, exec__branch_list, "select_fair", __FILE__, 0, 0, 0 },
-    { exec__combinator_poll, NULL, exec__branch_list, "race", __FILE__, 0, 0, 0 },
-    { exec__combinator_poll, NULL, exec__branch_list, "join", __FILE__, 0, 0, 0 } };
+    EXEC__TYPE(exec__combinator_poll, NULL, exec__branch_list, "select"),
+    EXEC__TYPE(exec__combinator_poll, NULL, exec__branch_list, "select_fair"),
+    EXEC__TYPE(exec__combinator_poll, NULL, exec__branch_list, "race"),
+    EXEC__TYPE(exec__combinator_poll, NULL, exec__branch_list, "join") };
 
 EXEC_API exec_future *exec__branches(exec_branches_op *op, unsigned kind, exec_strand *strands,
                                      exec_future *const *futures, unsigned count) {
@@ -1854,21 +1897,23 @@ static void exec__check_wake(exec_task *t) {
 }
 #endif
 
+/* Of this executor. One that runs stays in the queue when it pends. */
+static inline void exec__wake(exec *ex, exec_task *t) {
+    if (EXEC__UNLIKELY(ex->cx.task == t)) ex->cx.quota.woken = 1;
+    else if (EXEC__LIKELY(!(t->strand.flags & EXEC__T_QUEUED))) {
+        EXEC_TRACE_WAKE(t);
+        exec__task_set(t, EXEC__T_QUEUED);
+        ex->counters.wakes++;
+        exec__push_ready(ex, t);
+        if (EXEC__UNLIKELY(ex->armed)) exec__signal_armed(ex);
+    }
+}
+
 EXEC_API void exec_wake(exec_task *t) {
-    exec *ex = t->store->exec;
 #if EXEC_DEBUG
     exec__check_wake(t);
 #endif
-    if (ex->cx.task == t) {             /* running: it stays in the queue when it pends */
-        ex->cx.quota.woken = 1;
-        return;
-    }
-    if (t->strand.flags & EXEC__T_QUEUED) return;
-    EXEC_TRACE_WAKE(t);
-    exec__task_set(t, EXEC__T_QUEUED);
-    ex->counters.wakes++;
-    exec__push_ready(ex, t);
-    if (EXEC__UNLIKELY(ex->armed)) exec__signal_armed(ex);
+    exec__wake(t->store->exec, t);
 }
 
 /* ------------------------------------------------------------------------------ lists of the tasks */
@@ -2438,8 +2483,7 @@ static exec_poll exec__group_poll(exec_cx *cx, exec_future *f) {
     return exec_ready(f, error < 0 ? error : exec_canceled(f) ? -ECANCELED : 0);
 }
 
-static const exec_type exec__group_type = {
-    exec__group_poll, NULL, NULL, "group", __FILE__, 0, 0, 0 };
+static const exec_type exec__group_type = EXEC__TYPE(exec__group_poll, NULL, NULL, "group");
 
 EXEC_API exec_future *exec_group_join(exec_group *g) {
     exec_future_init(&g->fut, &exec__group_type);
@@ -2456,8 +2500,7 @@ static exec_poll exec__room_poll(exec_cx *cx, exec_future *f) {
     return exec_pending(cx, f);
 }
 
-static const exec_type exec__room_type = {
-    exec__room_poll, NULL, NULL, "group_room", __FILE__, 0, 0, 0 };
+static const exec_type exec__room_type = EXEC__TYPE(exec__room_poll, NULL, NULL, "group_room");
 
 EXEC_API exec_future *exec_group_room(exec_group *g) {
     exec_future_init(&g->fut, &exec__room_type);
@@ -2487,6 +2530,10 @@ static EXEC__COLD void exec__failed(exec *ex, const exec_type *type, intptr_t re
     exec__text t = { 0, "" };
     if (ex->config.failed) {
         ex->config.failed(ex, &failure);
+        return;
+    }
+    if (EXEC_SMALL) {
+        exec_log(ex, "exec: a detached task failed");
         return;
     }
     exec__put(&t, "exec: detached task ");
@@ -2586,6 +2633,10 @@ static void exec__put_task(exec__text *text, exec_task *t) {
 static EXEC__COLD void exec__stalled(exec *ex, exec_task *stalled, int64_t ns) {
     const exec_future *root = exec__root_of(stalled);
     exec__text t = { 0, "" };
+    if (EXEC_SMALL) {
+        exec_log(ex, "exec: a poll took longer than stall_ns");
+        return;
+    }
     exec__put(&t, "exec: a poll of ");
     exec__put_task(&t, stalled);
     exec__put(&t, " took us ");
@@ -2781,8 +2832,7 @@ static void exec__handle_describe(const exec_future *f, char *buf, size_t size) 
     exec__put_into(buf, size, &t);
 }
 
-static const exec_type exec__handle_type = {
-    exec__handle_poll, exec__handle_describe, NULL, "handle_join", __FILE__, 0, 0, 0 };
+static const exec_type exec__handle_type = EXEC__TYPE(exec__handle_poll, exec__handle_describe, NULL, "handle_join");
 
 EXEC_API exec_future *exec_handle_join(exec_handle_op *op, const exec_handle *h) {
     exec_future_init(&op->fut, &exec__handle_type);
@@ -3021,7 +3071,7 @@ static void exec__take_cell(exec *ex, exec_cell *cell) {
         ex->stopping = 1;
         return;
     case EXEC__CELL_DUMP:
-        exec_dump(ex);
+        if (!EXEC_SMALL) exec_dump(ex);
         return;
 #if !EXEC_NO_MALLOC
     case EXEC__CELL_SPAWN:
@@ -3296,7 +3346,7 @@ static int exec__enter_run(exec *ex) {
 
 static EXEC__COLD void exec__log_deadlock(exec *ex) {
     exec_log(ex, "exec: every task waits, and no timer, descriptor or waker can wake one:");
-    exec_dump(ex);
+    if (!EXEC_SMALL) exec_dump(ex);
 }
 
 EXEC_API int exec_run(exec *ex) {
@@ -3329,7 +3379,7 @@ static exec_poll exec__until_poll(exec_cx *cx, exec_future *f) {
 }
 
 static const exec_type exec__until_type = {
-    exec__until_poll, NULL, NULL, "run_until", __FILE__, sizeof(exec__until), sizeof(exec__until),
+    exec__until_poll, NULL, NULL, "run_until", EXEC__FILE, sizeof(exec__until), sizeof(exec__until),
     EXEC__ALIGNOF(exec__until) };
 
 /* The future is not ready: it unwinds before its task's memory goes. */
@@ -3438,6 +3488,12 @@ EXEC_API int exec_init(exec *ex, const exec_config *config) {
     return 0;
 }
 
+static void exec__forget_drivers(exec *ex) {
+    ex->drivers = ex->parker = NULL;
+    ex->timers = NULL;
+    ex->net = NULL;
+}
+
 static void exec__forget_task(exec_task *t) {
     while (t->observers) exec__handle_unlink(t->observers, EXEC_STATE_DETACHED);
     if (t->cell && t->cell->port) {
@@ -3465,7 +3521,7 @@ EXEC_API int exec_forked(exec *ex) {
     if (ex->process == (int32_t)EXEC_SYS_GETPID()) return -EINVAL;
     for (exec_driver *d = ex->drivers; d; d = d->next)
         if (d->type->forked) d->type->forked(d);
-    ex->drivers = ex->parker = NULL;
+    exec__forget_drivers(ex);
     if (ex->gone) exec__reap(ex);
     for (unsigned list = 0; list < 2; list++) {
         for (exec_task *t = ex->tasks[list]; t; t = exec__list_next(ex, t, list)) exec__forget_task(t);
@@ -3526,7 +3582,7 @@ static void exec__detach_all(exec *ex) {
         if (d->type->detach) d->type->detach(d);
         ex->drivers = d->next;
     }
-    ex->parker = NULL;
+    exec__forget_drivers(ex);
     if (ex->gone) exec__reap(ex);
     if (!ex->port) return;
     ex->closing = EXEC__GONE;
@@ -3799,8 +3855,7 @@ static exec_poll exec__oneshot_poll(exec_cx *cx, exec_future *f) {
     return exec_ready(f, 0);
 }
 
-static const exec_type exec__oneshot_type = {
-    exec__oneshot_poll, NULL, NULL, "oneshot_recv", __FILE__, 0, 0, 0 };
+static const exec_type exec__oneshot_type = EXEC__TYPE(exec__oneshot_poll, NULL, NULL, "oneshot_recv");
 
 EXEC_API exec_future *exec_oneshot_recv(exec_oneshot_op *op, exec_oneshot *o) {
     exec_future_init(&op->fut, &exec__oneshot_type);

@@ -156,8 +156,8 @@ typedef struct exec_signals {
     exec_waiter waiter;         /* for fd; its task is that of the first op that waits */
     struct exec_signal_op *first;       /* of a ring */
     uint64_t held, watched;     /* a bit each: taken from the host; what the signalfd reports */
+    void (*close)(struct exec_net *net);        /* NULL: not open */
     int fd;                     /* signalfd, or the reading end of a pipe */
-    uint8_t open;
 #if EXEC_POSIX_ONLY
     int write;
     struct exec_signals *next;  /* of the program, for the handler */
@@ -708,7 +708,8 @@ enum {
     EXEC__FD_REGISTERED = 8,
     EXEC__FD_BLOCKING = 16,     /* foreign: one call per readiness */
     EXEC__FD_ALWAYS = 32,       /* epoll takes no regular files */
-    EXEC__FD_NODELAY = 64       /* a listener whose sockets inherit their options */
+    EXEC__FD_NODELAY = 64,      /* a listener whose sockets inherit their options */
+    EXEC__FD_SOCKET_NOW = 128   /* a socket that does not block: exec__socket_poll */
 };
 
 /* waiter->flags */
@@ -723,16 +724,16 @@ static int exec__wants(const exec_fd_slot *s, unsigned direction) {
     return w && !(w->ready & direction);
 }
 
-static void exec__ready_to(exec_waiter *w, unsigned direction) {
+static inline void exec__tell(exec *ex, exec_waiter *w, unsigned direction) {
     if (!w) return;
     w->ready = (uint8_t)(w->ready | direction);
-    exec_wake(w->task);
+    exec__wake(ex, w->task);
 }
 
-static void exec__came(exec_fd_slot *s, unsigned came) {
-    if (!(s->state & EXEC__FD_BLOCKING)) s->state = (uint8_t)(s->state | came);
-    if (came & EXEC_READABLE) exec__ready_to(s->waiters[0], EXEC_READABLE);
-    if (came & EXEC_WRITABLE) exec__ready_to(s->waiters[1], EXEC_WRITABLE);
+static inline void exec__came(exec_net *net, exec_fd_slot *s, unsigned came) {
+    if (EXEC__LIKELY(!(s->state & EXEC__FD_BLOCKING))) s->state = (uint8_t)(s->state | came);
+    if (came & EXEC_READABLE) exec__tell(net->driver.exec, s->waiters[0], EXEC_READABLE);
+    if (came & EXEC_WRITABLE) exec__tell(net->driver.exec, s->waiters[1], EXEC_WRITABLE);
 }
 
 /* ----------------------------------------------------------------------------------------- backends
@@ -787,7 +788,7 @@ static EXEC__MAYBE_UNUSED size_t exec__backend_bytes(uint32_t count) {
 static void exec__backend_file(exec_fd_slot *s, int fd) {
     (void)s; (void)fd;                          /* what it needs may be hidden */
 #ifdef F_GETPIPE_SZ
-    if (EXEC_SYS_FCNTL(fd, F_GETPIPE_SZ) > 0) s->kind = EXEC__FD_PIPE;
+    if (EXEC_SYS_FCNTL(fd, F_GETPIPE_SZ, 0) > 0) s->kind = EXEC__FD_PIPE;
 #endif
 }
 
@@ -832,16 +833,17 @@ static void exec__backend_unwatch(exec_net *net, int fd, const exec_fd_slot *s) 
 
 static void exec__epoll_event(exec_net *net, const exec__event *event) {
     uint32_t fd = event->data.of.fd, events = event->events;
-    unsigned came = 0;
+    unsigned came = (events & EPOLLIN ? +EXEC_READABLE : 0) | (events & EPOLLOUT ? +EXEC_WRITABLE : 0);
     exec_fd_slot *s;
     if (fd >= net->slot_count) return;          /* the eventfd, which is only to end the wait */
     s = &net->slots[fd];
-    if (s->generation != event->data.of.generation || s->kind == EXEC__FD_CANCELLED) return;
-    if (events & (EPOLLIN | EPOLLRDHUP | EPOLLHUP | EPOLLERR | EPOLLPRI)) came |= EXEC_READABLE;
-    if (events & (EPOLLOUT | EPOLLHUP | EPOLLERR)) came |= EXEC_WRITABLE;
-    /* Behind these there may be no further edge: from now on only EAGAIN ends readiness. */
-    if (events & (EPOLLRDHUP | EPOLLHUP | EPOLLERR | EPOLLPRI)) s->state &= (uint8_t)~EXEC__FD_SHORT;
-    exec__came(s, came);
+    if (s->generation != event->data.of.generation) return;
+    if (EXEC__UNLIKELY(events & ~(uint32_t)(EPOLLIN | EPOLLOUT))) {
+        came |= events & (EPOLLHUP | EPOLLERR) ? EXEC_READABLE | EXEC_WRITABLE : EXEC_READABLE;
+        /* Behind these there may be no further edge: from now on only EAGAIN ends readiness. */
+        s->state &= (uint8_t)~EXEC__FD_SHORT;
+    }
+    exec__came(net, s, came);
     if (EXEC__UNLIKELY(s->state & EXEC__FD_BLOCKING)
         && (exec__wants(s, EXEC_READABLE) || exec__wants(s, EXEC_WRITABLE)))
         exec__backend_watch(net, (int)fd, s);
@@ -972,7 +974,7 @@ static void exec__poll_event(exec_net *net, const struct pollfd *p) {
     }
     if (p->revents & (POLLIN | POLLHUP | POLLERR | POLLPRI)) came |= EXEC_READABLE;
     if (p->revents & (POLLOUT | POLLHUP | POLLERR)) came |= EXEC_WRITABLE;
-    exec__came(s, came);
+    exec__came(net, s, came);
 }
 
 static struct pollfd *exec__pollfds(const exec_net *net) {
@@ -1016,7 +1018,7 @@ static EXEC__COLD int exec__slots_grow(exec_net *net, uint32_t fd) {
     uint32_t count = fd + 16 + fd / 256;        /* little to spare: a connection costs 208 bytes in all */
     exec_fd_slot *slots;
     if (net->fixed) return -EMFILE;
-    if (EXEC_SYS_FCNTL((int)fd, F_GETFD) < 0) return -errno;    /* no gigabytes for what is no descriptor */
+    if (EXEC_SYS_FCNTL((int)fd, F_GETFD, 0) < 0) return -errno;    /* no gigabytes for what is no descriptor */
     if (count < 64) count = 64;
     slots = (exec_fd_slot *)config->allocate(config->user, exec__slots_bytes(count), sizeof(void *));
     if (!slots) return -ENOMEM;
@@ -1036,12 +1038,24 @@ static exec_fd_slot *exec__slot(const exec_net *net, int fd) {
     return (uint32_t)fd < net->slot_count ? &net->slots[fd] : NULL;
 }
 
-static void exec__unlink(exec_net *net, exec_waiter *w) {
-    exec_fd_slot *s = &net->slots[w->fd];
-    if (w->interest & EXEC_READABLE) s->waiters[0] = NULL;
-    if (w->interest & EXEC_WRITABLE) s->waiters[1] = NULL;
+static inline void exec__link_to(exec_net *net, exec_fd_slot *s, exec_waiter *w, unsigned interest, exec_task *task) {
+    if (interest & EXEC_READABLE) s->waiters[0] = w;
+    if (interest & EXEC_WRITABLE) s->waiters[1] = w;
+    w->task = task;
+    w->ready = 0;
+    w->linked = 1;
+    net->waiting++;
+}
+
+static inline void exec__unlink_from(exec_net *net, exec_fd_slot *s, exec_waiter *w, unsigned interest) {
+    if (interest & EXEC_READABLE) s->waiters[0] = NULL;
+    if (interest & EXEC_WRITABLE) s->waiters[1] = NULL;
     w->linked = 0;
     net->waiting--;
+}
+
+static void exec__unlink(exec_net *net, exec_waiter *w) {
+    exec__unlink_from(net, &net->slots[w->fd], w, w->interest);
 }
 
 static void exec__waiter_cancel(exec_waiter *w) {
@@ -1082,6 +1096,7 @@ static void exec__slot_reset(exec_net *net, exec_fd_slot *s, unsigned kind) {
     s->generation++;
     s->kind = (uint8_t)kind;
     s->state = kind == EXEC__FD_UNKNOWN ? 0 : EXEC_READABLE | EXEC_WRITABLE;
+    if (kind == EXEC__FD_TCP || kind == EXEC__FD_SOCKET) s->state |= EXEC__FD_SOCKET_NOW;
 }
 
 #if EXEC_DEBUG
@@ -1147,21 +1162,19 @@ static int exec__socket_waits(int fd) { return exec__socket_option(fd, SO_ACCEPT
 /* What a foreign descriptor is. */
 static int exec__slot_detect(exec_fd_slot *s, int fd) {
     int family = exec__socket_family(fd), flags;
-    s->state = EXEC_READABLE | EXEC_WRITABLE;
     if (family >= 0) {
         int tcp = (family == AF_INET || family == AF_INET6) && exec__socket_is_tcp(fd);
         s->kind = tcp ? EXEC__FD_TCP : EXEC__FD_SOCKET;
-        if (!exec__socket_waits(fd)) return 0;
-        flags = EXEC_SYS_FCNTL(fd, F_GETFL);
+        flags = exec__socket_waits(fd) ? EXEC_SYS_FCNTL(fd, F_GETFL, 0) : O_NONBLOCK;
         if (flags < 0) return -errno;
-        if (!(flags & O_NONBLOCK)) s->state = EXEC__FD_BLOCKING;
+        s->state = flags & O_NONBLOCK ? EXEC__FD_SOCKET_NOW | EXEC_READABLE | EXEC_WRITABLE : EXEC__FD_BLOCKING;
         return 0;
     }
     if (family != -ENOTSOCK) return family;
-    flags = EXEC_SYS_FCNTL(fd, F_GETFL);
+    flags = EXEC_SYS_FCNTL(fd, F_GETFL, 0);
     if (flags < 0) return -errno;
     s->kind = EXEC__FD_OTHER;
-    if (!(flags & O_NONBLOCK)) s->state = EXEC__FD_BLOCKING;
+    s->state = flags & O_NONBLOCK ? EXEC_READABLE | EXEC_WRITABLE : EXEC__FD_BLOCKING;
     exec__backend_file(s, fd);
     return 0;
 }
@@ -1218,12 +1231,7 @@ static int exec__link(exec_net *net, exec_waiter *w, exec_task *task) {
                       "close with exec_close_fd, or call exec_fd_forget before a foreign close()");
 #endif
     if (busy) return -EBUSY;
-    if (w->interest & EXEC_READABLE) s->waiters[0] = w;
-    if (w->interest & EXEC_WRITABLE) s->waiters[1] = w;
-    w->task = task;
-    w->ready = 0;
-    w->linked = 1;
-    net->waiting++;
+    exec__link_to(net, s, w, w->interest, task);
     if (EXEC__LIKELY((s->state & (EXEC__FD_REGISTERED | EXEC__FD_BLOCKING)) == EXEC__FD_REGISTERED)) return 0;
     status = exec__backend_watch(net, w->fd, s);
     if (status < 0) exec__unlink(net, w);
@@ -1274,12 +1282,17 @@ static int exec__net_poll_fds(exec_driver *d, struct pollfd *fds, unsigned count
     return exec__backend_fds(exec__net_of(d), fds, count);
 }
 
-static void exec__signals_close(exec_net *net);
+#if EXEC_POSIX_ONLY
 static void exec__signals_forked(exec_net *net);
+#endif
 
 static void exec__net_forked(exec_driver *d) {
-    exec__signals_forked(exec__net_of(d));
-    exec__backend_close(exec__net_of(d));
+    exec_net *net = exec__net_of(d);
+#if EXEC_POSIX_ONLY
+    exec__signals_forked(net);
+#endif
+    if (net->signals.close) net->signals.close(net);
+    exec__backend_close(net);
 }
 
 static void exec__net_dump(exec_driver *d) {
@@ -1308,7 +1321,7 @@ static int exec__net_check(exec_driver *d) {
 
 static void exec__net_detach(exec_driver *d) {
     exec_net *net = exec__net_of(d);
-    exec__signals_close(net);
+    if (net->signals.close) net->signals.close(net);
     exec__backend_close(net);
 #if !EXEC_NO_MALLOC
     if (net->slots && !net->fixed)
@@ -1321,13 +1334,11 @@ static void exec__net_detach(exec_driver *d) {
 
 static const exec_driver_type exec__net_type = {
     "net", exec__net_deadline, exec__net_turn, exec__net_park, exec__net_waiting, exec__net_poll_fds,
-    exec__net_forked, exec__net_dump, exec__net_check, exec__net_detach };
+    exec__net_forked, EXEC__WORDS(exec__net_dump), EXEC__WORDS(exec__net_check), exec__net_detach };
 
-/* The reactor of an executor is its parker. */
 static exec_net *exec__net(const exec *ex) {
-    EXEC_ASSERT(ex->parker && ex->parker->type == &exec__net_type,
-                "a descriptor is used without a reactor: call exec_net_attach after exec_init");
-    return exec__net_of(ex->parker);
+    EXEC_ASSERT(ex->net, "a descriptor is used without a reactor: call exec_net_attach after exec_init");
+    return ex->net;
 }
 
 EXEC_API int exec_net_attach(exec_net *net, exec *ex, const exec_net_config *config) {
@@ -1346,7 +1357,8 @@ EXEC_API int exec_net_attach(exec_net *net, exec *ex, const exec_net_config *con
         exec__backend_close(net);
         return status;
     }
-    return exec_attach(ex, &net->driver, &exec__net_type);
+    if ((status = exec_attach(ex, &net->driver, &exec__net_type)) == 0) ex->net = net;
+    return status;
 }
 
 EXEC_API int exec_net_register(exec_net *net, exec_waiter *w, int fd, unsigned interest, exec_task *task) {
@@ -1384,9 +1396,10 @@ EXEC_API int exec_net_deregister(exec_net *net, exec_waiter *w) {
 EXEC_API int exec_fd_cancel(exec *ex, int fd) {
     exec_net *net = exec__net(ex);
     int status;
-    if (EXEC_SYS_FCNTL(fd, F_GETFD) < 0) return -errno;     /* whoever has the number next is not cancelled */
+    if (EXEC_SYS_FCNTL(fd, F_GETFD, 0) < 0) return -errno;     /* whoever has the number next is not cancelled */
     if ((uint32_t)fd >= net->slot_count && (status = exec__slots_grow(net, (uint32_t)fd)) < 0) return status;
     exec__slot_cancel(net, &net->slots[fd]);
+    net->slots[fd].generation++;                /* no event is its own any more */
     net->slots[fd].kind = EXEC__FD_CANCELLED;
     net->slots[fd].state &= EXEC__FD_REGISTERED | EXEC__FD_ALWAYS;
     return 0;
@@ -1411,7 +1424,7 @@ EXEC_API int exec_close_fd(exec *ex, int fd) {
 }
 
 EXEC_API int exec_fd_adopt(exec *ex, int fd) {
-    int flags = EXEC_SYS_FCNTL(fd, F_GETFL);
+    int flags = EXEC_SYS_FCNTL(fd, F_GETFL, 0);
     if (flags < 0 || EXEC_SYS_FCNTL(fd, F_SETFL, flags | O_NONBLOCK) < 0) return -errno;
     return exec_fd_forget(ex, fd);
 }
@@ -1529,37 +1542,85 @@ static inline intptr_t exec__io_moved(exec_fd_slot *s, exec_io *io, size_t len, 
     return n;
 }
 
-static inline intptr_t exec__io_try(exec_net *net, exec_io *io) {
+static intptr_t exec__io_try(exec_net *net, exec_io *io) {
     exec_fd_slot *s = &net->slots[io->waiter.fd];
     size_t len = io->len - io->done;
     return exec__io_moved(s, io, len, exec__io_call(s, io, len));
 }
 
+/* After an attempt that exec__io_moved told of: ready, or EXEC_PENDING: another one. */
+static exec_poll exec__moved(exec_io *io, intptr_t n) {
+    if (n == -EAGAIN) return EXEC_PENDING;
+    if (n < 0 || !(io->waiter.flags & EXEC__IO_ALL)) return exec_ready(&io->fut, n);
+    if (io->done == io->len) return exec_ready(&io->fut, (intptr_t)io->len);
+    return n == 0 ? exec_ready(&io->fut, -ENODATA) : EXEC_PENDING;
+}
+
 /* The poll of each op that moves bytes: `attempt` makes one call, as exec__io_try does. */
-#ifdef __GNUC__
-__attribute__((always_inline))
-#endif
-static inline exec_poll exec__transfer(exec_cx *cx, exec_future *f,
-                                       intptr_t (*attempt)(exec_net *net, exec_io *io)) {
+static exec_poll exec__transfer(exec_cx *cx, exec_future *f, intptr_t (*attempt)(exec_net *net, exec_io *io)) {
     exec_io *io = (exec_io *)(void *)f;
     exec_net *net = exec__net(cx->exec);
-    int status;
-    while (EXEC__LIKELY((status = exec__io_go(cx, net, io)) > 0)) {
-        intptr_t n = attempt(net, io);
-        if (n == -EAGAIN) continue;
-        if (n < 0 || !(io->waiter.flags & EXEC__IO_ALL)) return exec_ready(f, n);
-        if (EXEC__LIKELY(io->done == io->len)) return exec_ready(f, (intptr_t)io->len);
-        if (n == 0) return exec_ready(f, -ENODATA);
+    for (;;) {
+        int status = exec__io_go(cx, net, io);
+        exec_poll done;
+        if (status <= 0) return status ? exec_ready(f, status) : exec_pending(cx, f);
+        if ((done = exec__moved(io, attempt(net, io))) != EXEC_PENDING) return done;
     }
-    return status ? exec_ready(f, status) : exec_pending(cx, f);
 }
 
 static exec_poll exec__transfer_poll(exec_cx *cx, exec_future *f) { return exec__transfer(cx, f, exec__io_try); }
 
-/* The same, once for all that move bytes less often. */
-static exec_poll exec__transfer_by(exec_cx *cx, exec_future *f, intptr_t (*attempt)(exec_net *net, exec_io *io)) {
-    return exec__transfer(cx, f, attempt);
+#if EXEC_SMALL
+#define exec__read_poll exec__transfer_poll
+#define exec__write_poll exec__transfer_poll
+#else
+/* READ AND WRITE OF A SOCKET, which most polls are, on a way of their own: one call, if it may be ready; or a
+   wait for its next edge. Whatever is not plain is left to exec__transfer_poll. */
+
+/* The call did not move all, or it failed. The executor that polls is the current one. */
+static EXEC__COLD exec_poll exec__socket_rest(exec_io *io, exec_fd_slot *s, size_t len, ssize_t n) {
+    exec_poll done = exec__moved(io, exec__io_moved(s, io, len, n));
+    return done != EXEC_PENDING ? done : exec__transfer_poll(&exec_current()->cx, &io->fut);
 }
+
+EXEC__ALWAYS_INLINE exec_poll exec__socket_call(exec_io *io, exec_fd_slot *s, int is_read) {
+    size_t len = io->len - io->done;
+    char *at = (char *)io->buf.to + io->done;
+    ssize_t n = is_read ? EXEC_SYS_RECV(io->waiter.fd, at, len, io->fut.resume)
+                        : EXEC_SYS_SEND(io->waiter.fd, at, len, io->fut.resume);
+    if (EXEC__LIKELY((size_t)n == len)) return exec_ready(&io->fut, (intptr_t)(io->done += len));
+    if (EXEC__UNLIKELY(n <= 0 || (io->waiter.flags & EXEC__IO_ALL))) return exec__socket_rest(io, s, len, n);
+    if (is_read && (s->state & io->waiter.flags & EXEC__FD_SHORT)) s->state &= (uint8_t)~EXEC_READABLE;
+    io->done = (size_t)n;
+    return exec_ready(&io->fut, n);
+}
+
+static EXEC__NOINLINE exec_poll exec__recv(exec_io *io, exec_fd_slot *s) { return exec__socket_call(io, s, 1); }
+static EXEC__NOINLINE exec_poll exec__send(exec_io *io, exec_fd_slot *s) { return exec__socket_call(io, s, 0); }
+
+EXEC__ALWAYS_INLINE exec_poll exec__socket_poll(exec_cx *cx, exec_future *f, unsigned direction) {
+    const unsigned now = EXEC__FD_SOCKET_NOW | direction, later = EXEC__FD_SOCKET_NOW | EXEC__FD_REGISTERED;
+    exec_io *io = (exec_io *)(void *)f;
+    exec_net *net = cx->exec->net;
+    uint32_t fd = (uint32_t)io->waiter.fd;
+    exec_fd_slot *s;
+    if (EXEC__UNLIKELY(!net || fd >= net->slot_count || exec_canceled(f))) return exec__transfer_poll(cx, f);
+    s = &net->slots[fd];
+    if ((s->state & now) == now && EXEC__LIKELY(cx->quota.budget)) {
+        cx->quota.budget--;
+        if (io->waiter.linked) exec__unlink_from(net, s, &io->waiter, direction);
+        return direction == EXEC_READABLE ? exec__recv(io, s) : exec__send(io, s);
+    }
+    if (!EXEC_DEBUG && (s->state & (later | direction)) == later && !s->waiters[direction - 1]) {
+        exec__link_to(net, s, &io->waiter, direction, cx->task);
+        return exec_pending(cx, f);
+    }
+    return exec__transfer_poll(cx, f);
+}
+
+static exec_poll exec__read_poll(exec_cx *cx, exec_future *f) { return exec__socket_poll(cx, f, EXEC_READABLE); }
+static exec_poll exec__write_poll(exec_cx *cx, exec_future *f) { return exec__socket_poll(cx, f, EXEC_WRITABLE); }
+#endif
 
 /* Asks the kernel, since nobody tells when a foreign read used the readiness up; then waits. */
 static exec_poll exec__readiness_poll(exec_cx *cx, exec_future *f) {
@@ -1594,46 +1655,90 @@ typedef struct exec__address {
 } exec__address;
 typedef char exec__address_fits[sizeof(struct sockaddr_un) <= sizeof(((exec_address *)0)->bytes) ? 1 : -1];
 
-/* Digits only. 0 or -EINVAL. */
-static int exec__parse_number(const char *text, uint64_t most, uint32_t *number) {
-    uint64_t value = 0;
+/* Digits only, up to `end`. 0 or -EINVAL. */
+static int exec__parse_number(const char *text, const char *end, uint64_t most, uint32_t *number) {
     const char *digit = text;
-    for (; *digit >= '0' && *digit <= '9' && value <= most; digit++) value = value * 10 + (uint64_t)(*digit - '0');
-    if (digit == text || *digit || value > most) return -EINVAL;
+    uint64_t value = 0;
+    while (*digit >= '0' && *digit <= '9' && value <= most) value = value * 10 + (uint64_t)(*digit++ - '0');
+    if (digit == text || digit != end || value > most) return -EINVAL;
     *number = (uint32_t)value;
     return 0;
 }
 
-static int exec__parse_v6(char *host, uint16_t port, exec__address *out) {
-    char *zone = strchr(host, '%');
-    uint32_t scope = 0;
-    if (zone) {
-        *zone = 0;
-        if (exec__parse_number(zone + 1, UINT32_MAX, &scope) < 0) return -EINVAL;
+/* Four numbers, without leading zeros, up to `end`. */
+static int exec__parse_v4(const char *text, const char *end, unsigned char *out) {
+    for (int i = 0; i < 4; i++) {
+        const char *digit = text;
+        unsigned value = 0;
+        while (*text >= '0' && *text <= '9' && value < 256) value = value * 10 + (unsigned)(*text++ - '0');
+        if (text == digit || value > 255 || (*digit == '0' && text - digit > 1)) return -EINVAL;
+        if (i < 3 && *text++ != '.') return -EINVAL;
+        out[i] = (unsigned char)value;
     }
+    return text == end ? 0 : -EINVAL;
+}
+
+static unsigned exec__hex(char c) {
+    if (c >= '0' && c <= '9') return (unsigned)(c - '0');
+    c = (char)(c | ('a' - 'A'));
+    return c >= 'a' && c <= 'f' ? (unsigned)(c - 'a') + 10 : 16;
+}
+
+/* Groups of hex digits up to `end`, a "::" for those that are zero, perhaps four numbers last (RFC 4291). */
+static int exec__parse_v6(const char *text, const char *end, unsigned char *out) {
+    unsigned n = 0, gap = 17;
+    if (*text == ':' && *++text != ':') return -EINVAL;
+    while (text < end) {
+        const char *digit = text;
+        unsigned value = 0, d;
+        if (*text == ':') {                     /* the second of two */
+            if (gap <= 16) return -EINVAL;
+            gap = n;
+            text++;
+            continue;
+        }
+        while (text - digit < 5 && (d = exec__hex(*text)) < 16) value = value << 4 | d, text++;
+        if (*text == '.' && n <= 12) {
+            if (exec__parse_v4(digit, end, out + n) < 0) return -EINVAL;
+            n += 4;
+            break;
+        }
+        if (text == digit || text - digit > 4 || n > 14) return -EINVAL;
+        out[n++] = (unsigned char)(value >> 8);
+        out[n++] = (unsigned char)value;
+        if (text < end && (*text++ != ':' || text == end)) return -EINVAL;
+    }
+    if (gap > 16) return n == 16 ? 0 : -EINVAL;
+    if (n == 16) return -EINVAL;
+    memmove(out + gap + 16 - n, out + gap, n - gap);
+    memset(out + gap, 0, 16 - n);
+    return 0;
+}
+
+/* "[v6]:port" or "[v6%scope]:port". */
+static int exec__parse_inet6(const char *text, const char *end, exec__address *out) {
+    const char *zone = text;
+    while (zone < end && *zone != '%') zone++;
+    if (zone < end && exec__parse_number(zone + 1, end, UINT32_MAX, &out->v6.sin6_scope_id) < 0) return -EINVAL;
     out->size = sizeof out->v6;
     out->v6.sin6_family = AF_INET6;
-    out->v6.sin6_port = htons(port);
-    out->v6.sin6_scope_id = scope;
-    return inet_pton(AF_INET6, host, &out->v6.sin6_addr) == 1 ? 0 : -EINVAL;
+    return exec__parse_v6(text, zone, out->v6.sin6_addr.s6_addr);
 }
 
 /* "host:port" or "[v6]:port", numeric. */
 static int exec__parse_inet(const char *text, exec__address *out) {
-    const char *colon = strrchr(text, ':');
-    char host[INET6_ADDRSTRLEN + 16];
-    size_t n = colon ? (size_t)(colon - text) : 0;
+    const char *colon = NULL, *end = text;
     uint32_t port;
-    int v6 = n > 2 && text[0] == '[' && text[n - 1] == ']';
-    if (v6) { text++; n -= 2; }
-    if (!n || n >= sizeof host || exec__parse_number(colon + 1, 65535, &port) < 0) return -EINVAL;
-    memcpy(host, text, n);
-    host[n] = 0;
-    if (v6) return exec__parse_v6(host, (uint16_t)port, out);
+    for (; *end; end++) if (*end == ':') colon = end;
+    if (!colon || exec__parse_number(colon + 1, end, 65535, &port) < 0) return -EINVAL;
+    if (*text == '[') {
+        out->v6.sin6_port = htons((uint16_t)port);
+        return colon[-1] == ']' ? exec__parse_inet6(text + 1, colon - 1, out) : -EINVAL;
+    }
     out->size = sizeof out->v4;
     out->v4.sin_family = AF_INET;
     out->v4.sin_port = htons((uint16_t)port);
-    return inet_pton(AF_INET, host, &out->v4.sin_addr) == 1 ? 0 : -EINVAL;
+    return exec__parse_v4(text, colon, (unsigned char *)&out->v4.sin_addr);
 }
 
 /* An abstract name has a zero byte for the '@' and none at its end; without any name the kernel finds one. */
@@ -1654,7 +1759,9 @@ static int exec__parse_unix(const char *path, exec__address *out) {
 static EXEC__COLD int exec__address_parse(const char *text, exec__address *out) {
     memset(out, 0, sizeof *out);
     if (!text) return -EINVAL;
-    return strncmp(text, "unix:", 5) == 0 ? exec__parse_unix(text + 5, out) : exec__parse_inet(text, out);
+    for (const char *p = "unix:", *t = text; *t == *p; t++)
+        if (!*++p) return exec__parse_unix(t + 1, out);
+    return exec__parse_inet(text, out);
 }
 
 static void exec__put_v4(exec__text *t, const unsigned char *a) {
@@ -1782,10 +1889,32 @@ static const exec_socket_opts exec__socket_defaults = { 0, 0, 0, 0, 0, 0, 0, 0, 
 #define EXEC__KEEPALIVE(name) (-1)
 #endif
 #ifdef IP_TTL
-#define EXEC__IP(v4, v6) (ip == IPPROTO_IPV6 ? v6 : v4)
+#define EXEC__IP(name) IP_##name
+#define EXEC__IPV6(name) IPV6_##name
 #else
-#define EXEC__IP(v4, v6) (-1)
+#define EXEC__IP(name) (-1)
+#define EXEC__IPV6(name) (-1)
 #endif
+
+/* What a member of exec_socket_opts sets if it is not zero: itself, or this value, or as one of these says. */
+enum { EXEC__GIVEN, EXEC__A_QUARTER = -1, EXEC__IS_POSITIVE = -2, EXEC__GIVEN_V4 = -3, EXEC__GIVEN_V6 = -4 };
+typedef struct exec__setting { uint16_t at, level; int16_t option, value; } exec__setting;
+#define EXEC__SETTING(member, level, option, value) { offsetof(exec_socket_opts, member), level, option, value }
+
+static const exec__setting exec__settings[] = {
+    EXEC__SETTING(reuse_port, SOL_SOCKET, EXEC__REUSEPORT, 1),
+    EXEC__SETTING(keepalive_s, SOL_SOCKET, SO_KEEPALIVE, 1),
+    EXEC__SETTING(keepalive_s, IPPROTO_TCP, EXEC__KEEPALIVE(IDLE), EXEC__GIVEN),
+    EXEC__SETTING(keepalive_s, IPPROTO_TCP, EXEC__KEEPALIVE(INTVL), EXEC__A_QUARTER),
+    EXEC__SETTING(keepalive_s, IPPROTO_TCP, EXEC__KEEPALIVE(CNT), 4),
+    EXEC__SETTING(receive_bytes, SOL_SOCKET, SO_RCVBUF, EXEC__GIVEN),
+    EXEC__SETTING(send_bytes, SOL_SOCKET, SO_SNDBUF, EXEC__GIVEN),
+    EXEC__SETTING(v6_only, IPPROTO_IPV6, IPV6_V6ONLY, EXEC__IS_POSITIVE),
+    EXEC__SETTING(broadcast, SOL_SOCKET, SO_BROADCAST, 1),
+    EXEC__SETTING(ttl, IPPROTO_IP, EXEC__IP(TTL), EXEC__GIVEN_V4),
+    EXEC__SETTING(ttl, IPPROTO_IPV6, EXEC__IPV6(UNICAST_HOPS), EXEC__GIVEN_V6),
+    EXEC__SETTING(tos, IPPROTO_IP, EXEC__IP(TOS), EXEC__GIVEN_V4),
+    EXEC__SETTING(tos, IPPROTO_IPV6, EXEC__IPV6(TCLASS), EXEC__GIVEN_V6) };
 
 static int exec__option(int fd, int level, int option, int value) {
     return EXEC_SYS_SETSOCKOPT(fd, level, option, &value, sizeof value) < 0 ? -errno : 0;
@@ -1798,26 +1927,23 @@ static int exec__linger(int fd) {
     return EXEC_SYS_SETSOCKOPT(fd, SOL_SOCKET, SO_LINGER, &none, sizeof none) < 0 ? -errno : 0;
 }
 
+static int exec__setting_apply(int fd, int family, const exec__setting *row, const exec_socket_opts *o) {
+    int given, value = row->value;
+    memcpy(&given, (const char *)o + row->at, sizeof given);
+    if (!given || value == (family == AF_INET6 ? EXEC__GIVEN_V4 : EXEC__GIVEN_V6)) return 0;
+    if (value == EXEC__A_QUARTER) value = given < 8 ? 1 : given / 4;
+    else if (value == EXEC__IS_POSITIVE) value = given > 0;
+    else if (value <= 0) value = given;
+    return exec__option(fd, row->level, row->option, value);
+}
+
 /* The options that a socket of this family and type may have at any time. */
 static EXEC__COLD int exec__socket_apply(int fd, int family, int type, const exec_socket_opts *opts) {
     const exec_socket_opts *o = opts ? opts : &exec__socket_defaults;
-    int v6 = family == AF_INET6, tcp = type == SOCK_STREAM && (v6 || family == AF_INET), status = 0;
-    int ip = v6 ? IPPROTO_IPV6 : IPPROTO_IP;
-    const struct { int set, level, option, value; } list[] = {
-        { tcp, IPPROTO_TCP, TCP_NODELAY, !o->nagle },
-        { o->reuse_port, SOL_SOCKET, EXEC__REUSEPORT, 1 },
-        { o->keepalive_s, SOL_SOCKET, SO_KEEPALIVE, 1 },
-        { o->keepalive_s, IPPROTO_TCP, EXEC__KEEPALIVE(IDLE), o->keepalive_s },
-        { o->keepalive_s, IPPROTO_TCP, EXEC__KEEPALIVE(INTVL), o->keepalive_s < 8 ? 1 : o->keepalive_s / 4 },
-        { o->keepalive_s, IPPROTO_TCP, EXEC__KEEPALIVE(CNT), 4 },
-        { o->receive_bytes, SOL_SOCKET, SO_RCVBUF, o->receive_bytes },
-        { o->send_bytes, SOL_SOCKET, SO_SNDBUF, o->send_bytes },
-        { o->v6_only, IPPROTO_IPV6, IPV6_V6ONLY, o->v6_only > 0 },
-        { o->broadcast, SOL_SOCKET, SO_BROADCAST, 1 },
-        { o->ttl, ip, EXEC__IP(IP_TTL, IPV6_UNICAST_HOPS), o->ttl },
-        { o->tos, ip, EXEC__IP(IP_TOS, IPV6_TCLASS), o->tos } };
-    for (size_t i = 0; i < sizeof list / sizeof *list && status == 0; i++)
-        if (list[i].set) status = exec__option(fd, list[i].level, list[i].option, list[i].value);
+    int tcp = type == SOCK_STREAM && (family == AF_INET6 || family == AF_INET);
+    int status = tcp ? exec__option(fd, IPPROTO_TCP, TCP_NODELAY, !o->nagle) : 0;
+    for (size_t i = 0; i < sizeof exec__settings / sizeof *exec__settings && status == 0; i++)
+        status = exec__setting_apply(fd, family, &exec__settings[i], o);
     return status == 0 && o->reset_on_close ? exec__linger(fd) : status;
 }
 
@@ -2152,7 +2278,7 @@ static intptr_t exec__message_try(exec_net *net, exec_io *io) {
     return exec__io_moved(&net->slots[io->waiter.fd], io, 0, n);
 }
 
-static exec_poll exec__message_poll(exec_cx *cx, exec_future *f) { return exec__transfer_by(cx, f, exec__message_try); }
+static exec_poll exec__message_poll(exec_cx *cx, exec_future *f) { return exec__transfer(cx, f, exec__message_try); }
 
 static intptr_t exec__datagram_try(exec_net *net, exec_io *io) {
     exec_datagram_op *op = (exec_datagram_op *)(void *)io;
@@ -2174,7 +2300,7 @@ static intptr_t exec__datagram_try(exec_net *net, exec_io *io) {
 }
 
 static exec_poll exec__datagram_poll(exec_cx *cx, exec_future *f) {
-    return exec__transfer_by(cx, f, exec__datagram_try);
+    return exec__transfer(cx, f, exec__datagram_try);
 }
 
 /* Exactly so long that the kernel makes no descriptor that there is no room for. */
@@ -2205,7 +2331,7 @@ static intptr_t exec__fds_try(exec_net *net, exec_io *io) {
     return exec__io_moved(&net->slots[io->waiter.fd], io, io->len, n);
 }
 
-static exec_poll exec__fds_poll(exec_cx *cx, exec_future *f) { return exec__transfer_by(cx, f, exec__fds_try); }
+static exec_poll exec__fds_poll(exec_cx *cx, exec_future *f) { return exec__transfer(cx, f, exec__fds_try); }
 
 /* --------------------------------------------------------------------------------- vectors and files */
 
@@ -2263,7 +2389,7 @@ static intptr_t exec__vector_try(exec_net *net, exec_io *io) {
     return exec__io_moved(s, io, len, exec__message_call(io, &message, EXEC__DONTWAIT | MSG_NOSIGNAL));
 }
 
-static exec_poll exec__vector_poll(exec_cx *cx, exec_future *f) { return exec__transfer_by(cx, f, exec__vector_try); }
+static exec_poll exec__vector_poll(exec_cx *cx, exec_future *f) { return exec__transfer(cx, f, exec__vector_try); }
 
 #if !EXEC_POSIX_ONLY
 /* 64-bit offsets also where off_t is not, unless a missing _GNU_SOURCE hides the calls. */
@@ -2305,7 +2431,7 @@ static ssize_t exec__sendfile_call(const exec_fd_slot *s, exec_sendfile_op *op, 
     exec__quiet quiet;
     if (!(w->flags & EXEC__IO_BEGUN)) {
         w->flags |= EXEC__IO_BEGUN;
-        if (s->kind <= EXEC__FD_SOCKET && !(EXEC_SYS_FCNTL(w->fd, F_GETFL) & O_NONBLOCK)) w->flags |= EXEC__IO_COPY;
+        if (s->kind <= EXEC__FD_SOCKET && !(EXEC_SYS_FCNTL(w->fd, F_GETFL, 0) & O_NONBLOCK)) w->flags |= EXEC__IO_COPY;
     }
     if (w->flags & EXEC__IO_COPY) return exec__sendfile_copy(op, at, len);
     if (exec__quiet_begin(&quiet) < 0) return -1;
@@ -2326,7 +2452,7 @@ static intptr_t exec__sendfile_try(exec_net *net, exec_io *io) {
 }
 
 static exec_poll exec__sendfile_poll(exec_cx *cx, exec_future *f) {
-    return exec__transfer_by(cx, f, exec__sendfile_try);
+    return exec__transfer(cx, f, exec__sendfile_try);
 }
 #endif
 
@@ -2348,18 +2474,12 @@ static void exec__io_describe(const exec_future *f, char *buf, size_t size) {
     exec__put_into(buf, size, &t);
 }
 
-static const exec_type exec__read_type = {
-    exec__transfer_poll, exec__io_describe, NULL, "read", __FILE__, 0, 0, 0 };
-static const exec_type exec__write_type = {
-    exec__transfer_poll, exec__io_describe, NULL, "write", __FILE__, 0, 0, 0 };
-static const exec_type exec__accept_type = {
-    exec__accept_poll, exec__io_describe, NULL, "accept", __FILE__, 0, 0, 0 };
-static const exec_type exec__connect_type = {
-    exec__connect_poll, exec__io_describe, NULL, "connect", __FILE__, 0, 0, 0 };
-static const exec_type exec__readable_type = {
-    exec__readiness_poll, exec__io_describe, NULL, "readable", __FILE__, 0, 0, 0 };
-static const exec_type exec__writable_type = {
-    exec__readiness_poll, exec__io_describe, NULL, "writable", __FILE__, 0, 0, 0 };
+static const exec_type exec__read_type = EXEC__TYPE(exec__read_poll, exec__io_describe, NULL, "read");
+static const exec_type exec__write_type = EXEC__TYPE(exec__write_poll, exec__io_describe, NULL, "write");
+static const exec_type exec__accept_type = EXEC__TYPE(exec__accept_poll, exec__io_describe, NULL, "accept");
+static const exec_type exec__connect_type = EXEC__TYPE(exec__connect_poll, exec__io_describe, NULL, "connect");
+static const exec_type exec__readable_type = EXEC__TYPE(exec__readiness_poll, exec__io_describe, NULL, "readable");
+static const exec_type exec__writable_type = EXEC__TYPE(exec__readiness_poll, exec__io_describe, NULL, "writable");
 
 static exec_future *exec__io_init(exec_io *io, const exec_type *type, int fd, unsigned interest,
                                   unsigned flags) {
@@ -2450,22 +2570,14 @@ EXEC_API exec_future *exec_connect(exec_io *io, const char *address, const exec_
     return &io->fut;
 }
 
-static const exec_type exec__recvmsg_type = {
-    exec__message_poll, exec__io_describe, NULL, "recvmsg", __FILE__, 0, 0, 0 };
-static const exec_type exec__sendmsg_type = {
-    exec__message_poll, exec__io_describe, NULL, "sendmsg", __FILE__, 0, 0, 0 };
-static const exec_type exec__recv_from_type = {
-    exec__datagram_poll, exec__io_describe, NULL, "recv_from", __FILE__, 0, 0, 0 };
-static const exec_type exec__send_to_type = {
-    exec__datagram_poll, exec__io_describe, NULL, "send_to", __FILE__, 0, 0, 0 };
-static const exec_type exec__recv_fds_type = {
-    exec__fds_poll, exec__io_describe, NULL, "recv_fds", __FILE__, 0, 0, 0 };
-static const exec_type exec__send_fds_type = {
-    exec__fds_poll, exec__io_describe, NULL, "send_fds", __FILE__, 0, 0, 0 };
-static const exec_type exec__readv_type = {
-    exec__vector_poll, exec__io_describe, NULL, "readv", __FILE__, 0, 0, 0 };
-static const exec_type exec__writev_type = {
-    exec__vector_poll, exec__io_describe, NULL, "writev", __FILE__, 0, 0, 0 };
+static const exec_type exec__recvmsg_type = EXEC__TYPE(exec__message_poll, exec__io_describe, NULL, "recvmsg");
+static const exec_type exec__sendmsg_type = EXEC__TYPE(exec__message_poll, exec__io_describe, NULL, "sendmsg");
+static const exec_type exec__recv_from_type = EXEC__TYPE(exec__datagram_poll, exec__io_describe, NULL, "recv_from");
+static const exec_type exec__send_to_type = EXEC__TYPE(exec__datagram_poll, exec__io_describe, NULL, "send_to");
+static const exec_type exec__recv_fds_type = EXEC__TYPE(exec__fds_poll, exec__io_describe, NULL, "recv_fds");
+static const exec_type exec__send_fds_type = EXEC__TYPE(exec__fds_poll, exec__io_describe, NULL, "send_fds");
+static const exec_type exec__readv_type = EXEC__TYPE(exec__vector_poll, exec__io_describe, NULL, "readv");
+static const exec_type exec__writev_type = EXEC__TYPE(exec__vector_poll, exec__io_describe, NULL, "writev");
 
 EXEC_API exec_future *exec_recvmsg(exec_io *io, int fd, struct msghdr *message, int flags) {
     exec__io_init(io, &exec__recvmsg_type, fd, EXEC_READABLE, flags & MSG_OOB ? +EXEC__IO_URGENT : 0);
@@ -2569,8 +2681,7 @@ EXEC_API exec_future *exec_sendfile(exec_sendfile_op *op, int out, int in, int64
     return &op->io.fut;
 }
 #else
-static const exec_type exec__sendfile_type = {
-    exec__sendfile_poll, exec__io_describe, NULL, "sendfile", __FILE__, 0, 0, 0 };
+static const exec_type exec__sendfile_type = EXEC__TYPE(exec__sendfile_poll, exec__io_describe, NULL, "sendfile");
 
 EXEC_API exec_future *exec_sendfile(exec_sendfile_op *op, int out, int in, int64_t offset, size_t count) {
     exec__io_init(&op->io, &exec__sendfile_type, out, EXEC_WRITABLE, EXEC__IO_ALL);
@@ -2825,36 +2936,34 @@ static int exec__signal_take(exec_signals *s, exec_signal_op *op) {
 
 static void exec__signals_close(exec_net *net) {
     exec_signals *s = &net->signals;
-    if (!s->open) return;
     for (int signo = 1; signo <= 64; signo++)
         if (s->held & exec__signal_bit(signo)) exec__signal_give_back(s, signo);
     exec__signals_shut(s);
     memset(s, 0, sizeof *s);
 }
 
-/* In a child of fork nothing is pending, and the host gets its own back. What a handler caught is the parent's,
-   and its other threads, one of which may have been in a handler or had the lock, are not here. */
-static void exec__signals_forked(exec_net *net) {
 #if EXEC_POSIX_ONLY
+/* In a child of fork nothing is pending. What a handler caught is the parent's, and its other threads, one of
+   which may have been in a handler or had the lock, are not here. */
+static void exec__signals_forked(exec_net *net) {
     uint8_t *state = net->signals.state;
     EXEC__STORE(&exec__signal_host.inside, 0u);
     exec__signal_unlock();
     for (int i = 0; i < 64; i++)
         if (EXEC__LOAD(&state[i]) == EXEC__SIGNAL_CAUGHT) EXEC__STORE(&state[i], (uint8_t)EXEC__SIGNAL_HELD);
-#endif
-    exec__signals_close(net);
 }
+#endif
 
 /* The descriptor, with a slot. */
 static int exec__signals_begin(exec_net *net) {
     exec_signals *s = &net->signals;
     int status;
-    if (s->open) return 0;
+    if (s->close) return 0;
     if ((status = exec__signals_open(s)) < 0) return status;
     exec__slot_new(net, s->fd, EXEC__FD_OTHER);
     status = exec__slot_get(net, s->fd);
     if (status < 0) exec__signals_shut(s);
-    else s->open = 1;
+    else s->close = exec__signals_close;
     return status;
 }
 
@@ -3007,8 +3116,7 @@ static void exec__signal_describe(const exec_future *f, char *buf, size_t size) 
     exec__put_into(buf, size, &t);
 }
 
-static const exec_type exec__signal_type = {
-    exec__signal_poll, exec__signal_describe, NULL, "signal", __FILE__, 0, 0, 0 };
+static const exec_type exec__signal_type = EXEC__TYPE(exec__signal_poll, exec__signal_describe, NULL, "signal");
 
 EXEC_API exec_future *exec_signal(exec_signal_op *op, int signo) {
     memset(op, 0, sizeof *op);
@@ -3239,8 +3347,7 @@ static void exec__child_describe(const exec_future *f, char *buf, size_t size) {
     exec__put_into(buf, size, &t);
 }
 
-static const exec_type exec__child_type = {
-    exec__child_poll, exec__child_describe, NULL, "child_wait", __FILE__, 0, 0, 0 };
+static const exec_type exec__child_type = EXEC__TYPE(exec__child_poll, exec__child_describe, NULL, "child_wait");
 
 EXEC_API exec_future *exec_child_wait(exec_child_op *op, exec_child *child) {
     memset(op, 0, sizeof *op);

@@ -374,8 +374,12 @@ static inline unsigned exec__timers_slot(const exec_timers *t, uint64_t tick) {
            + ((unsigned)(tick >> (level * EXEC_TIMER_BITS)) & (EXEC__TIMER_SLOTS - 1));
 }
 
+/* The first timer makes the wheel a driver: a program that has the room for one, and no timer, does not pay. */
+EXEC_API void exec__timers_begin(exec_timers *t);
+
 static inline void exec__timers_occupy(exec_timers *t, unsigned at) {
     unsigned level = at >> EXEC_TIMER_BITS;
+    if (EXEC__UNLIKELY(!t->driver.type)) exec__timers_begin(t);
     t->occupied[level] |= (exec__slot_bits)1 << (at & (EXEC__TIMER_SLOTS - 1));
     t->levels |= (uint32_t)1 << level;
 }
@@ -602,24 +606,25 @@ static void exec__timers_detach(exec_driver *d) {
         exec_timer_link *slot = &t->slots[at];
         while (slot->next != slot) exec_timer_cancel(t, exec__timer_of(slot->next));
     }
-    d->exec->timers = NULL;
 }
 
-static void exec__timers_forked(exec_driver *d) { d->exec->timers = NULL; }
-
 static const exec_driver_type exec__timers_type = {
-    "timers", exec__timers_deadline, exec__timers_turn, NULL, NULL, NULL, exec__timers_forked,
-    exec__timers_dump, exec__timers_check, exec__timers_detach };
+    "timers", exec__timers_deadline, exec__timers_turn, NULL, NULL, NULL, NULL,
+    EXEC__WORDS(exec__timers_dump), EXEC__WORDS(exec__timers_check), exec__timers_detach };
+
+EXEC_API EXEC__COLD void exec__timers_begin(exec_timers *t) {
+    (void)exec_attach(t->driver.exec, &t->driver, &exec__timers_type);  /* in a child of fork it expires nothing */
+}
 
 EXEC_API int exec_timers_attach(exec_timers *t, exec *ex) {
-    int status;
+    if (ex->closing == EXEC__FORKED) return -ECANCELED;
     if (ex->timers) return -EBUSY;
     memset(t, 0, sizeof *t);
     for (unsigned at = 0; at <= EXEC__TIMER_FAR; at++) t->slots[at].next = t->slots[at].prev = &t->slots[at];
     t->now = (uint64_t)exec_now(ex) / EXEC__TIMER_TICK;
-    status = exec_attach(ex, &t->driver, &exec__timers_type);
-    if (status == 0) ex->timers = t;
-    return status;
+    t->driver.exec = ex;
+    ex->timers = t;
+    return 0;
 }
 
 /* -------------------------------------------------------------------------------------- the ops */
@@ -664,8 +669,7 @@ static void exec__sleep_describe(const exec_future *f, char *buf, size_t size) {
     exec__timer_describe(&((const exec_sleep_op *)(const void *)f)->timer, buf, size);
 }
 
-static const exec_type exec__sleep_type = {
-    exec__sleep_poll, exec__sleep_describe, NULL, "sleep", __FILE__, 0, 0, 0 };
+static const exec_type exec__sleep_type = EXEC__TYPE(exec__sleep_poll, exec__sleep_describe, NULL, "sleep");
 
 static exec_future *exec__sleep(exec_sleep_op *op, int64_t time, int32_t state) {
     exec_future_init(&op->fut, &exec__sleep_type);
@@ -730,8 +734,7 @@ static const exec_strand *exec__timeout_branches(const exec_future *f, unsigned 
     return &((const exec_timeout_op *)(const void *)f)->strand;
 }
 
-static const exec_type exec__timeout_type = {
-    exec__timeout_poll, exec__timeout_describe, exec__timeout_branches, "timeout", __FILE__, 0, 0, 0 };
+static const exec_type exec__timeout_type = EXEC__TYPE(exec__timeout_poll, exec__timeout_describe, exec__timeout_branches, "timeout");
 
 static exec_future *exec__timeout_make(exec_timeout_op *op, const exec_type *type, exec_future *inner,
                                        int64_t time, int32_t state) {
@@ -772,8 +775,7 @@ static exec_poll exec__after_poll(exec_cx *cx, exec_future *f) {
     return exec_timer_armed(&op->timer) ? exec_pending(cx, f) : exec_ready(f, f->result);
 }
 
-static const exec_type exec__after_type = {
-    exec__after_poll, exec__timeout_describe, exec__timeout_branches, "after", __FILE__, 0, 0, 0 };
+static const exec_type exec__after_type = EXEC__TYPE(exec__after_poll, exec__timeout_describe, exec__timeout_branches, "after");
 
 EXEC_API exec_future *exec_after(exec_after_op *op, exec_future *inner, int64_t deadline_ns) {
     return exec__timeout_make(op, &exec__after_type, inner, deadline_ns, EXEC__TIMER_AT);
@@ -825,8 +827,7 @@ static void exec__interval_describe(const exec_future *f, char *buf, size_t size
     exec__timer_describe(&((const exec_interval *)(const void *)f)->timer, buf, size);
 }
 
-static const exec_type exec__interval_type = {
-    exec__interval_poll, exec__interval_describe, NULL, "interval", __FILE__, 0, 0, 0 };
+static const exec_type exec__interval_type = EXEC__TYPE(exec__interval_poll, exec__interval_describe, NULL, "interval");
 
 EXEC_API void exec_interval_init(exec_interval *iv, int64_t period_ns) {
     memset(iv, 0, sizeof *iv);
@@ -937,8 +938,7 @@ static exec_poll exec__backoff_poll(exec_cx *cx, exec_future *f) {
     return exec_ready(f, EXEC_RESULT(&op->nap));
 }
 
-static const exec_type exec__backoff_type = {
-    exec__backoff_poll, NULL, NULL, "backoff", __FILE__, 0, 0, 0 };
+static const exec_type exec__backoff_type = EXEC__TYPE(exec__backoff_poll, NULL, NULL, "backoff");
 
 EXEC_API exec_future *exec_backoff_wait(exec_backoff_op *op, exec_backoff *b) {
     exec_future_init(&op->fut, &exec__backoff_type);
@@ -995,8 +995,7 @@ static exec_poll exec__retry_poll(exec_cx *cx, exec_future *f) {
     }
 }
 
-static const exec_type exec__retry_type = {
-    exec__retry_poll, NULL, NULL, "retry", __FILE__, 0, 0, 0 };
+static const exec_type exec__retry_type = EXEC__TYPE(exec__retry_poll, NULL, NULL, "retry");
 
 EXEC_API exec_future *exec_retry_if(exec_retry_op *op, exec_backoff *b, exec_future *(*prepare)(void *arg),
                                     int (*retryable)(intptr_t result, void *arg), void *arg) {

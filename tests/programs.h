@@ -48,7 +48,7 @@ static struct {
     node nodes[NODES];
     unsigned count, timers, roots, started_first, started, budget;
     int root[ROOTS];
-    unsigned per_turn;
+    unsigned per_turn, per_poll;
     action script[SCRIPT];
     unsigned actions;
     history expected, seen;
@@ -152,6 +152,7 @@ static void make_program(void) {
     program.started = program.started_first = 2 + choice(program.roots - 1);
     program.budget = 60 + choice(80);
     program.per_turn = choice(3) ? 64 : 1 + choice(3);
+    program.per_poll = choice(3) ? 128 : 1 + choice(3);
     for (unsigned i = 0; i < ROOTS; i++) program.root[i] = NONE;
     for (unsigned i = 0; i < program.started; i++) program.root[i] = make_coroutine(0);
     for (unsigned i = 0; i < program.roots; i++)        /* those that a step starts */
@@ -193,6 +194,7 @@ static struct {
     int queue[1 << 16];
     unsigned first, last;
     int running, woken;
+    unsigned budget;                /* of the poll */
     int64_t now;
     unsigned live;
 } ref;
@@ -243,12 +245,22 @@ static int ref_shielded(const strand *s) {
     return NONE;
 }
 
-/* It pends and has a level: 1 if its leaf is to be polled with the mark. */
+static int ref_spend(void) {
+    if (!ref.budget) {
+        ref.woken = 1;
+        return 0;
+    }
+    ref.budget--;
+    return 1;
+}
+
+/* It pends and has a level: 1 if its leaf is to be polled with the mark. A kill's reaches what pends when it
+   comes; what pends later costs budget. */
 static int ref_deliver(strand *s) {
     int asked = s->deliver, to = ref_shielded(s);
     s->deliver = 0;
     if (s->level == 2) {
-        if (ref.of[s->leaf].killed) return 0;
+        if (ref.of[s->leaf].killed || (!asked && !ref_spend())) return 0;
         ref.of[s->leaf].mark = ref.of[s->leaf].killed = 1;
         return 1;
     }
@@ -497,17 +509,22 @@ static int ref_room(strand *s, int i, int c) {
     g->room_waits = 0;
     if (ref.of[i].mark) return ref_ready(i, -ECANCELED);
     if (g->level) return ref_ready(i, g->error < 0 ? g->error : -ECANCELED);
-    if (ref_has_room(c)) return ref_ready(i, 0);
-    g->room_waits = 1;
+    if (!ref_has_room(c)) g->room_waits = 1;
+    else if (ref_spend()) return ref_ready(i, 0);
     return ref_pending(s, i);
+}
+
+static void ref_poll_begins(int t) {
+    ref.running = t;
+    ref.woken = 0;
+    ref.budget = program.per_poll;
+    say(E_POLL, ref.tasks[t].s.root, 0);
 }
 
 static void ref_unwind_now(int t) {
     task *k = &ref.tasks[t];
     int queued = k->queued;
-    ref.running = t;
-    ref.woken = 0;
-    say(E_POLL, k->s.root, 0);
+    ref_poll_begins(t);
     if (ref_strand_poll(&k->s)) {
         ref.running = NONE;
         k->gone = queued;
@@ -696,9 +713,7 @@ static int ref_poll(strand *s, int i) {
 static void ref_poll_task(int t) {
     task *k = &ref.tasks[t];
     int over;
-    ref.running = t;
-    ref.woken = 0;
-    say(E_POLL, k->s.root, 0);
+    ref_poll_begins(t);
     over = ref_strand_poll(&k->s);
     ref.running = NONE;
     k->queued = 0;
@@ -975,6 +990,7 @@ static void executor(void) {
     memset(real.waiter, 0, sizeof real.waiter);
     config.virtual_clock = 1;
     config.tasks_per_turn = program.per_turn;
+    config.ops_per_poll = program.per_poll;
     config.stall_ns = EXEC_DEBUG ? EXEC_NEVER : 0;
     if (exec_init(&real.ex, &config) < 0 || exec_timers_attach(&real.timers, &real.ex) < 0) PROGRAM_BAD("no executor");
     for (unsigned i = 0; i < program.started_first; i++) spawn_root((int)i);

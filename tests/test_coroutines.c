@@ -1316,6 +1316,27 @@ static void more_than_four_branches_on_strands_of_the_caller(void **state) {
     close_exec(&ex);
 }
 
+/* The op budget is for what pends later: a cancel reaches all that pends when it comes. */
+static void a_cancel_reaches_more_branches_than_the_budget_of_a_poll(void **state) {
+    (void)state;
+    for (int kill = 0; kill < 2; kill++) {
+        exec ex;
+        exec_config config = quiet_config();
+        gate g[9];
+        exec_handle h;
+        exec_opts opts = test_opts_handle(&h);
+        config.ops_per_poll = 1;
+        assert_int_equal(exec_init(&ex, &config), 0);
+        memset(g, 0, sizeof g);
+        assert_int_equal(EXEC_SPAWN(&ex, &opts, many_branches, .g = g, .count = 9, .join = 1), 0);
+        exec_turn(&ex);
+        assert_int_equal(kill ? exec_handle_kill(&h) : exec_handle_abort(&h), 0);
+        for (int i = 0; i < 9; i++) assert_int_equal(g[i].canceled, 1);
+        assert_int_equal(exec_handle_state(&h), EXEC_STATE_CANCELLED);
+        close_exec(&ex);
+    }
+}
+
 typedef struct { EXEC_FRAME; gate *g; exec_join_op op; int n; } joins_four;
 EXEC_ASYNC(joins_four) {
     EXEC_BEGIN;
@@ -1518,6 +1539,7 @@ int main(void) {
         cmocka_unit_test(nested_selects_and_joins),
         cmocka_unit_test(kill_reaches_every_branch_through_nested_combinators),
         cmocka_unit_test(more_than_four_branches_on_strands_of_the_caller),
+        cmocka_unit_test(a_cancel_reaches_more_branches_than_the_budget_of_a_poll),
         cmocka_unit_test(join_waits_for_all_and_gives_the_first_error_that_came),
         cmocka_unit_test(a_branch_that_never_started_may_be_awaited_later),
         cmocka_unit_test(trap_18_spurious_wakes_change_no_result),

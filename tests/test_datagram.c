@@ -45,6 +45,43 @@ static void texts_that_are_no_addresses(void **state) {
     assert_int_equal(exec_address_parse(&a, NULL), -EINVAL);
 }
 
+/* The bytes of the host in an address, beside what libc makes of the same text; -1: where only one takes it. */
+static int same_as_inet_pton(int family, const char *host) {
+    unsigned char theirs[16];
+    char text[64];
+    exec_address a;
+    struct sockaddr_in v4;
+    struct sockaddr_in6 v6;
+    int good = inet_pton(family, host, theirs) == 1;
+    snprintf(text, sizeof text, family == AF_INET ? "%s:80" : "[%s]:80", host);
+    if ((exec_address_parse(&a, text) == 0) != good) return -1;
+    if (!good) return 0;
+    memcpy(&v4, a.bytes, sizeof v4);
+    memcpy(&v6, a.bytes, sizeof v6);
+    if (family == AF_INET) return memcmp(&v4.sin_addr, theirs, 4) == 0 && v4.sin_port == htons(80) ? 1 : -1;
+    return memcmp(&v6.sin6_addr, theirs, 16) == 0 && v6.sin6_port == htons(80) ? 1 : -1;
+}
+
+/* Texts near to addresses: parts that are often right, one after the other. */
+static void hosts_are_read_as_inet_pton_reads_them(void **state) {
+    static const char *const parts[] = { ":", ":", ":", "::", ".", ".", "0", "1", "9", "25", "255", "256", "00", "a", "F",
+                                         "g", "ffff", "12345", "1.2.3.4", "::ffff:", "1:2:3:", "0:0:0:0:" };
+    unsigned good = 0;
+    (void)state;
+    test_seed(20261121);
+    for (int i = 0; i < 300000; i++) {
+        char host[48] = "";
+        int family = i & 1 ? AF_INET : AF_INET6, same;
+        for (unsigned n = 1 + test_below(9); n; n--) {
+            const char *part = parts[test_below(COUNT(parts))];
+            if (strlen(host) + strlen(part) < sizeof host) strcat(host, part);
+        }
+        if ((same = same_as_inet_pton(family, host)) < 0) fail_msg("%s is not read as inet_pton reads it", host);
+        good += (unsigned)same;
+    }
+    if (good < 1000) fail_msg("only %u of the texts were addresses", good);
+}
+
 static void foreign_and_nameless_addresses_as_text(void **state) {
     char text[EXEC_ADDRESS_BYTES];
     exec_address a;
@@ -532,6 +569,7 @@ int main(void) {
         cmocka_unit_test(ops_are_small),
         cmocka_unit_test(addresses_and_their_texts_agree),
         cmocka_unit_test(texts_that_are_no_addresses),
+        cmocka_unit_test(hosts_are_read_as_inet_pton_reads_them),
         cmocka_unit_test(foreign_and_nameless_addresses_as_text),
         cmocka_unit_test(options_reach_the_socket),
         cmocka_unit_test(reset_on_close_is_seen_by_the_peer),
