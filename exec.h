@@ -1899,6 +1899,9 @@ static void exec__check_wake(exec_task *t) {
 
 /* Of this executor. One that runs stays in the queue when it pends. */
 static inline void exec__wake(exec *ex, exec_task *t) {
+#if EXEC_DEBUG
+    exec__check_wake(t);
+#endif
     if (EXEC__UNLIKELY(ex->cx.task == t)) ex->cx.quota.woken = 1;
     else if (EXEC__LIKELY(!(t->strand.flags & EXEC__T_QUEUED))) {
         EXEC_TRACE_WAKE(t);
@@ -1909,12 +1912,7 @@ static inline void exec__wake(exec *ex, exec_task *t) {
     }
 }
 
-EXEC_API void exec_wake(exec_task *t) {
-#if EXEC_DEBUG
-    exec__check_wake(t);
-#endif
-    exec__wake(t->store->exec, t);
-}
+EXEC_API void exec_wake(exec_task *t) { exec__wake(t->store->exec, t); }
 
 /* ------------------------------------------------------------------------------ lists of the tasks */
 
