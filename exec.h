@@ -1425,7 +1425,9 @@ const char EXEC__LAYOUT = 0;
 
 /* What is there to be read by a human, and the descriptor of a type of the library's. */
 #define EXEC__WORDS(text_or_function) (EXEC_SMALL ? NULL : (text_or_function))
-#define EXEC__TYPE(poll, describe, branches, name) { poll, EXEC__WORDS(describe), branches, name, EXEC__FILE, 0, 0, 0 }
+#define EXEC__TYPE(poll, describe, branches, name) \
+    { poll, EXEC__WORDS((exec__describe *)(describe)), branches, name, EXEC__FILE, 0, 0, 0 }
+typedef void exec__describe(const exec_future *f, char *buf, size_t size);      /* for the NULL of those that do not */
 
 /* A line of text: what does not fit is cut. Small enough for firmware: no stdio. */
 typedef struct exec__text { size_t n; char s[240]; } exec__text;
