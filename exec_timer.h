@@ -99,8 +99,8 @@
  *  EXEC_TIMER_LEVELS   7      2^(levels * bits) ticks are one turn of the wheel: 26 days. What lies
  *                             beyond is one list, sorted in once a turn.
  * The wheel takes two pointers a slot and about 100 bytes: 3.6 KiB; 2 levels of 4 slots: 200 bytes.
- * Ops in bytes on 64-bit (32-bit): sleep 64 (40), timeout and after 88 (52), interval 96 (72), backoff 88
- * (88) and its wait 104 (64), retry 184 (112).
+ * Ops in bytes on 64-bit (i386, armhf): sleep 64 (40, 48), timeout and after 88 (52, 64), interval 96 (72, 80),
+ * backoff 88 (88, 88) and its wait 104 (64, 80), retry 184 (112, 128).
  */
 #ifndef EXEC_TIMER_H
 #define EXEC_TIMER_H
@@ -307,8 +307,8 @@ EXEC_API EXEC__MUST_USE exec_future *exec_backoff_wait(exec_backoff_op *op, exec
    attempts the result is -ECANCELED. */
 typedef struct exec_retry_op {
     exec_future fut;
-    exec_backoff_op pause;
     exec_future *child;         /* what is awaited; NULL: could not be prepared */
+    exec_backoff_op pause;
     exec_backoff *backoff;
     exec_future *(*prepare)(void *arg);
     int (*retryable)(intptr_t result, void *arg);
