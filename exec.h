@@ -1420,9 +1420,11 @@ const char EXEC__LAYOUT = 0;
 
 /* ----------------------------------------------------------------------------- text, log, asserts */
 
-/* What is there to be read by a human, and the descriptor of a type of the library's. */
-#define EXEC__WORDS(text_or_function) (EXEC_SMALL ? NULL : (text_or_function))
-#define EXEC__TYPE(poll, describe, branches, name) { poll, EXEC__WORDS(describe), branches, name, EXEC__FILE, 0, 0, 0 }
+/* A function that makes words for a human (not NULL), and the descriptor of a type of the library's. */
+#define EXEC__WORDS(function) (EXEC_SMALL ? NULL : (function))
+#define EXEC__TYPE(poll, describe, branches, name) \
+    { poll, EXEC_SMALL ? (void (*)(const exec_future *, char *, size_t))0 : (describe), branches, name, \
+      EXEC__FILE, 0, 0, 0 }
 
 /* A line of text: what does not fit is cut. Small enough for firmware: no stdio. */
 typedef struct exec__text { size_t n; char s[240]; } exec__text;
