@@ -751,7 +751,8 @@ static const exec_strand *exec__timeout_branches(const exec_future *f, unsigned 
     return &((const exec_timeout_op *)(const void *)f)->strand;
 }
 
-static const exec_type exec__timeout_type = EXEC__TYPE(exec__timeout_poll, exec__timeout_describe, exec__timeout_branches, "timeout");
+static const exec_type exec__timeout_type =
+    EXEC__TYPE(exec__timeout_poll, exec__timeout_describe, exec__timeout_branches, "timeout");
 
 static exec_future *exec__timeout_make(exec_timeout_op *op, const exec_type *type, exec_future *inner,
                                        int64_t time, int32_t state) {
@@ -792,7 +793,8 @@ static exec_poll exec__after_poll(exec_cx *cx, exec_future *f) {
     return exec_timer_armed(&op->timer) ? exec_pending(cx, f) : exec_ready(f, f->result);
 }
 
-static const exec_type exec__after_type = EXEC__TYPE(exec__after_poll, exec__timeout_describe, exec__timeout_branches, "after");
+static const exec_type exec__after_type =
+    EXEC__TYPE(exec__after_poll, exec__timeout_describe, exec__timeout_branches, "after");
 
 EXEC_API exec_future *exec_after(exec_after_op *op, exec_future *inner, int64_t deadline_ns) {
     return exec__timeout_make(op, &exec__after_type, inner, deadline_ns, EXEC__TIMER_AT);
