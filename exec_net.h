@@ -1320,6 +1320,27 @@ static int exec__net_check(exec_driver *d) {
     return waiting == net->waiting ? 0 : -EINVAL;
 }
 
+#if EXEC_DEBUG
+static int exec__waiter_left(const exec_waiter *w, const exec__left *left) {
+    return w && (exec__is_inside(left, w) || w->task == left->task);
+}
+
+/* Waiters of descriptors, accepts that pause, signals. */
+static const char *exec__net_hold(const exec *ex, const exec__left *left) {
+    const exec_net *net = ex->net;
+    const exec_signal_op *first = net ? net->signals.first : NULL, *op = first;
+    int held = 0;
+    if (!net) return NULL;
+    for (uint32_t fd = 0; fd < net->slot_count && net->waiting && !held; fd++)
+        held = exec__waiter_left(net->slots[fd].waiters[0], left) || exec__waiter_left(net->slots[fd].waiters[1], left);
+    for (const exec_io *io = net->paused; io && !held; io = io->buf.next) held = exec__waiter_left(&io->waiter, left);
+    if (op) do held = held || exec__is_inside(left, op) || op->task == left->task;
+    while ((op = op->next) != first);
+    return held ? "a frame is freed and an op in it, or of its task, still waits for a descriptor or a signal: "
+                  "exec_net_deregister when the leaf ends" : NULL;
+}
+#endif
+
 static void exec__net_detach(exec_driver *d) {
     exec_net *net = exec__net_of(d);
     if (net->signals.close) net->signals.close(net);
@@ -1359,6 +1380,9 @@ EXEC_API int exec_net_attach(exec_net *net, exec *ex, const exec_net_config *con
         return status;
     }
     if ((status = exec_attach(ex, &net->driver, &exec__net_type)) == 0) ex->net = net;
+#if EXEC_DEBUG
+    if (status == 0) ex->holds[1] = exec__net_hold;
+#endif
     return status;
 }
 

@@ -103,23 +103,3 @@ only_allowed() { # OBJECT NAME [MORE ALLOWED] [THE LIST]
     echo "$2: not allowed: $(echo "$strange" | tr '\n' ' ')"
     return 1
 }
-
-# What ran, by gcov: each public function was entered by some test program, not only named in one.
-config_coverage() {
-    needs gcov
-    local dir=$BUILD/coverage data missed
-    rm -f "$dir"/*.gcda
-    EXEC_TEST_TREES=${EXEC_TEST_TREES:-5000} suite gcc $C11 -O0 -g -pthread --coverage || exit 1
-    for data in "$dir"/*.gcda; do
-        gcov --no-output --function-summaries "$data" 2>/dev/null
-    done | awk -F"'" '/^Function / { name = $2 } /^Lines executed:/ && name {
-        if ($0 !~ /executed:0\.00%/) ran[name] = 1
-        name = ""
-    } END { for (name in ran) print name }' | sort >"$dir/ran"
-    tools/public-symbols | sed -n 's/^function //p' | sort >"$dir/public"
-    missed=$(comm -23 "$dir/public" "$dir/ran")
-    counted "$(comm -12 "$dir/public" "$dir/ran" | grep -c .)"
-    [ -z "$missed" ] && return
-    printf 'no test enters:\n%s\n' "$missed"
-    return 1
-}
