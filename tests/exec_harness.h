@@ -373,11 +373,22 @@ static int harness_is_stream(int fd) {
     return getsockopt(fd, SOL_SOCKET, SO_TYPE, &type, &size) < 0 || type == SOCK_STREAM;
 }
 
+/* What is there when it is asked for never has to wait. */
+static int harness_is_file(int fd) {
+    struct stat st;
+    return fstat(fd, &st) == 0 && S_ISREG(st.st_mode);
+}
+
 static int harness_transfer_fails(int call, int fd) {
     harness *h = harness_now;
     if (!harness_fails(call)) return 0;
+    if (h->error == EAGAIN && harness_is_file(fd)) {
+        h->vacuous = 1;
+        return 0;
+    }
     if (h->error == EAGAIN || h->error == HARNESS_SHORT) harness_again = 1;
     if (h->error == EAGAIN) h->passing = 1;
+    errno = h->error;
     if (h->error != HARNESS_SHORT) return 1;
     harness_short = harness_is_stream(fd);
     h->vacuous = !harness_short;

@@ -291,6 +291,22 @@ static exec_future *receive_fds(mover *self, unsigned most) {
 READS(recv_fds, UNIX, 3, PIECE, 2, return receive_fds(self, 4))
 READS(recv_fds_surplus, UNIX, 3, PIECE, 2, return receive_fds(self, 1))
 
+/* A regular file, which epoll does not take: the pattern's first bytes, piece by piece, never waiting. */
+static void read_file(harness *h) {
+    static mover frame;
+    char path[] = "/tmp/exec-harness-file-XXXXXX";
+    int fd = mkstemp(path);
+    if (fd < 0 || unlink(path) < 0 || write(fd, pattern, ALL) != ALL || lseek(fd, 0, SEEK_SET) != 0) abort();
+    if (harness_open(h) == 0) {
+        harness_drive(h, EXEC_CALL(&frame, mover, .prepare = read_pipe_prepare, .left = PIECES + 1, .fd = fd));
+        HARNESS_CHECK(h, h->done || (h->result == 0 && frame.moved == ALL));
+        HARNESS_CHECK(h, memcmp(frame.buf, pattern, frame.moved) == 0 && lseek(fd, 0, SEEK_CUR) == (off_t)frame.moved);
+        exec_fd_forget(&h->ex, fd);
+        harness_close(h);
+    }
+    close(fd);
+}
+
 READS(readable, UNIX, 2, 0, 0, return exec_readable(&self->io, self->fd))
 READS(timeout_read, UNIX, 1, ALL, 0, return exec_timeout(&self->limit, read_all(self), EXEC_SEC(9)))
 
@@ -750,10 +766,12 @@ typedef struct { EXEC_FRAME; harness_mark mark; int adopts, sleeps, in; exec_chi
 static int raw_start(const char *const *argv, int in) {
     pid_t pid = fork();
     if (pid < 0) abort();
-    if (pid > 0) return (int)pid;
-    if (in >= 0) dup2(in, 0);
-    execv(argv[0], (char *const *)(uintptr_t)argv);
-    _exit(127);
+    if (pid == 0) {
+        dup2(in, 0);
+        execv(argv[0], (char *const *)(uintptr_t)argv);
+        _exit(127);
+    }
+    return (int)pid;
 }
 static int keeper_begin(exec *ex, keeper *self) {
     const char *const *argv = self->sleeps ? sleeping : program;
@@ -938,6 +956,7 @@ static const harness_scenario scenarios[] = {
     { "exec_read, foreign pipe", read_foreign_pipe },
     { "exec_read, foreign unix", read_foreign_unix },
     { "exec_read, descriptor 200", read_high },
+    { "exec_read, regular file", read_file },
     { "exec_read, to the end", read_to_end },
     { "exec_read, end at once", read_end_at_once },
     { "exec_read, boundaries", read_boundaries },
