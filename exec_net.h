@@ -386,7 +386,8 @@ EXEC_API EXEC__MUST_USE exec_future *exec_recv_fds(exec_fds_op *op, int fd, void
                                                    unsigned room);
 /* Whatever else sendmsg(2), recvmsg(2) can: with their flags (MSG_DONTWAIT, MSG_NOSIGNAL and
    MSG_CMSG_CLOEXEC are added), their results and errors; -ENOBUFS as of exec_send_to. `message` and all it
-   names must stay until the op is ready; it is changed only then. */
+   names must stay until the op is ready; it is changed only then. (Under EXEC_POSIX_ONLY a stream that is foreign
+   and blocks may stop the thread by a long one: nothing but the whole message can be tried.) */
 EXEC_API EXEC__MUST_USE exec_future *exec_sendmsg(exec_io *io, int fd, const struct msghdr *message, int flags);
 EXEC_API EXEC__MUST_USE exec_future *exec_recvmsg(exec_io *io, int fd, struct msghdr *message, int flags);
 
