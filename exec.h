@@ -527,6 +527,7 @@ struct exec_store {
    free at once when its task is over. Lives longer than its tasks; serves one executor at a time. */
 struct exec_pool {
     exec_store store;
+    exec_task *(*take)(exec *ex, exec_pool *pool);      /* a slot; NULL: none is left */
     unsigned char *memory;      /* the newest chunk; all of a fixed pool */
     size_t slot_bytes;
     size_t slots, fresh;        /* there; never used yet: the last so many */
@@ -702,6 +703,7 @@ struct exec_group {
     exec_task *held;            /* the last of those held back, a ring through task->next */
     exec_group *next;           /* of the scope */
     exec_task *owner;
+    const struct exec__group_calls *calls;
     exec_task *first[2];        /* its tasks: in the executor's list, and in that of the cancelling */
     intptr_t error;             /* of the first child that failed */
     intptr_t saved;             /* the scope's pending result (first group only) */
@@ -922,6 +924,7 @@ struct exec_port {
     int write_fd;               /* ... and its other one */
 #endif
     uint32_t references;        /* the executor's, and one of each cell and remote */
+    void (*take)(exec *ex, exec_cell *to);  /* exec__take_inbox; so a program without wakers is without it */
     exec_cell stop, dump;
     uint8_t on_heap;
 #if !EXEC_NO_MALLOC
@@ -1449,11 +1452,11 @@ const char EXEC__LAYOUT = 0;
 
 /* ----------------------------------------------------------------------------- text, log, asserts */
 
-/* What is there to be read by a human, and the descriptor of a type of the library's. */
-#define EXEC__WORDS(text_or_function) (EXEC_SMALL ? NULL : (text_or_function))
-#define EXEC__TYPE(poll, describe, branches, name) \
-    { poll, EXEC__WORDS((exec__describe *)(describe)), branches, name, EXEC__FILE, 0, 0, 0 }
+/* A driver's function that is there for a human; and the descriptor of a type of the library's. */
+#define EXEC__WORDS(function) (EXEC_SMALL ? NULL : (function))
 typedef void exec__describe(const exec_future *f, char *buf, size_t size);
+#define EXEC__TYPE(poll, describe, branches, name) \
+    { poll, EXEC_SMALL ? (exec__describe *)0 : (describe), branches, name, EXEC__FILE, 0, 0, 0 }
 
 /* A line of text: what does not fit is cut. Small enough for firmware: no stdio. */
 typedef struct exec__text { size_t n; char s[240]; } exec__text;
@@ -2130,22 +2133,6 @@ static void exec__pool_release(exec_store *store, exec_task *t, const exec_type 
     pool->live--;
 }
 
-static int exec__pool_begin(exec_pool *pool, size_t slot_bytes) {
-    memset(pool, 0, sizeof *pool);
-    if (slot_bytes <= sizeof(exec_task) || slot_bytes % EXEC__ALIGNOF(exec_task)) return -EINVAL;
-    pool->store.release = exec__pool_release;
-    pool->slot_bytes = slot_bytes;
-    return 0;
-}
-
-EXEC_API int exec_pool_init(exec_pool *pool, void *memory, size_t bytes, size_t slot_bytes) {
-    if (exec__pool_begin(pool, slot_bytes) < 0) return -EINVAL;
-    if (!memory || bytes < slot_bytes || (uintptr_t)memory % EXEC__ALIGNOF(exec_task)) return -EINVAL;
-    pool->memory = (unsigned char *)memory;
-    pool->slots = pool->fresh = bytes / slot_bytes;
-    return 0;
-}
-
 /* Tasks that ended outside a turn while they were queued keep their memory until they are popped;
    who runs out of slots takes them out of the queue at once. */
 static void exec__reap(exec *ex) {
@@ -2163,6 +2150,36 @@ static void exec__reap(exec *ex) {
     }
 }
 
+static exec_task *exec__pool_take(exec *ex, exec_pool *pool) {
+    exec_task *t = NULL;
+    if (!pool->free_list && !pool->fresh && ex->gone) exec__reap(ex);
+    if (pool->free_list) {
+        t = (exec_task *)pool->free_list;
+        pool->free_list = t->next;
+    } else if (pool->fresh) {
+        t = (exec_task *)(void *)(pool->memory + (pool->slots - pool->fresh--) * pool->slot_bytes);
+    }
+    if (t) pool->live++;
+    return t;
+}
+
+static int exec__pool_begin(exec_pool *pool, size_t slot_bytes) {
+    memset(pool, 0, sizeof *pool);
+    if (slot_bytes <= sizeof(exec_task) || slot_bytes % EXEC__ALIGNOF(exec_task)) return -EINVAL;
+    pool->store.release = exec__pool_release;
+    pool->take = exec__pool_take;
+    pool->slot_bytes = slot_bytes;
+    return 0;
+}
+
+EXEC_API int exec_pool_init(exec_pool *pool, void *memory, size_t bytes, size_t slot_bytes) {
+    if (exec__pool_begin(pool, slot_bytes) < 0) return -EINVAL;
+    if (!memory || bytes < slot_bytes || (uintptr_t)memory % EXEC__ALIGNOF(exec_task)) return -EINVAL;
+    pool->memory = (unsigned char *)memory;
+    pool->slots = pool->fresh = bytes / slot_bytes;
+    return 0;
+}
+
 #if !EXEC_NO_MALLOC
 /* Stands behind the slots of its chunk, so that the first of them is aligned as the chunk is. */
 typedef struct exec__chunk {
@@ -2175,14 +2192,6 @@ typedef struct exec__chunk {
 
 /* sizeof(EXEC_SLOT(T)) is a multiple of what T is aligned to. */
 static size_t exec__chunk_align(const exec_pool *pool) { return pool->slot_bytes & (~pool->slot_bytes + 1); }
-
-EXEC_API int exec_pool_init_growing(exec_pool *pool, size_t slot_bytes, size_t slots_per_chunk, size_t slots_max) {
-    if (exec__pool_begin(pool, slot_bytes) < 0) return -EINVAL;
-    if (!slots_per_chunk || slots_per_chunk > (SIZE_MAX / 2 - sizeof(exec__chunk)) / slot_bytes) return -EINVAL;
-    pool->slots_per_chunk = slots_per_chunk;
-    pool->slots_max = pool->growth = slots_max ? slots_max : SIZE_MAX;
-    return 0;
-}
 
 static void exec__pool_grow(exec *ex, exec_pool *pool) {
     size_t slots = pool->slots_per_chunk < pool->growth ? pool->slots_per_chunk : pool->growth;
@@ -2204,6 +2213,22 @@ static void exec__pool_grow(exec *ex, exec_pool *pool) {
     pool->growth -= slots;
 }
 
+static exec_task *exec__pool_take_or_grow(exec *ex, exec_pool *pool) {
+    exec_task *t = exec__pool_take(ex, pool);
+    if (t) return t;
+    exec__pool_grow(ex, pool);
+    return pool->fresh ? exec__pool_take(ex, pool) : NULL;
+}
+
+EXEC_API int exec_pool_init_growing(exec_pool *pool, size_t slot_bytes, size_t slots_per_chunk, size_t slots_max) {
+    if (exec__pool_begin(pool, slot_bytes) < 0) return -EINVAL;
+    if (!slots_per_chunk || slots_per_chunk > (SIZE_MAX / 2 - sizeof(exec__chunk)) / slot_bytes) return -EINVAL;
+    pool->take = exec__pool_take_or_grow;
+    pool->slots_per_chunk = slots_per_chunk;
+    pool->slots_max = pool->growth = slots_max ? slots_max : SIZE_MAX;
+    return 0;
+}
+
 EXEC_API int exec_pool_free(exec_pool *pool) {
     if (!pool->slots_per_chunk) return -EINVAL;
     if (pool->live && pool->store.exec->gone) exec__reap(pool->store.exec);
@@ -2216,26 +2241,6 @@ EXEC_API int exec_pool_free(exec_pool *pool) {
     return exec_pool_init_growing(pool, pool->slot_bytes, pool->slots_per_chunk, pool->slots_max);
 }
 #endif
-
-static exec_task *exec__pool_take(exec *ex, exec_pool *pool, size_t bytes, int *error) {
-    exec_task *t = NULL;
-    *error = -EINVAL;
-    if (bytes > pool->slot_bytes || (pool->live && pool->store.exec != ex)) return NULL;
-    *error = -ENOMEM;
-    pool->store.exec = ex;
-    if (!pool->free_list && !pool->fresh && ex->gone) exec__reap(ex);
-#if !EXEC_NO_MALLOC
-    if (!pool->free_list && !pool->fresh) exec__pool_grow(ex, pool);
-#endif
-    if (pool->free_list) {
-        t = (exec_task *)pool->free_list;
-        pool->free_list = t->next;
-    } else if (pool->fresh) {
-        t = (exec_task *)(void *)(pool->memory + (pool->slots - pool->fresh--) * pool->slot_bytes);
-    }
-    if (t) pool->live++;
-    return t;
-}
 
 static exec_task *exec__storage_take(exec *ex, const exec_opts *opts, size_t bytes, int *error) {
     exec_task *t = (exec_task *)opts->storage;
@@ -2254,8 +2259,12 @@ static exec_task *exec__take(exec *ex, const exec_opts *opts, const exec_type *t
     *error = -EINVAL;
     if (offset / 4 > UINT8_MAX) return NULL;
     if (opts && opts->pool) {
-        *store = &opts->pool->store;
-        t = exec__pool_take(ex, opts->pool, bytes, error);
+        exec_pool *pool = opts->pool;
+        if (bytes > pool->slot_bytes || (pool->live && pool->store.exec != ex)) return NULL;
+        *store = &pool->store;
+        *error = -ENOMEM;
+        pool->store.exec = ex;
+        t = pool->take(ex, pool);
     } else if (opts && opts->storage) {
         *store = &ex->fixed;
         t = exec__storage_take(ex, opts, bytes, error);
@@ -2354,7 +2363,26 @@ EXEC_API void *exec__claim(exec *ex, const exec_opts *opts, const exec_type *typ
 
 EXEC_API int exec_claim_error(const exec *ex) { return ex->claim_error; }
 
-static void exec__group_start(exec_group *g, exec_task *t);
+/* What tasks and frames need of a group: the first EXEC_GROUP_SPAWN puts it there, so a program without groups
+   links none of it. */
+struct exec__group_calls {
+    void (*start)(exec_group *g, exec_task *t);
+    void (*release)(exec_group *g, exec_task *t);
+    void (*child_over)(exec_group *g, intptr_t result, int cancelled);
+    exec_poll (*finish)(exec_cx *cx, exec_future *f);
+};
+
+#if EXEC_DEBUG
+static const char *const exec__group_lost = "a group was zeroed or freed while it had children: it is a member of "
+    "the frame that spawns into it, or of one around that";
+#endif
+
+static const struct exec__group_calls *exec__calls_of(const exec_group *g) {
+#if EXEC_DEBUG
+    EXEC_ASSERT(g->in_scope, exec__group_lost);
+#endif
+    return g->calls;
+}
 
 EXEC_API int exec__start(exec_future *root) {
     exec_task *t = exec__task_of(root);
@@ -2368,7 +2396,7 @@ EXEC_API int exec__start(exec_future *root) {
     ex->counters.tasks++;
     ex->counters.spawned++;
     EXEC_TRACE_SPAWN(t);
-    if (t->group) exec__group_start(t->group, t);
+    if (t->group) exec__calls_of(t->group)->start(t->group, t);
     else exec_wake(t);
     if (ex->closing) exec_strand_cancel(&t->strand, EXEC_CANCEL);
     return 0;
@@ -2396,11 +2424,10 @@ static void exec__list_cancelling(exec *ex, exec_task *t) {
     exec__list_add(ex, t, 1);
 }
 
-static void exec__group_release(exec_group *g, exec_task *t);
 static void exec__group_release_all(exec_group *g);
 
 static void exec__raise(exec *ex, exec_task *t, unsigned level) {
-    if (t->strand.flags & EXEC__T_HELD) exec__group_release(t->group, t);
+    if (t->strand.flags & EXEC__T_HELD) exec__calls_of(t->group)->release(t->group, t);
     exec_strand_cancel(&t->strand, level);
     if (ex->config.cleanup_ns && !(t->strand.flags & EXEC__T_CANCELLING)) exec__list_cancelling(ex, t);
 }
@@ -2490,11 +2517,6 @@ EXEC_API void exec_group_cancel(exec_group *g, unsigned level) {
     }
 }
 
-#if EXEC_DEBUG
-static const char *const exec__group_lost = "a group was zeroed or freed while it had children: it is a member of "
-    "the frame that spawns into it, or of one around that";
-#endif
-
 static void exec__group_failed(exec_group *g, intptr_t error) {
     g->failed++;
     if (g->error >= 0) g->error = error;
@@ -2503,7 +2525,7 @@ static void exec__group_failed(exec_group *g, intptr_t error) {
 
 static void exec__group_child_over(exec_group *g, intptr_t result, int cancelled) {
 #if EXEC_DEBUG
-    EXEC_ASSERT(g->live && g->in_scope, exec__group_lost);
+    EXEC_ASSERT(g->live, exec__group_lost);
 #endif
     g->live--;
     g->running--;
@@ -2512,11 +2534,44 @@ static void exec__group_child_over(exec_group *g, intptr_t result, int cancelled
     if (!g->live || (g->room_waits && exec__group_has_room(g))) exec_wake(g->owner);
 }
 
+/* A frame is not over before its groups are. */
+static exec_poll exec__group_finish(exec_cx *cx, exec_future *f) {
+    exec_group *first = (exec_group *)(void *)f->result, *g;
+    unsigned live = 0;
+    exec__set(f, EXEC__F_ENDING);
+    for (g = first; g; g = g->next) {
+#if EXEC_DEBUG
+        if (!g->in_scope) exec__fail(f->type->file, (int)exec__line_of(f), exec__group_lost);
+#endif
+        exec_group_cancel(g, cx->strand->level > EXEC_CANCEL ? EXEC_KILL : EXEC_CANCEL);
+        live += g->live;
+    }
+    if (live) return exec_pending(cx, f);
+    exec__clear(f, EXEC__F_SCOPE);
+    for (g = first; g; g = g->next) {       /* one of an outer frame may have another scope later */
+        g->in_scope = g->level = 0;
+        g->error = 0;
+    }
+    return exec_ready(f, first->saved);
+}
+
+EXEC_API EXEC__COLD exec_poll exec__finish_scope(exec_cx *cx, exec_future *f) {
+    const exec_group *first = (const exec_group *)(void *)f->result;
+#if EXEC_DEBUG
+    if (!first->in_scope) exec__fail(f->type->file, (int)exec__line_of(f), exec__group_lost);
+#endif
+    return first->calls->finish(cx, f);
+}
+
+static const struct exec__group_calls exec__group_calls = {
+    exec__group_start, exec__group_release, exec__group_child_over, exec__group_finish };
+
 EXEC_API void *exec__group_claim(exec_cx *cx, exec_future *frame, exec_group *g,
                                  const exec_opts *opts, const exec_type *type) {
     void *root = NULL;
     if (!g->in_scope) {
         g->owner = cx->task;
+        g->calls = &exec__group_calls;
         g->in_scope = 1;
         g->next = NULL;
         if (frame->flags & EXEC__F_SCOPE) {         /* behind the first, which keeps the result */
@@ -2588,27 +2643,6 @@ EXEC_API void *exec_local_get(const exec_cx *cx, const void *key) {
         for (const exec_local *node = g->context; node; node = node->outer)
             if (node->key == key) return node->value;
     return NULL;
-}
-
-/* A frame is not over before its groups are. */
-EXEC_API EXEC__COLD exec_poll exec__finish_scope(exec_cx *cx, exec_future *f) {
-    exec_group *first = (exec_group *)(void *)f->result, *g;
-    unsigned live = 0;
-    exec__set(f, EXEC__F_ENDING);
-    for (g = first; g; g = g->next) {
-#if EXEC_DEBUG
-        if (!g->in_scope) exec__fail(f->type->file, (int)exec__line_of(f), exec__group_lost);
-#endif
-        exec_group_cancel(g, cx->strand->level > EXEC_CANCEL ? EXEC_KILL : EXEC_CANCEL);
-        live += g->live;
-    }
-    if (live) return exec_pending(cx, f);
-    exec__clear(f, EXEC__F_SCOPE);
-    for (g = first; g; g = g->next) {       /* one of an outer frame may have another scope later */
-        g->in_scope = g->level = 0;
-        g->error = 0;
-    }
-    return exec_ready(f, first->saved);
 }
 
 /* ------------------------------------------------------------------------------------ end of a task */
@@ -2688,7 +2722,7 @@ static void exec__task_over(exec *ex, exec_task *t, exec_future *root, int queue
         h->result = result;
         if (h->waiter) exec_wake(h->waiter);
     }
-    if (t->group) exec__group_child_over(t->group, result, cancelled);
+    if (t->group) exec__calls_of(t->group)->child_over(t->group, result, cancelled);
     if (t->cell) {
         t->cell->task = NULL;
         exec__cell_drop(t->cell);
@@ -3077,6 +3111,8 @@ static int exec__push(exec_port *port, exec_cell *cell) {
     return 0;
 }
 
+static void exec__take_inbox(exec *ex, exec_cell *to);
+
 static EXEC__COLD int exec__port_make(exec *ex) {
     exec_port *port = ex->config.port;
     int status;
@@ -3089,6 +3125,7 @@ static EXEC__COLD int exec__port_make(exec *ex) {
     memset(port, 0, sizeof *port);
     port->owner = exec__self();
     port->references = 1;
+    port->take = exec__take_inbox;
     port->stop.kind = EXEC__CELL_STOP;
     port->dump.kind = EXEC__CELL_DUMP;
     port->stop.references = port->dump.references = 1;
@@ -3197,7 +3234,7 @@ static void exec__take_inbox(exec *ex, exec_cell *to) {
 }
 
 static void exec__drain(exec *ex) {
-    if (ex->port && EXEC__LOAD(&ex->port->head)) exec__take_inbox(ex, NULL);
+    if (ex->port && EXEC__LOAD(&ex->port->head)) ex->port->take(ex, NULL);
 }
 
 /* Before a wait: 0 if the inbox is not empty. */
@@ -3456,7 +3493,7 @@ EXEC_API int exec_turn(exec *ex) {
     int status = exec__enter_thread(ex);
     if (status < 0) return status;
     if (ex->port) {                     /* what made it ready is consumed */
-        exec__take_inbox(ex, NULL);
+        ex->port->take(ex, NULL);
         status = exec__wait(ex, 0);
     }
     if (status == 0) status = exec__turn(ex);
@@ -3681,7 +3718,7 @@ static void exec__detach_all(exec *ex) {
     if (!ex->port) return;
     ex->closing = EXEC__GONE;
     EXEC__STORE(&ex->port->owner, (uintptr_t)0);
-    exec__take_inbox(ex, EXEC__CLOSED);
+    ex->port->take(ex, EXEC__CLOSED);
     exec__port_drop(ex->port);
     ex->port = NULL;
 }
@@ -3694,7 +3731,7 @@ EXEC_API int exec_destroy(exec *ex, int64_t deadline_ns) {
     now = ex->counters.tasks ? exec_now(ex) : 0;
     limit = exec__after(now, deadline_ns < 0 ? 0 : deadline_ns);
     ex->closing = EXEC__CLOSING;
-    if (ex->port) exec__take_inbox(ex, NULL);
+    if (ex->port) ex->port->take(ex, NULL);
     exec__unwind_all(ex, limit);
     exec__kill_all(ex);
     if (!ex->counters.tasks) exec__detach_all(ex);
