@@ -32,8 +32,8 @@ model() {
 # FAULT_PARK in the code itself: test_interleave.c must lose a wake by it.
 real_code_loses_a_wake() {
     local dir=$BUILD/model/real park='    return exec__replace_head(ex->port, \&empty, EXEC__PARKED) || empty == EXEC__PARKED;'
-    local by_store='    if ((empty = EXEC__LOAD(\&ex->port->head)) != NULL) return empty == EXEC__PARKED;'
-    by_store="$by_store"' EXEC__STORE(\&ex->port->head, EXEC__PARKED); return 1;'
+    local by_store='    if ((empty = EXEC__LOAD(\&ex->port->head)) != NULL) return empty == EXEC__PARKED;\n'
+    by_store="$by_store"'    EXEC__STORE(\&ex->port->head, EXEC__PARKED);\n    return 1;'
     rm -rf "$dir"
     mkdir -p "$dir/tests"
     cp tests/test_interleave.c tests/test.h "$dir/tests/"
