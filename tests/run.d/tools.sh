@@ -3,7 +3,7 @@
 
 # command or file : Debian package, for everything and for --quick
 TOOLS_QUICK='gcc:gcc /usr/include/stdio.h:libc6-dev /usr/include/cmocka.h:libcmocka-dev'
-TOOLS_ALL="$TOOLS_QUICK g++:g++ clang:clang valgrind:valgrind strace:strace musl-gcc:musl-tools
+TOOLS_ALL="$TOOLS_QUICK g++:g++ clang:clang llvm-cov:llvm valgrind:valgrind strace:strace musl-gcc:musl-tools
     tcc:tcc nc:netcat-openbsd dpkg-source:dpkg-dev objdump:binutils meson:meson ninja:ninja-build
     pkg-config:pkg-config cmake:cmake make:make git:git python3:python3 gdb:gdb spin:spin
     ab:apache2-utils wrk:wrk curl:curl"
@@ -23,17 +23,18 @@ can_clang_sanitize() {
 }
 can_m32() { echo 'int main(void){return 0;}' | gcc -m32 -x c - -o "$BUILD/m32" >/dev/null 2>&1; }
 
-missing_packages() {
+missing_packages() { # CONFIGURATION...
     local tools=$TOOLS_ALL tool
-    [ "$1" = quick ] && tools=$TOOLS_QUICK
+    [ "$MODE" = quick ] && tools=$TOOLS_QUICK
     for tool in $tools; do
         have_tool "${tool%%:*}" || echo "${tool##*:}"
     done
-    [ "$1" = quick ] && return
+    [ "$MODE" = quick ] && return
     can_clang_sanitize || echo libclang-rt-dev
     # memcheck wants the names inside ld.so
     have valgrind && [ -d /usr/lib/debug/.build-id ] || echo libc6-dbg
     [ "$(uname -m)" != x86_64 ] || can_m32 || echo gcc-multilib
+    missing_cross_packages "$@"
 }
 
 apt_get() { DEBIAN_FRONTEND=noninteractive apt-get -y "$@" </dev/null; }
@@ -60,7 +61,7 @@ apt_install() {
 
 install_tools() {
     local packages
-    packages=$(missing_packages "$1" | tr '\n' ' ')
+    packages=$(missing_packages "$@" | tr '\n' ' ')
     packages=${packages% }
     if [ -n "$packages" ]; then
         if have apt-get && [ "$(id -u)" = 0 ]; then
