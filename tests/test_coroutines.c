@@ -589,6 +589,17 @@ static void a_combinator_of_ones_own_on_strands(void **state) {
 
 /* --------------------------------------------------------------------------------- cancel levels */
 
+static void a_level_never_falls(void **state) {
+    exec_strand strand;
+    gate g;
+    (void)state;
+    memset(&g, 0, sizeof g);
+    exec_strand_init(&strand, gate_wait(&g));
+    exec_strand_cancel(&strand, EXEC_KILL);
+    exec_strand_cancel(&strand, EXEC_CANCEL);
+    assert_int_equal(strand.level, EXEC_KILL);
+}
+
 /* Nested: each body awaits the next one or the gate, each cleanup its own gate. */
 typedef struct nest { EXEC_FRAME; struct nest *inner; gate *gate, *clean; int id, depth; } nest;
 EXEC_ASYNC(nest) {
@@ -1520,6 +1531,7 @@ int main(void) {
         cmocka_unit_test(a_hand_written_future_awaits_children),
         cmocka_unit_test(a_combinator_of_ones_own_on_strands),
         cmocka_unit_test(abort_before_the_first_poll_runs_the_body_to_its_first_suspension),
+        cmocka_unit_test(a_level_never_falls),
         cmocka_unit_test(cancel_unwinds_innermost_first),
         cmocka_unit_test(abort_in_the_roots_cleanup_changes_nothing),
         cmocka_unit_test(abort_does_not_cut_an_inner_cleanup),

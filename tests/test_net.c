@@ -945,6 +945,33 @@ static void trap_37_always_ready_socket_yields(void **state) {
     end();
 }
 
+typedef struct { EXEC_FRAME; int fd, reads, left; exec_io io; char c; } one_by_one;
+EXEC_ASYNC(one_by_one) {
+    EXEC_BEGIN;
+    for (; self->left > 0; self->left--) {
+        if (self->reads) EXEC_TRY(exec_read(&self->io, self->fd, &self->c, 1));
+        else EXEC_TRY(exec_write(&self->io, self->fd, "x", 1));
+    }
+    EXEC_END;
+}
+static void reads_and_writes_of_a_socket_cost_budget(void **state) {
+    enum { OPS = 1000, PER_POLL = 4 };
+    exec_config config = default_config();
+    int pair[2];
+    (void)state;
+    config.ops_per_poll = PER_POLL;
+    begin_with(&config);
+    tcp_pair(pair);
+    for (int reads = 0; reads < 2; reads++) {
+        uint64_t before = stats(&ex).polls;
+        assert_int_equal(EXEC_SPAWN(&ex, test_opts(), one_by_one, .fd = pair[reads], .reads = reads, .left = OPS), 0);
+        assert_int_equal(exec_run(&ex), 0);
+        assert_true(stats(&ex).polls - before >= OPS / PER_POLL);
+    }
+    close_pair(pair);
+    end();
+}
+
 /* An op that yielded for its budget does not touch the number after a close. */
 static void a_close_reaches_an_op_that_yielded(void **state) {
     exec_config config = default_config();
@@ -2048,6 +2075,7 @@ int main(void) {
         cmocka_unit_test(cancelled_read_moves_nothing),
         cmocka_unit_test(trap_05_no_waiter_is_left),
         cmocka_unit_test(trap_37_always_ready_socket_yields),
+        cmocka_unit_test(reads_and_writes_of_a_socket_cost_budget),
         cmocka_unit_test(a_close_reaches_an_op_that_yielded),
         cmocka_unit_test(trap_17_io_and_timers_beside_a_busy_task),
         cmocka_unit_test(spurious_polls_make_no_system_call),

@@ -179,6 +179,13 @@ static void preparing_does_nothing(void **state) {
     close_empty(&w);
 }
 
+typedef struct { EXEC_FRAME; exec_sleep_op *nap; } naps_a_second;
+EXEC_ASYNC(naps_a_second) {
+    EXEC_BEGIN;
+    EXEC_TRY(exec_sleep(self->nap, EXEC_SEC(1)));
+    EXEC_END;
+}
+
 static void a_virtual_hour_takes_no_time(void **state) {
     exec_sleep_op nap;
     world w;
@@ -189,6 +196,31 @@ static void a_virtual_hour_takes_no_time(void **state) {
     assert_true(exec_now(&w.ex) >= EXEC_SEC(3600) && exec_now(&w.ex) < EXEC_SEC(3600) + TICK);
     assert_int_equal(kernel.parks, 0);
     assert_int_equal(expiries(&w), 1);
+    close_empty(&w);
+}
+
+static void a_virtual_clock_does_not_jump_while_others_may_act(void **state) {
+    static exec_port port;          /* where there is no heap */
+    exec_sleep_op nap;
+    exec_remote remote;
+    exec_config config;
+    world w;
+    (void)state;
+    memset(&config, 0, sizeof config);
+    config.virtual_clock = 1;
+    config.log = quiet;
+    config.port = &port;
+    assert_int_equal(exec_init(&w.ex, &config), 0);
+    assert_int_equal(exec_timers_attach(&w.timers, &w.ex), 0);
+    assert_int_equal(EXEC_SPAWN(&w.ex, test_opts(), naps_a_second, .nap = &nap), 0);
+    assert_int_equal(exec_turn(&w.ex), 1);
+    assert_int_equal(exec_remote_get(&w.ex, &remote), 0);
+    assert_true(exec_prepare(&w.ex) == EXEC_NEVER);
+    assert_int_equal(exec_now(&w.ex), 0);
+    exec_remote_drop(&remote);
+    assert_int_equal(exec_prepare(&w.ex), 0);
+    assert_true(exec_now(&w.ex) >= EXEC_SEC(1));
+    assert_int_equal(exec_run(&w.ex), 0);
     close_empty(&w);
 }
 
@@ -1021,6 +1053,7 @@ int main(void) {
         cmocka_unit_test(without_a_wheel_ops_are_refused),
         cmocka_unit_test(preparing_does_nothing),
         cmocka_unit_test(a_virtual_hour_takes_no_time),
+        cmocka_unit_test(a_virtual_clock_does_not_jump_while_others_may_act),
         cmocka_unit_test(clock_arithmetic_saturates),
         cmocka_unit_test(a_sleep_for_ever_is_a_deadlock_and_can_be_cancelled),
         cmocka_unit_test(zero_negative_and_past_are_ready_at_once),
