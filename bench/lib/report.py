@@ -75,18 +75,18 @@ def count_row(spec, metric, values):
     ours, floor = values["ours"], values.get("floor")
     peers = {name: value for name, value in values.items() if name not in ("ours", "floor")}
     row = {"workload": spec.workload, "metric": metric, "better": "lower", "ours": ours, "floor": floor, "peers": peers,
-           "cited": {}, "ratio": ours / floor if floor else None, "goal": spec.goals.get(metric), "limit": spec.limit,
-           "holds": None, "samples": {}}
+           "cited": {}, "ratio": ours / floor if floor else None, "goal": spec.goals.get(metric, spec.limit),
+           "limit": spec.limit, "holds": None, "samples": {}}
     if peers:
         row["best"] = min(peers, key=peers.get)
         row["ratio_best"] = ours / peers[row["best"]] if peers[row["best"]] else None
     if spec.limit is not None:
         row["holds"] = ours <= spec.limit
+    elif row["goal"] is not None and floor:
+        row["holds"] = row["ratio"] <= row["goal"]
     if spec.over is not None and floor is not None:
         row["over"] = spec.over
         row["holds"] = row["holds"] is not False and ours - floor <= spec.over
-    elif row["goal"] is not None and row["ratio"] is not None:
-        row["holds"] = row["ratio"] <= row["goal"]
     return row
 
 
@@ -174,7 +174,7 @@ def write_docs(path, about, rows, skipped, plots):
     parts = ["%(cpu)s, %(cores)d cores, Linux %(kernel)s, %(compiler)s %(flags)s, %(commit)s, %(time)s." % about,
              markdown(rows), "### Goals that are missed",
              lines_or(lost, lambda r: "%s, %s: %s, goal %s" % (
-                 r["workload"], r["metric"], number(r["ours"]) if r["goal"] is None
+                 r["workload"], r["metric"], number(r["ours"]) if r.get("limit") is not None
                  else "%.2f x the floor" % r["ratio"], goal_of(r)), "None."),
              "### Peers that are ahead, by more than 5 %",
              lines_or(behind, lambda r: "%s, %s: %s has %s, we have %s" % (
