@@ -169,6 +169,13 @@
 #define EXEC__COROUTINE_BASE
 #endif
 #if EXEC_DEBUG && defined __clang__
+#pragma clang diagnostic error "-Wconditional-uninitialized"
+#pragma clang diagnostic error "-Wuninitialized"
+#elif EXEC_DEBUG && defined __GNUC__        /* an await is, to gcc, where its macro stands: below */
+#pragma GCC diagnostic error "-Wmaybe-uninitialized"
+#pragma GCC diagnostic error "-Wuninitialized"
+#endif
+#if EXEC_DEBUG && defined __clang__
 #define EXEC__COROUTINE EXEC__COROUTINE_BASE __attribute__((optnone))
 #elif EXEC_DEBUG && defined __GNUC__
 #define EXEC__COROUTINE EXEC__COROUTINE_BASE __attribute__((optimize("Og")))
@@ -198,6 +205,7 @@ extern "C" {
 #define EXEC__STATIC_ASSERT _Static_assert
 #endif
 
+#define EXEC__NOT_MADE "an executor that exec_init has not made: call it before, and leave the executor where it is"
 /* What a programming error does. `what` says what was done wrong and what to do instead. */
 #if EXEC_SMALL
 #define EXEC__FILE ""
@@ -309,7 +317,8 @@ enum {
     EXEC__T_CANCELLING = 128,       /* in the list of the cancelling */
     EXEC__T_GENERATION = 256,       /* parity of the sweep that met it first */
     EXEC__T_GONE = 512,     /* over, but still linked in the ready queue */
-    EXEC__T_HELD = 1024     /* by its group's limit: QUEUED there, not in the ready queue */
+    EXEC__T_HELD = 1024,    /* by its group's limit: QUEUED there, not in the ready queue */
+    EXEC__S_CHECKED = 2048  /* EXEC_DEBUG: no other strand has its leaf */
 };
 
 /* What a poll has left. One store begins it. */
@@ -326,6 +335,9 @@ struct exec_cx {
     exec_strand *strand;    /* not beside task: gcc would join the stores of each poll into a slow one */
     exec__quota quota;
     int entry;              /* where exec__reenter sends a coroutine */
+#if EXEC_DEBUG
+    exec_future *pended;    /* what exec_pending was told since the poll began */
+#endif
 };
 
 /* HAND-WRITTEN FUTURES: a struct with a member `exec_future fut` first, an exec_type, a function that
@@ -347,8 +359,14 @@ static inline exec_poll exec_ready(exec_future *f, intptr_t result) {
     f->flags = (uint8_t)(f->flags | EXEC__F_DONE);
     return (exec_poll)(void *)f;
 }
+#if EXEC_DEBUG
+EXEC_API void exec__check_leaf(exec_cx *cx, exec_future *f);
+#endif
 /* Pends: some cause to call exec_wake(cx->task) must exist by now. */
 static inline exec_poll exec_pending(exec_cx *cx, exec_future *f) {
+#if EXEC_DEBUG
+    exec__check_leaf(cx, f);
+#endif
     cx->strand->leaf = f;
     return EXEC_PENDING;
 }
@@ -360,7 +378,7 @@ static inline int exec_is_ready(const exec_future *f) { return (f->flags & EXEC_
 /* The await of macros and of exec_poll_child: nonzero if the child pends. */
 EXEC_API void exec__check_await(const exec_cx *cx, const exec_future *f, const exec_future *child);
 #if EXEC_DEBUG
-EXEC_API void exec__check_pending(const exec_cx *cx, const exec_future *f, const exec_future *child);
+EXEC_API void exec__check_pending(exec_cx *cx, const exec_future *f, const exec_future *child);
 #endif
 static inline int exec__await(exec_cx *cx, exec_future *f, exec_future *child) {
 #if EXEC_DEBUG
@@ -375,6 +393,9 @@ static inline int exec__await(exec_cx *cx, exec_future *f, exec_future *child) {
             return 1;
         }
     }
+#if EXEC_DEBUG
+    cx->pended = NULL;          /* a branch of the child's, maybe */
+#endif
     cx->child = child;
     return 0;
 }
@@ -752,6 +773,13 @@ typedef struct exec_config {
     exec_port *port;                        /* storage; EXEC_NO_MALLOC needs it for wakers; outlives them */
 } exec_config;
 
+#if EXEC_DEBUG
+/* A task that is over: it and its frame, from its first byte to behind its last. */
+typedef struct exec__left { const exec_task *task; const char *from, *to; } exec__left;
+/* What still points there, as advice; or NULL. */
+typedef const char *exec__holds_function(const exec *ex, const exec__left *left);
+#endif
+
 /* Lives at one place from exec_init to exec_destroy; on one thread. Members are private. */
 struct exec {
     exec_cx cx;
@@ -770,6 +798,7 @@ struct exec {
     uintptr_t owner;            /* thread */
 #if EXEC_DEBUG
     uintptr_t stack;            /* where the stack of the poll begins that runs */
+    exec__holds_function *holds[2];     /* of the timers, of the reactor */
 #endif
     int64_t virtual_now;
     int64_t sweep_at;
@@ -1064,7 +1093,7 @@ static inline int exec__shield(exec_cx *cx, exec_future *f, exec_future *child) 
 }
 static inline int exec__yield(exec_cx *cx, exec_future *f) {
     cx->quota.woken = 1;
-    cx->strand->leaf = f;
+    (void)exec_pending(cx, f);
     return 1;
 }
 /* In EXEC_WAIT_UNTIL: a kill ends the wait of a cleanup. */
@@ -1427,11 +1456,11 @@ const char EXEC__LAYOUT = 0;
 
 /* ----------------------------------------------------------------------------- text, log, asserts */
 
-/* What is there to be read by a human, and the descriptor of a type of the library's. */
-#define EXEC__WORDS(text_or_function) (EXEC_SMALL ? NULL : (text_or_function))
+/* A driver's function that is there for a human; and the descriptor of a type of the library's. */
+#define EXEC__WORDS(function) (EXEC_SMALL ? NULL : (function))
+typedef void exec__describe(const exec_future *f, char *buf, size_t size);
 #define EXEC__TYPE(poll, describe, branches, name) \
-    { poll, EXEC__WORDS((exec__describe *)(describe)), branches, name, EXEC__FILE, 0, 0, 0 }
-typedef void exec__describe(const exec_future *f, char *buf, size_t size);      /* for the NULL of those that do not */
+    { poll, EXEC_SMALL ? (exec__describe *)0 : (describe), branches, name, EXEC__FILE, 0, 0, 0 }
 
 /* A line of text: what does not fit is cut. Small enough for firmware: no stdio. */
 typedef struct exec__text { size_t n; char s[240]; } exec__text;
@@ -1663,16 +1692,31 @@ static int exec__pop(exec_cx *cx, exec_strand *s, exec_future *f) {
     return 1;
 }
 
+#if EXEC_DEBUG
+/* Its poll said that it pends. */
+static void exec__check_pended(exec_cx *cx, const exec_future *f) {
+    if (!cx->pended)
+        exec__fail(f->type->file, (int)exec__line_of(f), "a poll returned without exec_pending or exec_ready: leave "
+                   "a coroutine by EXEC_RETURN, never by return (the line is that of its last await)");
+}
+#endif
+
 /* A wake becomes a poll here: the leaf goes on; what is ready hands over to who awaits it. The strand
    is cx->strand. Returns its root when that is ready, else NULL. */
 static inline exec_future *exec__trampoline(exec_cx *cx, exec_strand *s) {
     for (;;) {
         exec_future *f = s->leaf;
+#if EXEC_DEBUG
+        cx->pended = NULL;
+#endif
         if (f->type->poll(cx, f) != EXEC_PENDING) {
             if (!exec__pop(cx, s, f)) return f;
-        } else if (EXEC__LIKELY(!s->level) || !exec__deliver(cx, s)) {
-            return NULL;
+            continue;
         }
+#if EXEC_DEBUG
+        exec__check_pended(cx, f);
+#endif
+        if (EXEC__LIKELY(!s->level) || !exec__deliver(cx, s)) return NULL;
     }
 }
 
@@ -1697,6 +1741,9 @@ EXEC_API exec_future *exec_strand_poll(exec_cx *cx, exec_strand *s) {
         done = exec__trampoline(cx, s);
     }
     cx->strand = outer;
+#if EXEC_DEBUG
+    cx->pended = NULL;
+#endif
     return done;
 }
 
@@ -1724,8 +1771,9 @@ EXEC_API EXEC__COLD exec_poll exec__broken(const char *file, int line) {
 
 #if EXEC_DEBUG
 /* The child pends. What lies deeper in the stack than who polls the task is gone when this poll returns. */
-EXEC_API EXEC__COLD void exec__check_pending(const exec_cx *cx, const exec_future *f, const exec_future *child) {
+EXEC_API EXEC__COLD void exec__check_pending(exec_cx *cx, const exec_future *f, const exec_future *child) {
     char here;
+    exec__check_pended(cx, child);
     if ((uintptr_t)child > (uintptr_t)&here && (uintptr_t)child < cx->exec->stack)
         exec__fail(f->type->file, (int)exec__line_of(f),
                    "an await of what is a local of the coroutine: make it a member of the frame");
@@ -1952,6 +2000,79 @@ static void exec__list_remove(exec *ex, exec_task *t) {
     t->list_prev->list_next = t->list_next;
     t->list_next->list_prev = t->list_prev;
 }
+
+#if EXEC_DEBUG
+enum { EXEC__CHECKED = 1000, EXEC__CHECKED_BRANCHES = 16 };     /* of those that live, so many are looked at */
+
+typedef int exec__sees(const exec_strand *s, const void *what);
+
+/* Whether a strand that pends, or a branch inside it, is the one that is sought. */
+static int exec__sees_strand(const exec_strand *s, exec__sees *sees, const void *what) {
+    if (!exec_strand_started(s) || exec_strand_done(s)) return 0;
+    if (sees(s, what)) return 1;
+    for (const exec_future *f = s->leaf; f; f = f->parent) {
+        unsigned count = 0;
+        const exec_strand *branches = f->type->branches ? f->type->branches(f, &count) : NULL;
+        for (unsigned i = 0; i < count; i++) if (exec__sees_strand(&branches[i], sees, what)) return 1;
+    }
+    return 0;
+}
+
+/* The task in which it is, or NULL. */
+static exec_task *exec__find_strand(const exec *ex, exec__sees *sees, const void *what) {
+    unsigned n = 0;
+    for (unsigned list = 0; list < 2; list++)
+        for (exec_task *t = ex->tasks[list]; t && n < EXEC__CHECKED; t = exec__list_next(ex, t, list), n++)
+            if (exec__sees_strand(&t->strand, sees, what)) return t;
+    return NULL;
+}
+
+typedef struct exec__twice { const exec_strand *strand; const exec_future *leaf, *root; } exec__twice;
+
+/* Another strand has the leaf, or ends where this one does. */
+static int exec__awaits_too(const exec_strand *s, const void *what) {
+    const exec__twice *twice = (const exec__twice *)what;
+    const exec_future *f = s->leaf;
+    if (s == twice->strand) return 0;
+    while (f != twice->leaf && f->parent) f = f->parent;
+    return f == twice->leaf || f == twice->root;
+}
+
+static EXEC__COLD void exec__fail_twice(exec_task *task, const exec_future *f, exec_task *other) {
+    const exec_future *by = f->parent ? f->parent : exec__root_of(task), *first = exec__root_of(other);
+    exec__text t = { 0, "" };
+    exec__put(&t, "an await of an op (");
+    exec__put(&t, f->type->name);
+    exec__put(&t, ") that another await, of ");
+    exec__put_place(&t, first->type->file, exec__line_of(first));
+    exec__put(&t, ", has not done with: one op for each");
+    exec__fail(by->type->file, (int)exec__line_of(by), t.s);
+}
+
+/* Nobody else awaits what the strand does, nor what the branches inside it do. */
+static void exec__check_once(exec_cx *cx, const exec_strand *s) {
+    exec__twice twice = { s, s->leaf, s->leaf };
+    exec_task *other;
+    if (!exec_strand_started(s) || exec_strand_done(s)) return;
+    while (twice.root->parent) twice.root = twice.root->parent;
+    other = exec__find_strand(cx->exec, exec__awaits_too, &twice);
+    if (other) exec__fail_twice(cx->task, s->leaf, other);
+    for (const exec_future *f = s->leaf; f; f = f->parent) {
+        unsigned count = 0;
+        const exec_strand *branches = f->type->branches ? f->type->branches(f, &count) : NULL;
+        for (unsigned i = 0; i < count && i < EXEC__CHECKED_BRANCHES; i++) exec__check_once(cx, &branches[i]);
+    }
+}
+
+/* The leaf pends: the first time in this strand it is looked at. */
+EXEC_API EXEC__COLD void exec__check_leaf(exec_cx *cx, exec_future *f) {
+    exec_strand *s = cx->strand;
+    int checked = s->leaf == f && s->flags & EXEC__S_CHECKED;
+    cx->pended = s->leaf = f;
+    exec__strand_set(s, EXEC__S_CHECKED);
+    if (!checked) exec__check_once(cx, s);
+}
+#endif
 
 /* ----------------------------------------------------------------------------------------- stores */
 
@@ -2218,6 +2339,7 @@ EXEC_API void *exec__claim(exec *ex, const exec_opts *opts, const exec_type *typ
     exec_store *store = NULL;
     exec_task *t;
 #if EXEC_DEBUG
+    EXEC_ASSERT(ex->cx.exec == ex, EXEC__NOT_MADE);
     EXEC_ASSERT(ex->owner == exec__self(), "a spawn from another thread: use EXEC_REMOTE_SPAWN or exec_remote_post");
 #endif
     exec__clear_handle(ex, opts);
@@ -2558,26 +2680,32 @@ static void exec__poll_over(exec *ex) {
 }
 
 #if EXEC_DEBUG
-enum { EXEC__CHECKED_TASKS = 100 };     /* of those that live: so many are looked at when one ends */
-
-static int exec__is_inside(const exec_task *t, const exec_future *root, const void *p) {
-    uintptr_t first = (uintptr_t)t, at = (uintptr_t)p;
-    return at >= first && at < (uintptr_t)root + root->type->size;
+static int exec__is_inside(const exec__left *left, const void *p) {
+    return (const char *)p >= left->from && (const char *)p < left->to;
 }
 
-/* Nothing may point into a frame when its task is over: neither what another task awaits, nor a handle. */
+static int exec__awaits_left(const exec_strand *s, const void *left) {
+    for (const exec_future *f = s->leaf; f; f = f->parent)
+        if (exec__is_inside((const exec__left *)left, f)) return 1;
+    return 0;
+}
+
+/* Nothing may point into a frame when its task is over: neither what another task awaits, nor a handle, nor a
+   driver. */
 static void exec__check_left(exec *ex, const exec_task *over, const exec_future *root) {
+    const exec__left left = { over, (const char *)over, (const char *)root + root->type->size };
+    const char *held = NULL;
+    exec_task *other = exec__find_strand(ex, exec__awaits_left, &left);
     unsigned n = 0;
+    if (other) exec__fail_in(other, "a frame is freed while another task awaits what is in it: join the task instead");
     for (unsigned list = 0; list < 2; list++)
-        for (exec_task *t = ex->tasks[list]; t && n < EXEC__CHECKED_TASKS; t = exec__list_next(ex, t, list), n++) {
-            for (const exec_future *f = t->strand.leaf; f && t != over; f = f->parent)
-                if (exec__is_inside(over, root, f))
-                    exec__fail_in(t, "a frame is freed while another task awaits what is in it: join the task instead");
+        for (exec_task *t = ex->tasks[list]; t && n < EXEC__CHECKED; t = exec__list_next(ex, t, list), n++)
             for (const exec_handle *h = t->observers; h; h = h->next)
-                if (exec__is_inside(over, root, h))
+                if (exec__is_inside(&left, h))
                     exec__fail(root->type->file, (int)exec__line_of(root), "a frame is freed and a handle in it is "
                                "still linked: exec_handle_detach in its EXEC_FINALLY, or join the task");
-        }
+    for (unsigned i = 0; i < 2 && !held; i++) held = ex->holds[i] ? ex->holds[i](ex, &left) : NULL;
+    if (held) exec__fail(root->type->file, (int)exec__line_of(root), held);
 }
 #endif
 
@@ -2621,10 +2749,12 @@ static void exec__task_over(exec *ex, exec_task *t, exec_future *root, int queue
 /* ------------------------------------------------------------------------------------------- polls */
 
 #if EXEC_DEBUG
+/* A memset that no compiler leaves out. */
+static void *(*volatile exec__fill)(void *, int, size_t) = memset;
 /* What a coroutine left in its locals is overwritten between two polls. */
 static void exec__poison(void) {
-    volatile unsigned char stack[8192];
-    for (size_t i = 0; i < sizeof stack; i++) stack[i] = 0xE7;
+    unsigned char stack[8192];
+    exec__fill(stack, 0xE7, sizeof stack);
 }
 static void (*volatile exec__poison_stack)(void) = exec__poison;
 #endif
@@ -3273,6 +3403,7 @@ static int exec__wait(exec *ex, int64_t timeout_ns) {
 
 /* Two processes on one epoll set or eventfd take each other's wakes. */
 static void exec__check_process(const exec *ex) {
+    EXEC_ASSERT(ex->process, EXEC__NOT_MADE);
     EXEC_ASSERT(ex->process == (int32_t)EXEC_SYS_GETPID() || ex->closing == EXEC__FORKED,
                 "a child uses its parent's executor: call exec_forked after fork, then exec_init makes it new");
     (void)ex;
@@ -3986,10 +4117,3 @@ EXEC_API int exec_check(exec *ex) {
 }
 #endif
 #endif /* EXEC_IMPLEMENTATION */
-
-#if EXEC_DEBUG && defined __clang__
-#pragma clang diagnostic error "-Wconditional-uninitialized"
-#pragma clang diagnostic error "-Wuninitialized"
-#elif EXEC_DEBUG && defined __GNUC__
-#pragma GCC diagnostic error "-Wmaybe-uninitialized"
-#endif

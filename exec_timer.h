@@ -596,6 +596,20 @@ static int exec__timers_check(exec_driver *d) {
     return good ? 0 : -EINVAL;
 }
 
+#if EXEC_DEBUG
+/* Of the first timers that it meets. */
+static const char *exec__timers_hold(const exec *ex, const exec__left *left) {
+    const exec_timers *t = ex->timers;
+    unsigned n = 0;
+    for (unsigned at = 0; t && at <= EXEC__TIMER_FAR && n < EXEC__CHECKED; at++)
+        for (const exec_timer_link *l = t->slots[at].next; l != &t->slots[at] && n < EXEC__CHECKED; l = l->next, n++)
+            if (exec__is_inside(left, l) || exec__timer_of(l)->task == left->task)
+                return "a frame is freed and a timer is still armed in it, or wakes its task: exec_timer_cancel it "
+                       "when the leaf ends";
+    return NULL;
+}
+#endif
+
 /* No task is left: a node that is still armed would wake one that is gone. */
 static void exec__timers_detach(exec_driver *d) {
     exec_timers *t = (exec_timers *)(void *)d;
@@ -624,6 +638,9 @@ EXEC_API int exec_timers_attach(exec_timers *t, exec *ex) {
     t->now = (uint64_t)exec_now(ex) / EXEC__TIMER_TICK;
     t->driver.exec = ex;
     ex->timers = t;
+#if EXEC_DEBUG
+    ex->holds[0] = exec__timers_hold;
+#endif
     return 0;
 }
 

@@ -932,9 +932,9 @@ typedef struct { EXEC_FRAME; exec_handle *victim; } aborts_other;
 EXEC_ASYNC(aborts_other) {
     EXEC_BEGIN;
     trace_number("abort ", exec_handle_abort(self->victim));
-    trace_number("state ", exec_handle_state(self->victim));
+    trace_number("state ", (long)exec_handle_state(self->victim));
     EXEC_YIELD;
-    trace_number("then ", exec_handle_state(self->victim));
+    trace_number("then ", (long)exec_handle_state(self->victim));
     EXEC_END;
 }
 static void abort_from_a_poll_unwinds_when_the_queue_reaches_the_target(void **state) {

@@ -752,6 +752,32 @@ static void the_parker_says_what_to_watch(void **state) {
     close_exec(&ex);
 }
 
+/* It parks and does nothing else: it is looked at, since it does not say that nobody waits. */
+static void a_driver_may_have_nothing_but_park(void **state) {
+    static const exec_driver_type bare_type = { "bare", NULL, NULL, parker_park, NULL, NULL, NULL, NULL, NULL, NULL };
+    exec_config config = quiet_config();
+    struct pollfd fd = { -1, 0, 0 };
+    exec_port port;
+    exec ex;
+    parker p;
+    (void)state;
+    memset(&p, 0, sizeof p);
+    config.port = &port;
+    assert_int_equal(exec_init(&ex, &config), 0);
+    assert_int_equal(exec_attach(&ex, &p.driver, &bare_type), 0);
+    assert_int_equal(EXEC_SPAWN(&ex, test_opts(), runner), 0);
+    assert_int_equal(exec_run(&ex), 0);
+    assert_int_equal(p.looks, 1);
+    assert_int_equal(exec_poll_fds(&ex, &fd, 1), 1);
+    assert_int_equal(fd.fd, exec_poll_fd(&ex));
+    assert_true(fd.fd >= 0);
+    log_text[0] = 0;
+    exec_dump(&ex);
+    assert_string_equal(log_text, "0 tasks\n");
+    trace_reset();
+    close_exec(&ex);
+}
+
 static void drivers_are_detached_last_first(void **state) {
     exec ex;
     naps a, b;
@@ -942,7 +968,10 @@ static void the_failed_hook_hears_of_detached_tasks_only(void **state) {
     exec_handle_detach(&h);                                                         /* detached later */
     assert_int_equal(exec_run(&ex), 0);
     assert_int_equal(failures, 2);
-    close_exec(&ex);
+    assert_int_equal(EXEC_SPAWN(&ex, test_opts(), fails, .gate = &g), 0);
+    exec_turn(&ex);
+    close_exec(&ex);                                                                /* detached and cancelled */
+    assert_int_equal(failures, 2);
     open_exec(&ex);                                                                 /* the default: a line */
     assert_int_equal(EXEC_SPAWN(&ex, test_opts(), fails, .with = -EPIPE), 0);
     assert_int_equal(exec_run(&ex), 0);
@@ -1042,6 +1071,36 @@ static void dump_prints_the_await_chain_of_each_task(void **state) {
     close_exec(&ex);
 }
 
+typedef struct { EXEC_FRAME; exec_handle *of; exec_handle_op op; } dumped_joiner;
+EXEC_ASYNC(dumped_joiner) {
+    EXEC_BEGIN;
+    EXEC_AWAIT(exec_handle_join(&self->op, self->of));
+    EXEC_END;
+}
+static void dump_names_whom_a_join_waits_for(void **state) {
+    exec ex;
+    gate g[2];
+    exec_handle h[2];
+    (void)state;
+    memset(g, 0, sizeof g);
+    open_exec(&ex);
+    for (int i = 0; i < 2; i++) {
+        exec_opts opts = test_opts_handle(&h[i]);
+        if (i == 1) opts.name = "the one";
+        assert_int_equal(EXEC_SPAWN(&ex, &opts, waits, .gate = &g[i]), 0);
+        assert_int_equal(EXEC_SPAWN(&ex, test_opts(), dumped_joiner, .of = &h[i]), 0);
+    }
+    exec_turn(&ex);
+    log_text[0] = 0;
+    exec_dump(&ex);
+    assert_non_null(strstr(log_text, "task dumped_joiner idle\n  handle_join \n  dumped_joiner"));
+    assert_non_null(strstr(log_text, "task dumped_joiner idle\n  handle_join the one\n  dumped_joiner"));
+    for (int i = 0; i < 2; i++) gate_open(&g[i], 0);
+    assert_int_equal(exec_run(&ex), 0);
+    trace_reset();
+    close_exec(&ex);
+}
+
 static void stats_and_trace_hooks_count(void **state) {
     exec ex;
     gate g = { 0 };
@@ -1076,6 +1135,7 @@ static void stats_and_trace_hooks_count(void **state) {
 
 static void check_finds_a_corrupted_list(void **state) {
     exec ex;
+    exec_store other = { 0 };
     gate g[3];
     exec_handle h[3];
     (void)state;
@@ -1086,9 +1146,10 @@ static void check_finds_a_corrupted_list(void **state) {
         assert_int_equal(EXEC_SPAWN(&ex, &opts, waits, .gate = &g[i]), 0);
     }
     assert_int_equal(exec_check(&ex), 0);
-    for (int kind = 0; kind < 6; kind++) {
-        exec_task *t = h[0].task, *ring = t->next, *list = t->list_next, *prev = t->list_prev;
-        exec_handle *observers = t->observers;
+    for (int kind = 0; kind < 12; kind++) {
+        exec_task *t = h[0].task, whole = *t;
+        exec_handle **link = h[0].link;
+        exec_future *leaf = t->strand.leaf, leaf_was = *leaf;
         log_text[0] = 0;
         if (kind == 0) t->next = t;                 /* a ring that does not come back to its last */
         if (kind == 1) t->list_next = t;
@@ -1096,12 +1157,17 @@ static void check_finds_a_corrupted_list(void **state) {
         if (kind == 3) t->observers = &h[1];
         if (kind == 4) ex.counters.tasks++;
         if (kind == 5) h[0].task = h[1].task;
+        if (kind == 6) t->store = &other;
+        if (kind == 7) t->strand.flags ^= EXEC__T_CANCELLING;
+        if (kind == 8) t->strand.leaf = NULL;
+        if (kind == 9) leaf->flags |= EXEC__F_DONE;
+        if (kind == 10) h[0].link = &h[1].next;
+        if (kind == 11) t->strand.flags ^= EXEC__T_QUEUED;
         assert_int_equal(exec_check(&ex), -EINVAL);
         assert_string_equal(log_text, "exec: exec_check found a list or a count that does not hold\n");
-        t->next = ring;
-        t->list_next = list;
-        t->list_prev = prev;
-        t->observers = observers;
+        *t = whole;
+        *leaf = leaf_was;
+        h[0].link = link;
         if (kind == 4) ex.counters.tasks--;
         h[0].task = t;
         assert_int_equal(exec_check(&ex), 0);
@@ -1221,8 +1287,19 @@ static void await_of_a_branch(void) {
     if (EXEC_SPAWN(&ex, test_opts(), awaits_raw, .f = &g.fut) < 0) return;
     exec_turn(&ex);
 }
+static void poll_outside_a_task(void) {
+    exec ex;
+    gate g = { 0 };
+    awaits_raw frame;
+    open_exec(&ex);
+    memset(&frame, 0, sizeof frame);
+    exec_future_init(&frame.fut, &exec__type_awaits_raw);
+    frame.f = gate_wait(&g);
+    (void)!frame.fut.type->poll(&ex.cx, &frame.fut);
+}
 static void wrong_awaits_say_so_in_debug_builds(void **state) {
     (void)state;
+    dies_saying(poll_outside_a_task, "a poll outside a task: spawn it, or exec_run_until");
     dies_saying(await_twice, "an await of a future that another one awaits already");
     dies_saying(await_unprepared, "an await of a future that was not prepared");
     dies_saying(await_of_a_branch, "an await of a future that is a branch or a task: join it");
@@ -1255,6 +1332,7 @@ int main(void) {
         cmocka_unit_test(destroy_has_its_deadline_when_a_remote_is_out_and_the_clock_is_virtual),
         cmocka_unit_test(one_driver_parks_and_the_rest_take_turns),
         cmocka_unit_test(the_parker_says_what_to_watch),
+        cmocka_unit_test(a_driver_may_have_nothing_but_park),
         cmocka_unit_test(drivers_are_detached_last_first),
         cmocka_unit_test(spin_looks_so_long_before_it_parks),
         cmocka_unit_test(a_virtual_clock_does_not_spin),
@@ -1263,6 +1341,7 @@ int main(void) {
         cmocka_unit_test(the_failed_hook_hears_of_detached_tasks_only),
         cmocka_unit_test(the_failed_hook_may_spawn_into_the_free_slot),
         cmocka_unit_test(dump_prints_the_await_chain_of_each_task),
+        cmocka_unit_test(dump_names_whom_a_join_waits_for),
         cmocka_unit_test(stats_and_trace_hooks_count),
         cmocka_unit_test(check_finds_a_corrupted_list),
         cmocka_unit_test(a_poll_over_stall_ns_is_reported),

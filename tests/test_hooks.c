@@ -81,6 +81,7 @@ static void without_descriptors_there_is_no_remote_but_an_error(void **state) {
     seen.no_descriptors = 1;
     assert_int_equal(exec_remote_get(&ex, &remote), -EMFILE);
     assert_int_equal(exec_poll_fd(&ex), -EMFILE);
+    assert_int_equal(exec_poll_fds(&ex, NULL, 0), -EMFILE);
     assert_true(exec_prepare(&ex) == -EMFILE);
     seen.no_descriptors = 0;
     assert_int_equal(exec_remote_get(&ex, &remote), 0);

@@ -933,6 +933,22 @@ static void check_finds_damage(void **state) {
     w.timers.levels = 0;
     assert_int_equal(exec_check(&w.ex), -EINVAL);
     w.timers.levels = 2;
+    for (int kind = 0; kind < 4; kind++) {
+        exec_timers timers = w.timers;
+        exec_timer first = n[0];
+        if (kind == 0) w.timers.occupied[1] = 1;        /* of a slot that is empty */
+        if (kind == 1) n[0].task = NULL;
+        if (kind == 2) w.timers.now = 40;
+        if (kind == 3) n[0].link.next = NULL;
+        assert_int_equal(exec_check(&w.ex), -EINVAL);
+        w.timers = timers;
+        n[0] = first;
+    }
+    assert_int_equal(exec_timer_arm(&w.timers, &n[0], INT64_MAX / 2, watcher), 1);
+    assert_int_equal(exec_check(&w.ex), 0);
+    w.timers.far_first++;
+    assert_int_equal(exec_check(&w.ex), -EINVAL);
+    w.timers.far_first--;
     assert_int_equal(exec_check(&w.ex), 0);
     exec_timer_cancel(&w.timers, &n[0]);
     exec_timer_cancel(&w.timers, &n[1]);

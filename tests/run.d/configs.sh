@@ -32,7 +32,8 @@ host                two EXEC_STATIC copies in a program with SIGCHLD and SIGINT 
 layout              files compiled with different options do not link
 compile-fail        what must not compile does not, and says why; what must abort does, and says why
 symbols             every public function and macro is used by a test
-coverage            every public function was entered by a test (gcov)
+coverage            every public function was entered by a test; lines and branches of the default build
+coverage-all        lines and branches united over every build; a line that no test runs is listed (--full)
 nomalloc-symbols    EXEC_NO_MALLOC: undefined symbols from tests/allowed-symbols.txt only
 posix-symbols       EXEC_POSIX_ONLY: undefined symbols from tests/allowed-symbols-posix.txt only
 examples            each example by its one command, and a smoke test; what README.md and the headers show
@@ -41,9 +42,11 @@ acceptance-http     http.c against sockets, ab, wrk and curl: byte for byte, und
 acceptance-proxy    proxy.c between curl and http.c: both directions at once by checksum; a side killed
 acceptance-chat     chat.c: lines to all others; a slow reader is dropped
 counts              instructions per resume (callgrind); no atomic instruction in a local wake
+bench               bench/run: rows are whole, and no count of ours is above its bound (calls, bytes, instructions)
 sizes               an echo server over the same by hand, and the types, within tests/size/bounds; x86-64, armhf, i386
 gdb                 tools/exec-gdb.py prints what exec_dump prints: live, from cores, with and without -g
 fuzz                each tests/fuzz/*.c with libFuzzer, 10 s (long: 60 s, or EXEC_FUZZ_SECONDS)
+mutants             tools/mutate: named faults put into the headers for 150 s, each caught (--full)
 spin                the wake protocol as a Spin model: no lost wake, and each fault put in is found
 meson               as a subproject, by packaging/exec.wrap, installed with pkg-config, and built for itself
 cmake               by add_subdirectory, by FetchContent, installed with find_package

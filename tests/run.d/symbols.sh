@@ -13,7 +13,24 @@ config_symbols() {
     missed=$(awk -f tests/symbols.awk "$dir/public" "$dir/text" | sort)
     counted $(($(wc -l <"$dir/public") - $(printf '%s' "$missed" | grep -c .)))
     [ -z "$missed" ] || printf 'no test uses:\n%s\n' "$missed"
-    harness_calls && [ -z "$missed" ]
+    harness_calls && harness_rows && [ -z "$missed" ]
+}
+
+# Each function that gives a future, and each macro that awaits, is named by a row of the harness's tables, and the
+# file of the row uses it.
+harness_rows() {
+    local kind name file bad=0 n=0 dir=$BUILD/symbols
+    tools/public-symbols --futures >"$dir/futures"
+    while read -r kind name; do
+        for file in tests/test_harness*.c; do
+            grep -qE "^    \\{ \"([^\"]*[^\"A-Za-z0-9_])?$name([^A-Za-z0-9_][^\"]*)?\", " "$file" || continue
+            tools/strip-comments "$file" | grep -qw "$name" && { n=$((n + 1)); continue 2; }
+        done
+        echo "no row of the harness for: $name"
+        bad=1
+    done <"$dir/futures"
+    [ $n -gt 40 ] || { echo 'tools/public-symbols --futures found next to nothing'; bad=1; }
+    return $bad
 }
 
 # Each system call with an overridable name is in the table of the harness, or among those named before it.
@@ -84,25 +101,5 @@ only_allowed() { # OBJECT NAME [MORE ALLOWED] [THE LIST]
     echo "$2: $(undefined_symbols "$1" | tr '\n' ' ')"
     [ -z "$strange" ] && return
     echo "$2: not allowed: $(echo "$strange" | tr '\n' ' ')"
-    return 1
-}
-
-# What ran, by gcov: each public function was entered by some test program, not only named in one.
-config_coverage() {
-    needs gcov
-    local dir=$BUILD/coverage data missed
-    rm -f "$dir"/*.gcda
-    EXEC_TEST_TREES=${EXEC_TEST_TREES:-5000} suite gcc $C11 -O0 -g -pthread --coverage || exit 1
-    for data in "$dir"/*.gcda; do
-        gcov --no-output --function-summaries "$data" 2>/dev/null
-    done | awk -F"'" '/^Function / { name = $2 } /^Lines executed:/ && name {
-        if ($0 !~ /executed:0\.00%/) ran[name] = 1
-        name = ""
-    } END { for (name in ran) print name }' | sort >"$dir/ran"
-    tools/public-symbols | sed -n 's/^function //p' | sort >"$dir/public"
-    missed=$(comm -23 "$dir/public" "$dir/ran")
-    counted "$(comm -12 "$dir/public" "$dir/ran" | grep -c .)"
-    [ -z "$missed" ] && return
-    printf 'no test enters:\n%s\n' "$missed"
     return 1
 }

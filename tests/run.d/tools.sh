@@ -3,7 +3,7 @@
 
 # command or file : Debian package, for everything and for --quick
 TOOLS_QUICK='gcc:gcc /usr/include/stdio.h:libc6-dev /usr/include/cmocka.h:libcmocka-dev'
-TOOLS_ALL="$TOOLS_QUICK g++:g++ clang:clang valgrind:valgrind strace:strace musl-gcc:musl-tools
+TOOLS_ALL="$TOOLS_QUICK g++:g++ clang:clang llvm-cov:llvm valgrind:valgrind strace:strace musl-gcc:musl-tools
     tcc:tcc nc:netcat-openbsd dpkg-source:dpkg-dev objdump:binutils meson:meson ninja:ninja-build
     pkg-config:pkg-config cmake:cmake make:make git:git python3:python3 gdb:gdb spin:spin
     ab:apache2-utils wrk:wrk curl:curl"
