@@ -99,8 +99,8 @@
  *  EXEC_TIMER_LEVELS   7      2^(levels * bits) ticks are one turn of the wheel: 26 days. What lies
  *                             beyond is one list, sorted in once a turn.
  * The wheel takes two pointers a slot and about 100 bytes: 3.6 KiB; 2 levels of 4 slots: 200 bytes.
- * Ops in bytes on 64-bit (32-bit): sleep 64 (40), timeout and after 88 (52), interval 96 (72), backoff 88
- * (88) and its wait 104 (64), retry 184 (112).
+ * Ops in bytes on 64-bit (i386, armhf): sleep 64 (40, 48), timeout and after 88 (52, 64), interval 96 (72, 80),
+ * backoff 88 (88, 88) and its wait 104 (64, 80), retry 184 (112, 128).
  */
 #ifndef EXEC_TIMER_H
 #define EXEC_TIMER_H
@@ -307,8 +307,8 @@ EXEC_API EXEC__MUST_USE exec_future *exec_backoff_wait(exec_backoff_op *op, exec
    attempts the result is -ECANCELED. */
 typedef struct exec_retry_op {
     exec_future fut;
-    exec_backoff_op pause;
     exec_future *child;         /* what is awaited; NULL: could not be prepared */
+    exec_backoff_op pause;
     exec_backoff *backoff;
     exec_future *(*prepare)(void *arg);
     int (*retryable)(intptr_t result, void *arg);
@@ -751,7 +751,8 @@ static const exec_strand *exec__timeout_branches(const exec_future *f, unsigned 
     return &((const exec_timeout_op *)(const void *)f)->strand;
 }
 
-static const exec_type exec__timeout_type = EXEC__TYPE(exec__timeout_poll, exec__timeout_describe, exec__timeout_branches, "timeout");
+static const exec_type exec__timeout_type =
+    EXEC__TYPE(exec__timeout_poll, exec__timeout_describe, exec__timeout_branches, "timeout");
 
 static exec_future *exec__timeout_make(exec_timeout_op *op, const exec_type *type, exec_future *inner,
                                        int64_t time, int32_t state) {
@@ -792,7 +793,8 @@ static exec_poll exec__after_poll(exec_cx *cx, exec_future *f) {
     return exec_timer_armed(&op->timer) ? exec_pending(cx, f) : exec_ready(f, f->result);
 }
 
-static const exec_type exec__after_type = EXEC__TYPE(exec__after_poll, exec__timeout_describe, exec__timeout_branches, "after");
+static const exec_type exec__after_type =
+    EXEC__TYPE(exec__after_poll, exec__timeout_describe, exec__timeout_branches, "after");
 
 EXEC_API exec_future *exec_after(exec_after_op *op, exec_future *inner, int64_t deadline_ns) {
     return exec__timeout_make(op, &exec__after_type, inner, deadline_ns, EXEC__TIMER_AT);
