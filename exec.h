@@ -802,6 +802,7 @@ struct exec {
 #endif
     int64_t virtual_now;
     int64_t sweep_at;
+    void (*sweep)(exec *ex);    /* exec__sweep, once a task is cancelled under cleanup_ns */
     int64_t preempt_at;         /* EXEC_NEVER until exec_yield_if_needed is called in this turn */
     exec_store heap, fixed;
     exec_config config;
@@ -924,7 +925,10 @@ struct exec_port {
     int write_fd;               /* ... and its other one */
 #endif
     uint32_t references;        /* the executor's, and one of each cell and remote */
-    void (*take)(exec *ex, exec_cell *to);  /* exec__take_inbox; so a program without wakers is without it */
+    /* What a turn, a wake and a task's end need of it: so a program without wakers is without them. */
+    void (*take)(exec *ex, exec_cell *to);
+    void (*signal)(exec_port *port);
+    void (*drop)(exec_cell *cell);
     exec_cell stop, dump;
     uint8_t on_heap;
 #if !EXEC_NO_MALLOC
@@ -1926,7 +1930,7 @@ static void exec__drop_first(exec *ex, exec_task *first) {
 /* Between exec_prepare and exec_turn: one write makes what exec_poll_fds names ready. */
 static EXEC__COLD void exec__signal_armed(exec *ex) {
     ex->armed = 0;
-    exec__signal(ex->port);
+    ex->port->signal(ex->port);
 }
 
 #if EXEC_DEBUG
@@ -2413,12 +2417,15 @@ EXEC_API void exec__drop(exec_future *root) {
 
 /* ----------------------------------------------------------------------------------------- cancel */
 
+static void exec__sweep(exec *ex);
+
 /* Among those that are cancelling. There is no sweep while all of them are killed. */
 static void exec__list_cancelling(exec *ex, exec_task *t) {
     exec__list_remove(ex, t);
     if (!ex->tasks[1]) ex->sweep_at = EXEC_NEVER;
     if (t->strand.level < EXEC_KILL && ex->sweep_at == EXEC_NEVER)
         ex->sweep_at = exec__after(exec_now(ex), ex->config.cleanup_ns);
+    ex->sweep = exec__sweep;
     exec__task_set(t, EXEC__T_CANCELLING);
     if (ex->generation) exec__task_set(t, EXEC__T_GENERATION);
     exec__list_add(ex, t, 1);
@@ -2452,7 +2459,7 @@ static void exec__cancel_list(exec *ex, unsigned list, unsigned level) {
 static void exec__sweep(exec *ex) {
     int64_t now;
     int left = 0;
-    if (!ex->tasks[1] || ex->sweep_at == EXEC_NEVER || (now = exec_now(ex)) < ex->sweep_at) return;
+    if (ex->sweep_at == EXEC_NEVER || (now = exec_now(ex)) < ex->sweep_at) return;
     for (exec_task *t = ex->tasks[1]; t; t = exec__list_next(ex, t, 1)) {
         int generation = (t->strand.flags & EXEC__T_GENERATION) != 0;
         if (generation != ex->generation) exec__cancel_task(ex, t, EXEC_KILL);
@@ -2702,6 +2709,12 @@ static void exec__check_left(exec *ex, const exec_task *over, const exec_future 
 }
 #endif
 
+static void exec__cell_over(exec_cell *cell) {
+    cell->task = NULL;
+    if (cell->port) cell->port->drop(cell);
+    else cell->references = 0;          /* there was no waker yet */
+}
+
 /* The task's memory is free when this returns (or, `queued`, when the queue reaches it). */
 static void exec__task_over(exec *ex, exec_task *t, exec_future *root, int queued) {
     const exec_type *type = root->type;
@@ -2723,10 +2736,7 @@ static void exec__task_over(exec *ex, exec_task *t, exec_future *root, int queue
         if (h->waiter) exec_wake(h->waiter);
     }
     if (t->group) exec__calls_of(t->group)->child_over(t->group, result, cancelled);
-    if (t->cell) {
-        t->cell->task = NULL;
-        exec__cell_drop(t->cell);
-    }
+    if (t->cell) exec__cell_over(t->cell);
     if (queued) {
         exec__task_set(t, EXEC__T_GONE);
         ex->gone++;
@@ -3126,6 +3136,8 @@ static EXEC__COLD int exec__port_make(exec *ex) {
     port->owner = exec__self();
     port->references = 1;
     port->take = exec__take_inbox;
+    port->signal = exec__signal;
+    port->drop = exec__cell_drop;
     port->stop.kind = EXEC__CELL_STOP;
     port->dump.kind = EXEC__CELL_DUMP;
     port->stop.references = port->dump.references = 1;
@@ -3419,7 +3431,7 @@ static int exec__turn(exec *ex) {
     exec__drain(ex);
     for (exec_driver *d = ex->drivers; d; d = d->next)
         if (d->type->turn) d->type->turn(d);
-    exec__sweep(ex);
+    if (ex->tasks[1]) ex->sweep(ex);
     polls = exec__poll_ready(ex, ex->config.tasks_per_turn);
     exec__check_forked(ex);
     if (EXEC__UNLIKELY(ex->config.stall_ns)) {
@@ -3594,9 +3606,7 @@ EXEC_API int exec_init(exec *ex, const exec_config *config) {
     memset(ex, 0, sizeof *ex);
     ex->process = (int32_t)EXEC_SYS_GETPID();
     if (config) ex->config = *config;
-    if (ex->config.spin_ns < 0 || ex->config.cleanup_ns < 0 || ex->config.stall_ns < 0
-        || ex->config.preempt_ns < 0)
-        return -EINVAL;
+    if ((ex->config.spin_ns | ex->config.cleanup_ns | ex->config.stall_ns | ex->config.preempt_ns) < 0) return -EINVAL;
     if (ex->config.virtual_clock && ex->config.clock) return -EINVAL;
 #if !EXEC_NO_MALLOC
     if (!ex->config.allocate != !ex->config.release) return -EINVAL;

@@ -190,7 +190,7 @@ inline poll_tasks() {
             if
             :: all ->
                 over[task] = 1;
-                /* @ exec__task_over: t->cell->task = NULL; */
+                /* @ exec__cell_over: cell->task = NULL; */
 #ifndef FAULT_OVER
                 live[task] = 0;
 #endif
