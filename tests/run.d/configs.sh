@@ -15,6 +15,10 @@ gcc                 gcc, C11, -O2: labels as values, epoll, threads, heap
 clang               clang, C11, -O2: the same
 gcc-O0              gcc, C11, not optimised; EXEC_API= (functions visible to other files) (--full)
 gcc-O3              gcc -O3 -fipa-cp-clone: no coroutine has a clone (trap 31), and the tests pass (--full)
+gcc-Os              gcc -Os (--full)
+gcc-lto             gcc -flto (--full)
+clang-lto           clang -flto, linked by lld (--full)
+gcc-cet             gcc -fcf-protection=full: a landing pad where a coroutine resumes, also with clang (--full)
 gcc-switch          gcc, EXEC_LC_SWITCH=1: the ISO form of the resume points
 clang-switch        clang, EXEC_LC_SWITCH=1 (--full)
 gcc-debug           gcc, EXEC_DEBUG=1
@@ -27,7 +31,7 @@ tcc-nothreads       tcc, EXEC_NO_THREADS=1
 musl-static         musl-gcc -static, cmocka compiled from its Debian source
 gcc-m32             i386: gcc -m32, cmocka compiled from its Debian source
 armhf               gcc for 32-bit ARM, run by qemu-user; cmocka compiled from its Debian source (--full)
-arm64               the same for 64-bit ARM (--full)
+arm64               the same for 64-bit ARM with -mbranch-protection=standard: landing pads as in gcc-cet (--full)
 mipsel              the same for 32-bit MIPS, whose numbers of errors and signals are others (--full)
 riscv64             the same for 64-bit RISC-V (--full)
 s390x               the same for big endian (--full)
@@ -74,6 +78,30 @@ config_gcc_O3() {
         if nm "$BUILD"/gcc-O3/test_* | grep -E 'exec__body_.*\.(constprop|isra|clone|part)'; then
             fail 'trap_31: a coroutine was cloned'
         fi
+}
+config_gcc_Os() { suite gcc $C11 -Os -g -pthread; }
+config_gcc_lto() { suite gcc $C11 -O2 -flto=auto -g -pthread; }
+config_clang_lto() { needs clang ld.lld; suite clang $C11 -O2 -flto -fuse-ld=lld -g -pthread; }
+
+# landing_pads COMPILER FLAGS...: wherever one of these coroutines resumes is one. Without FLAGS the check fails.
+PADDED='tests/test_coroutines.c tests/test_combine.c examples/*.c'
+landing_pads() {
+    local source n sum=0
+    for source in $PADDED; do
+        "$@" $C11 -O2 -S "$source" -o "$BUILD/$CONFIG/pads.s" || return 1
+        n=$(awk -f tests/landing_pads.awk "$BUILD/$CONFIG/pads.s") ||
+            { echo "$n"; echo "FAIL: $source: resume points without a landing pad: $*"; return 1; }
+        sum=$((sum + n))
+    done
+    echo "$sum resume points are landing pads: $*"
+}
+# finds_bare_labels COMPILER FLAGS...: what has none is refused.
+finds_bare_labels() { ! landing_pads "$@" >"$BUILD/$CONFIG/bare.log" && grep -q '^\.L.* in exec__body_' "$BUILD/$CONFIG/bare.log"; }
+
+config_gcc_cet() {
+    local cet=-fcf-protection=full
+    suite gcc $C11 -O2 -g -pthread $cet && landing_pads gcc $cet && { ! have clang || landing_pads clang $cet; } &&
+        finds_bare_labels gcc -fcf-protection=none
 }
 config_gcc_switch() { suite gcc $C11 -O1 -g -pthread -DEXEC_LC_SWITCH=1; }
 config_clang_switch() { needs clang; suite clang $C11 -O2 -g -pthread -DEXEC_LC_SWITCH=1; }

@@ -40,7 +40,13 @@ cross() { # FLAGS...
 }
 
 config_armhf() { cross; }
-config_arm64() { cross; }
+config_arm64() {
+    local bti=-mbranch-protection=standard cmocka="-isystem $BUILD/cmocka/include"
+    # shellcheck disable=SC2086
+    cross $bti && landing_pads $TRIPLET-gcc $bti $cmocka && { ! have clang ||
+        landing_pads clang --target=$TRIPLET -isystem /usr/$TRIPLET/include $bti $cmocka; } &&
+        finds_bare_labels $TRIPLET-gcc $cmocka
+}
 config_mipsel() { cross; }
 config_riscv64() { cross; }
 config_s390x() { cross; }

@@ -28,12 +28,12 @@ three_files() {
     mkdir -p "$dir"
     hash_sources
     TESTS=0
-    for cc in gcc clang; do
-        have $cc || continue
+    for cc in gcc 'gcc -flto' clang; do
+        have ${cc% *} || continue
         # shellcheck disable=SC2086
-        compile "$dir/$cc" $cc $C11 -O2 -g -pthread $WARN_C $from/main.c $from/first.c $from/second.c -lcmocka ||
+        compile "$dir/program" $cc $C11 -O2 -g -pthread $WARN_C $from/main.c $from/first.c $from/second.c -lcmocka ||
             exit 1
-        run_test "$dir/log" "$dir/$cc" || exit 1
+        run_test "$dir/log" "$dir/program" || exit 1
     done
     counted $TESTS
 }

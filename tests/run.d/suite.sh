@@ -102,4 +102,4 @@ suite() {
     [ -n "$without" ] && note "(without ${without#; })"
     [ "$bad" -eq 0 ] && [ $TESTS -gt 0 ]
 }
-RUNNER=()
+RUNNER=() LEFT_OUT=''

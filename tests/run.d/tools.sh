@@ -34,6 +34,7 @@ missing_packages() { # CONFIGURATION...
     # memcheck wants the names inside ld.so
     have valgrind && [ -d /usr/lib/debug/.build-id ] || echo libc6-dbg
     [ "$(uname -m)" != x86_64 ] || can_m32 || echo gcc-multilib
+    case " $* " in *' clang-lto '*) have ld.lld || echo lld ;; esac
     missing_cross_packages "$@"
 }
 
