@@ -9,12 +9,8 @@
 #endif
 #define EXEC_IMPLEMENTATION
 #include "../../exec.h"
-#include "fail.h"
 
-typedef struct { EXEC_FRAME; } work;
-EXEC_ASYNC(work) {
-    EXEC_BEGIN;
-    EXEC_YIELD;
-    EXEC_END;
+int main(void) {
+    exec ex;
+    return exec_init(&ex, NULL) < 0 || exec_destroy(&ex, 0) < 0;
 }
-RUN_WORK;
