@@ -23,6 +23,16 @@
 
 #define COUNT(array) (sizeof(array) / sizeof *(array))
 
+/* A test begins with it that needs what EXEC_SMALL leaves out: cmocka names it among the skipped. */
+#define NEEDS_WORDS() do { if (EXEC_SMALL) skip(); } while (0)
+/* What the log got has these words; with EXEC_SMALL it has not. */
+static inline void expect_words(const char *log, const char *words) {
+    int has = strstr(log, words) != NULL;
+    if (has == EXEC_SMALL) fail_msg("\"%s\" %s \"%s\"", log, has ? "has" : "has not", words);
+}
+/* The file of a coroutine here, as its type has it. */
+#define TYPE_FILE (EXEC_SMALL ? "" : __FILE__)
+
 /* Where the tests' tasks live: on the heap, or where there is none, in a pool of large slots. */
 #if EXEC_NO_MALLOC
 typedef struct { exec_task task; union { long long align; unsigned char bytes[6000]; } frame; } test_slot;

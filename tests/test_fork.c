@@ -367,7 +367,7 @@ static void a_fork_inside_a_poll_leaves_the_parent_alone(void **state) {
 /* The child of the child that dies_saying makes: its words and its end are handed on. */
 static void hand_on(pid_t child) {
     int status = 0;
-    if (waitpid(child, &status, 0) == child && WIFSIGNALED(status) && WTERMSIG(status) == SIGABRT) abort();
+    if (waitpid(child, &status, 0) == child && died_of_an_error(status)) abort();
     _exit(0);
 }
 

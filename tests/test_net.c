@@ -530,7 +530,7 @@ static void trap_22_emfile_on_accept(void **state) {
     assert_int_equal(a->count, ROOM);
     assert_true(calls[CALL_ACCEPT] <= ROOM + 5);        /* one that failed, and one each 100 ms */
     exec_dump(&ex);
-    assert_non_null(strstr(log_text, "no descriptors left"));
+    expect_words(log_text, "no descriptors left");
     assert_int_equal(exec_close_fd(&ex, a->fds[0]), 0); /* wakes it at once */
     turns(2);
     assert_int_equal(a->count, ROOM + 1);
@@ -1697,8 +1697,8 @@ static void dump_names_what_is_waited_for(void **state) {
     turns(3);
     exec_dump(&ex);
     snprintf(expected, sizeof expected, "read fd %d, 4 of 10 bytes", pair[0]);
-    assert_non_null(strstr(log_text, expected));
-    assert_non_null(strstr(log_text, "net: 1 wait"));
+    expect_words(log_text, expected);
+    expect_words(log_text, "net: 1 wait");
     assert_int_equal(exec_handle_abort(&h), 0);
     close_pair(pair);
     end();
@@ -1710,6 +1710,7 @@ static void check_finds_a_broken_table(void **state) {
     char c;
     int pair[2];
     (void)state;
+    NEEDS_WORDS();                      /* drivers have no check */
     begin();
     tcp_pair(pair);
     start(&h, exec_read(&io, pair[0], &c, 1));

@@ -950,6 +950,7 @@ static void check_finds_damage(void **state) {
     exec_timer n[2];
     world w;
     (void)state;
+    NEEDS_WORDS();                      /* drivers have no check */
     memset(n, 0, sizeof n);
     world_open(&w, 0);
     w.ex.config.log = quiet;
@@ -1023,10 +1024,10 @@ static void a_dump_says_until_when(void **state) {
     assert_int_equal(exec_turn(&w.ex), 2);
     exec_dump(&w.ex);
     assert_non_null(strstr(dumped, "timeout"));
-    assert_non_null(strstr(dumped, "until +12 ms"));
-    assert_non_null(strstr(dumped, "until +30 s"));
-    assert_non_null(strstr(dumped, "until cancelled"));
-    assert_non_null(strstr(dumped, "3 timers, parks until +12 ms"));
+    expect_words(dumped, "until +12 ms");
+    expect_words(dumped, "until +30 s");
+    expect_words(dumped, "until cancelled");
+    expect_words(dumped, "3 timers, parks until +12 ms");
     w.ex.config.log = quiet;
     assert_int_equal(exec_destroy(&w.ex, EXEC_NEVER), 0);
 }

@@ -419,7 +419,7 @@ static void a_remote_spawns_stops_and_dumps(void **state) {
     assert_int_equal(exec_remote_dump(&remote), 0);
     exec_turn(&ex);
     expect_trace("small 1 small 2");
-    assert_non_null(strstr(log_text, "2 tasks\ntask small scheduled\n"));
+    expect_words(log_text, "2 tasks\ntask small scheduled\n");
     assert_int_equal(exec_remote_stop(&remote), 0);
     assert_int_equal(EXEC_REMOTE_SPAWN(&remote, small, .id = 3), 0);
     assert_int_equal(exec_run(&ex), 1);

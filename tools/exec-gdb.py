@@ -609,8 +609,9 @@ class Guard:
 
 
 def is_ours(file):
-    """A user's own type may be named `read` too: those of the headers stand in exec.h, exec_net.h, ..."""
-    return re.match(rb'exec(_\w+)?\.h$', os.path.basename(file)) is not None
+    """A user's own type may be named `read` too: those of the headers stand in exec.h, exec_net.h, ...
+    With EXEC_SMALL no type of theirs, and no coroutine, has a file; a coroutine does not get here."""
+    return not file or re.match(rb'exec(_\w+)?\.h$', os.path.basename(file)) is not None
 
 
 def is_live():

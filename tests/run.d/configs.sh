@@ -24,6 +24,7 @@ clang-switch        clang, EXEC_LC_SWITCH=1 (--full)
 gcc-debug           gcc, EXEC_DEBUG=1
 clang-debug         clang, EXEC_DEBUG=1 (--full)
 gcc-nomalloc        gcc, EXEC_NO_MALLOC=1
+gcc-small           gcc, EXEC_SMALL=1: programming errors trap, dumps and log have fixed words
 gcc-nothreads       gcc, EXEC_NO_THREADS=1 (--full)
 gcc-poll            gcc, EXEC_BACKEND_POLL (--full)
 gcc-posix           gcc, EXEC_POSIX_ONLY=1
@@ -108,6 +109,7 @@ config_clang_switch() { needs clang; suite clang $C11 -O2 -g -pthread -DEXEC_LC_
 config_gcc_debug() { suite gcc $C11 -O2 -g -pthread -DEXEC_DEBUG=1; }
 config_clang_debug() { needs clang; suite clang $C11 -O2 -g -pthread -DEXEC_DEBUG=1; }
 config_gcc_nomalloc() { suite gcc $C11 -O1 -g -pthread -DEXEC_NO_MALLOC=1; }
+config_gcc_small() { suite gcc $C11 -O1 -g -pthread -DEXEC_SMALL=1; }
 config_gcc_nothreads() { suite gcc $C11 -O2 -g -DEXEC_NO_THREADS=1; }
 POLL=-DEXEC_BACKEND=EXEC_BACKEND_POLL
 config_gcc_poll() { suite gcc $C11 -O2 -g -pthread $POLL; }

@@ -77,7 +77,7 @@ table_is_true() {
 
 # What the headers describe, branch and dump: TABLE NAME.
 described_by_headers() {
-    sed -n 's/.*exec__[a-z0-9_]*_poll, \([a-zA-Z_]*\), \([a-zA-Z_]*\), "\([a-z0-9_]*\)", __FILE__.*/\1 \2 \3/p' exec*.h |
+    sed -n 's/.*EXEC__TYPE(exec__[a-z0-9_]*, \([a-zA-Z_]*\), \([a-zA-Z_]*\), "\([a-z0-9_]*\)").*/\1 \2 \3/p' exec*.h |
         awk '$1 != "NULL" { print "WAITS_FOR", $3 } $2 != "NULL" { print "BRANCHES", $3 }'
     sed -n 's/^static void exec__\([a-z0-9_]*\)_dump(exec_driver .*{$/DRIVERS \1/p' exec*.h
 }
@@ -143,6 +143,8 @@ gdb_variants() {
     dumps gcc-O2 gcc $C11 -O2 -g && broken_list_is_told "$DIR/gcc-O2" || bad=1
     dumps gcc-O0 gcc $C11 -O0 -g || bad=1
     dumps gcc-debug gcc $C11 -O2 -g -DEXEC_DEBUG=1 || bad=1
+    dumps gcc-small gcc $C11 -O2 -g -DEXEC_SMALL=1 || bad=1
+    dumps gcc-small-no-g gcc $C11 -Os -DEXEC_SMALL=1 || bad=1
     dumps gcc-no-g gcc $C11 -O2 && broken_list_is_told "$DIR/gcc-no-g" || bad=1
     dumps gcc-stripped gcc $C11 -O2 -s || bad=1
     dumps gcc-wheel-no-g gcc $C11 -O2 -DEXEC_TIMER_BITS=6 -DEXEC_TIMER_LEVELS=4 -DEXEC_TIMER_TICK_NS=100000 || bad=1
@@ -160,7 +162,8 @@ gdb_variants() {
 
 gdb_tables() {
     local options bad=0
-    for options in '' -DEXEC_DEBUG=1 -DEXEC_NO_MALLOC=1 -DEXEC_NO_THREADS=1 -DEXEC_TIMER_BITS=6 \
+    for options in '' -DEXEC_DEBUG=1 -DEXEC_NO_MALLOC=1 -DEXEC_NO_THREADS=1 -DEXEC_SMALL=1 \
+        -DEXEC_TIMER_BITS=6 \
         '-DEXEC_TIMER_BITS=2 -DEXEC_TIMER_LEVELS=3'; do
         table_is_true "$options" || bad=1
         can_m32 && { table_is_true "$options -m32" || bad=1; }
