@@ -1,5 +1,6 @@
 /* SPDX-License-Identifier: MIT
- * The executor: order, fairness, runs, destroy, drivers, clocks, dump, stats, check, hooks. */
+ * The executor: order, fairness, runs, destroy, drivers, clocks, dump, stats, check, hooks.
+ * What it says is compared; not with: EXEC_SMALL. */
 #define _GNU_SOURCE 1
 #include <poll.h>
 #include <time.h>

@@ -1,5 +1,6 @@
 /* SPDX-License-Identifier: MIT
- * Sleep, timeout, and the default wheel. The clock is virtual, or a fake kernel's: a park moves it. */
+ * Sleep, timeout, and the default wheel. The clock is virtual, or a fake kernel's: a park moves it.
+ * What it says is compared; not with: EXEC_SMALL. */
 #define _GNU_SOURCE 1       /* a system header comes before the implementation */
 #include <stdint.h>
 struct timespec;
