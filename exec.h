@@ -2528,7 +2528,7 @@ static void exec__check_left(exec *ex, const exec_task *over, const exec_future 
     unsigned n = 0;
     for (unsigned list = 0; list < 2; list++)
         for (exec_task *t = ex->tasks[list]; t && n < EXEC__CHECKED_TASKS; t = exec__list_next(ex, t, list), n++) {
-            for (const exec_future *f = t->strand.leaf; f && t != over; f = f->parent)
+            for (const exec_future *f = t->strand.leaf; f; f = f->parent)
                 if (exec__is_inside(over, root, f))
                     exec__fail_in(t, "a frame is freed while another task awaits what is in it: join the task instead");
             for (const exec_handle *h = t->observers; h; h = h->next)
