@@ -996,6 +996,13 @@ static void a_dump_says_until_when(void **state) {
     assert_non_null(strstr(dumped, "until +30 s"));
     assert_non_null(strstr(dumped, "until cancelled"));
     assert_non_null(strstr(dumped, "3 timers, parks until +12 ms"));
+    dumped[0] = 0;
+    assert_int_equal(exec_clock_advance(&w.ex, EXEC_MS(12) + EXEC_US(7)), 0);       /* it is late, by a little and by more */
+    exec_dump(&w.ex);
+    assert_non_null(strstr(dumped, "until -7000 ns"));
+    assert_int_equal(exec_clock_advance(&w.ex, EXEC_MS(20)), 0);
+    exec_dump(&w.ex);
+    assert_non_null(strstr(dumped, "until -20 ms"));
     w.ex.config.log = quiet;
     assert_int_equal(exec_destroy(&w.ex, EXEC_NEVER), 0);
 }
