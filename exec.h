@@ -169,6 +169,13 @@
 #define EXEC__COROUTINE_BASE
 #endif
 #if EXEC_DEBUG && defined __clang__
+#pragma clang diagnostic error "-Wconditional-uninitialized"
+#pragma clang diagnostic error "-Wuninitialized"
+#elif EXEC_DEBUG && defined __GNUC__        /* an await is, to gcc, where its macro stands: below */
+#pragma GCC diagnostic error "-Wmaybe-uninitialized"
+#pragma GCC diagnostic error "-Wuninitialized"
+#endif
+#if EXEC_DEBUG && defined __clang__
 #define EXEC__COROUTINE EXEC__COROUTINE_BASE __attribute__((optnone))
 #elif EXEC_DEBUG && defined __GNUC__
 #define EXEC__COROUTINE EXEC__COROUTINE_BASE __attribute__((optimize("Og")))
@@ -198,6 +205,7 @@ extern "C" {
 #define EXEC__STATIC_ASSERT _Static_assert
 #endif
 
+#define EXEC__NOT_MADE "an executor that exec_init has not made: call it before, and leave the executor where it is"
 /* What a programming error does. `what` says what was done wrong and what to do instead. */
 #if EXEC_SMALL
 #define EXEC__FILE ""
@@ -309,7 +317,8 @@ enum {
     EXEC__T_CANCELLING = 128,       /* in the list of the cancelling */
     EXEC__T_GENERATION = 256,       /* parity of the sweep that met it first */
     EXEC__T_GONE = 512,     /* over, but still linked in the ready queue */
-    EXEC__T_HELD = 1024     /* by its group's limit: QUEUED there, not in the ready queue */
+    EXEC__T_HELD = 1024,    /* by its group's limit: QUEUED there, not in the ready queue */
+    EXEC__S_CHECKED = 2048  /* EXEC_DEBUG: no other strand has its leaf */
 };
 
 /* What a poll has left. One store begins it. */
@@ -326,6 +335,9 @@ struct exec_cx {
     exec_strand *strand;    /* not beside task: gcc would join the stores of each poll into a slow one */
     exec__quota quota;
     int entry;              /* where exec__reenter sends a coroutine */
+#if EXEC_DEBUG
+    exec_future *pended;    /* what exec_pending was told since the poll began */
+#endif
 };
 
 /* HAND-WRITTEN FUTURES: a struct with a member `exec_future fut` first, an exec_type, a function that
@@ -347,8 +359,14 @@ static inline exec_poll exec_ready(exec_future *f, intptr_t result) {
     f->flags = (uint8_t)(f->flags | EXEC__F_DONE);
     return (exec_poll)(void *)f;
 }
+#if EXEC_DEBUG
+EXEC_API void exec__check_leaf(exec_cx *cx, exec_future *f);
+#endif
 /* Pends: some cause to call exec_wake(cx->task) must exist by now. */
 static inline exec_poll exec_pending(exec_cx *cx, exec_future *f) {
+#if EXEC_DEBUG
+    exec__check_leaf(cx, f);
+#endif
     cx->strand->leaf = f;
     return EXEC_PENDING;
 }
@@ -360,7 +378,7 @@ static inline int exec_is_ready(const exec_future *f) { return (f->flags & EXEC_
 /* The await of macros and of exec_poll_child: nonzero if the child pends. */
 EXEC_API void exec__check_await(const exec_cx *cx, const exec_future *f, const exec_future *child);
 #if EXEC_DEBUG
-EXEC_API void exec__check_pending(const exec_cx *cx, const exec_future *f, const exec_future *child);
+EXEC_API void exec__check_pending(exec_cx *cx, const exec_future *f, const exec_future *child);
 #endif
 static inline int exec__await(exec_cx *cx, exec_future *f, exec_future *child) {
 #if EXEC_DEBUG
@@ -375,6 +393,9 @@ static inline int exec__await(exec_cx *cx, exec_future *f, exec_future *child) {
             return 1;
         }
     }
+#if EXEC_DEBUG
+    cx->pended = NULL;          /* a branch of the child's, maybe */
+#endif
     cx->child = child;
     return 0;
 }
@@ -506,6 +527,7 @@ struct exec_store {
    free at once when its task is over. Lives longer than its tasks; serves one executor at a time. */
 struct exec_pool {
     exec_store store;
+    exec_task *(*take)(exec *ex, exec_pool *pool);      /* a slot; NULL: none is left */
     unsigned char *memory;      /* the newest chunk; all of a fixed pool */
     size_t slot_bytes;
     size_t slots, fresh;        /* there; never used yet: the last so many */
@@ -681,6 +703,7 @@ struct exec_group {
     exec_task *held;            /* the last of those held back, a ring through task->next */
     exec_group *next;           /* of the scope */
     exec_task *owner;
+    const struct exec__group_calls *calls;
     exec_task *first[2];        /* its tasks: in the executor's list, and in that of the cancelling */
     intptr_t error;             /* of the first child that failed */
     intptr_t saved;             /* the scope's pending result (first group only) */
@@ -750,6 +773,13 @@ typedef struct exec_config {
     exec_port *port;                        /* storage; EXEC_NO_MALLOC needs it for wakers; outlives them */
 } exec_config;
 
+#if EXEC_DEBUG
+/* A task that is over: it and its frame, from its first byte to behind its last. */
+typedef struct exec__left { const exec_task *task; const char *from, *to; } exec__left;
+/* What still points there, as advice; or NULL. */
+typedef const char *exec__holds_function(const exec *ex, const exec__left *left);
+#endif
+
 /* Lives at one place from exec_init to exec_destroy; on one thread. Members are private. */
 struct exec {
     exec_cx cx;
@@ -768,6 +798,7 @@ struct exec {
     uintptr_t owner;            /* thread */
 #if EXEC_DEBUG
     uintptr_t stack;            /* where the stack of the poll begins that runs */
+    exec__holds_function *holds[2];     /* of the timers, of the reactor */
 #endif
     int64_t virtual_now;
     int64_t sweep_at;
@@ -893,6 +924,7 @@ struct exec_port {
     int write_fd;               /* ... and its other one */
 #endif
     uint32_t references;        /* the executor's, and one of each cell and remote */
+    void (*take)(exec *ex, exec_cell *to);  /* exec__take_inbox; so a program without wakers is without it */
     exec_cell stop, dump;
     uint8_t on_heap;
 #if !EXEC_NO_MALLOC
@@ -1057,7 +1089,7 @@ static inline int exec__shield(exec_cx *cx, exec_future *f, exec_future *child) 
 }
 static inline int exec__yield(exec_cx *cx, exec_future *f) {
     cx->quota.woken = 1;
-    cx->strand->leaf = f;
+    (void)exec_pending(cx, f);
     return 1;
 }
 /* In EXEC_WAIT_UNTIL: a kill ends the wait of a cleanup. */
@@ -1420,10 +1452,11 @@ const char EXEC__LAYOUT = 0;
 
 /* ----------------------------------------------------------------------------- text, log, asserts */
 
-/* What is there to be read by a human, and the descriptor of a type of the library's. */
-#define EXEC__WORDS(text_or_function) (EXEC_SMALL ? NULL : (text_or_function))
-#define EXEC__NO_DESCRIBE ((void (*)(const exec_future *, char *, size_t))0)       /* a typed NULL */
-#define EXEC__TYPE(poll, describe, branches, name) { poll, EXEC__WORDS(describe), branches, name, EXEC__FILE, 0, 0, 0 }
+/* A driver's function that is there for a human; and the descriptor of a type of the library's. */
+#define EXEC__WORDS(function) (EXEC_SMALL ? NULL : (function))
+typedef void exec__describe(const exec_future *f, char *buf, size_t size);
+#define EXEC__TYPE(poll, describe, branches, name) \
+    { poll, EXEC_SMALL ? (exec__describe *)0 : (describe), branches, name, EXEC__FILE, 0, 0, 0 }
 
 /* A line of text: what does not fit is cut. Small enough for firmware: no stdio. */
 typedef struct exec__text { size_t n; char s[240]; } exec__text;
@@ -1655,16 +1688,31 @@ static int exec__pop(exec_cx *cx, exec_strand *s, exec_future *f) {
     return 1;
 }
 
+#if EXEC_DEBUG
+/* Its poll said that it pends. */
+static void exec__check_pended(exec_cx *cx, const exec_future *f) {
+    if (!cx->pended)
+        exec__fail(f->type->file, (int)exec__line_of(f), "a poll returned without exec_pending or exec_ready: leave "
+                   "a coroutine by EXEC_RETURN, never by return (the line is that of its last await)");
+}
+#endif
+
 /* A wake becomes a poll here: the leaf goes on; what is ready hands over to who awaits it. The strand
    is cx->strand. Returns its root when that is ready, else NULL. */
 static inline exec_future *exec__trampoline(exec_cx *cx, exec_strand *s) {
     for (;;) {
         exec_future *f = s->leaf;
+#if EXEC_DEBUG
+        cx->pended = NULL;
+#endif
         if (f->type->poll(cx, f) != EXEC_PENDING) {
             if (!exec__pop(cx, s, f)) return f;
-        } else if (EXEC__LIKELY(!s->level) || !exec__deliver(cx, s)) {
-            return NULL;
+            continue;
         }
+#if EXEC_DEBUG
+        exec__check_pended(cx, f);
+#endif
+        if (EXEC__LIKELY(!s->level) || !exec__deliver(cx, s)) return NULL;
     }
 }
 
@@ -1689,6 +1737,9 @@ EXEC_API exec_future *exec_strand_poll(exec_cx *cx, exec_strand *s) {
         done = exec__trampoline(cx, s);
     }
     cx->strand = outer;
+#if EXEC_DEBUG
+    cx->pended = NULL;
+#endif
     return done;
 }
 
@@ -1716,8 +1767,9 @@ EXEC_API EXEC__COLD exec_poll exec__broken(const char *file, int line) {
 
 #if EXEC_DEBUG
 /* The child pends. What lies deeper in the stack than who polls the task is gone when this poll returns. */
-EXEC_API EXEC__COLD void exec__check_pending(const exec_cx *cx, const exec_future *f, const exec_future *child) {
+EXEC_API EXEC__COLD void exec__check_pending(exec_cx *cx, const exec_future *f, const exec_future *child) {
     char here;
+    exec__check_pended(cx, child);
     if ((uintptr_t)child > (uintptr_t)&here && (uintptr_t)child < cx->exec->stack)
         exec__fail(f->type->file, (int)exec__line_of(f),
                    "an await of what is a local of the coroutine: make it a member of the frame");
@@ -1806,10 +1858,10 @@ static exec_poll exec__combinator_poll(exec_cx *cx, exec_future *f) {
 }
 
 static const exec_type exec__combinators[] = {  /* by kind */
-    EXEC__TYPE(exec__combinator_poll, EXEC__NO_DESCRIBE, exec__branch_list, "select"),
-    EXEC__TYPE(exec__combinator_poll, EXEC__NO_DESCRIBE, exec__branch_list, "select_fair"),
-    EXEC__TYPE(exec__combinator_poll, EXEC__NO_DESCRIBE, exec__branch_list, "race"),
-    EXEC__TYPE(exec__combinator_poll, EXEC__NO_DESCRIBE, exec__branch_list, "join") };
+    EXEC__TYPE(exec__combinator_poll, NULL, exec__branch_list, "select"),
+    EXEC__TYPE(exec__combinator_poll, NULL, exec__branch_list, "select_fair"),
+    EXEC__TYPE(exec__combinator_poll, NULL, exec__branch_list, "race"),
+    EXEC__TYPE(exec__combinator_poll, NULL, exec__branch_list, "join") };
 
 EXEC_API exec_future *exec__branches(exec_branches_op *op, unsigned kind, exec_strand *strands,
                                      exec_future *const *futures, unsigned count) {
@@ -1945,6 +1997,79 @@ static void exec__list_remove(exec *ex, exec_task *t) {
     t->list_next->list_prev = t->list_prev;
 }
 
+#if EXEC_DEBUG
+enum { EXEC__CHECKED = 1000, EXEC__CHECKED_BRANCHES = 16 };     /* of those that live, so many are looked at */
+
+typedef int exec__sees(const exec_strand *s, const void *what);
+
+/* Whether a strand that pends, or a branch inside it, is the one that is sought. */
+static int exec__sees_strand(const exec_strand *s, exec__sees *sees, const void *what) {
+    if (!exec_strand_started(s) || exec_strand_done(s)) return 0;
+    if (sees(s, what)) return 1;
+    for (const exec_future *f = s->leaf; f; f = f->parent) {
+        unsigned count = 0;
+        const exec_strand *branches = f->type->branches ? f->type->branches(f, &count) : NULL;
+        for (unsigned i = 0; i < count; i++) if (exec__sees_strand(&branches[i], sees, what)) return 1;
+    }
+    return 0;
+}
+
+/* The task in which it is, or NULL. */
+static exec_task *exec__find_strand(const exec *ex, exec__sees *sees, const void *what) {
+    unsigned n = 0;
+    for (unsigned list = 0; list < 2; list++)
+        for (exec_task *t = ex->tasks[list]; t && n < EXEC__CHECKED; t = exec__list_next(ex, t, list), n++)
+            if (exec__sees_strand(&t->strand, sees, what)) return t;
+    return NULL;
+}
+
+typedef struct exec__twice { const exec_strand *strand; const exec_future *leaf, *root; } exec__twice;
+
+/* Another strand has the leaf, or ends where this one does. */
+static int exec__awaits_too(const exec_strand *s, const void *what) {
+    const exec__twice *twice = (const exec__twice *)what;
+    const exec_future *f = s->leaf;
+    if (s == twice->strand) return 0;
+    while (f != twice->leaf && f->parent) f = f->parent;
+    return f == twice->leaf || f == twice->root;
+}
+
+static EXEC__COLD void exec__fail_twice(exec_task *task, const exec_future *f, exec_task *other) {
+    const exec_future *by = f->parent ? f->parent : exec__root_of(task), *first = exec__root_of(other);
+    exec__text t = { 0, "" };
+    exec__put(&t, "an await of an op (");
+    exec__put(&t, f->type->name);
+    exec__put(&t, ") that another await, of ");
+    exec__put_place(&t, first->type->file, exec__line_of(first));
+    exec__put(&t, ", has not done with: one op for each");
+    exec__fail(by->type->file, (int)exec__line_of(by), t.s);
+}
+
+/* Nobody else awaits what the strand does, nor what the branches inside it do. */
+static void exec__check_once(exec_cx *cx, const exec_strand *s) {
+    exec__twice twice = { s, s->leaf, s->leaf };
+    exec_task *other;
+    if (!exec_strand_started(s) || exec_strand_done(s)) return;
+    while (twice.root->parent) twice.root = twice.root->parent;
+    other = exec__find_strand(cx->exec, exec__awaits_too, &twice);
+    if (other) exec__fail_twice(cx->task, s->leaf, other);
+    for (const exec_future *f = s->leaf; f; f = f->parent) {
+        unsigned count = 0;
+        const exec_strand *branches = f->type->branches ? f->type->branches(f, &count) : NULL;
+        for (unsigned i = 0; i < count && i < EXEC__CHECKED_BRANCHES; i++) exec__check_once(cx, &branches[i]);
+    }
+}
+
+/* The leaf pends: the first time in this strand it is looked at. */
+EXEC_API EXEC__COLD void exec__check_leaf(exec_cx *cx, exec_future *f) {
+    exec_strand *s = cx->strand;
+    int checked = s->leaf == f && s->flags & EXEC__S_CHECKED;
+    cx->pended = s->leaf = f;
+    exec__strand_set(s, EXEC__S_CHECKED);
+    if (!checked) exec__check_once(cx, s);
+}
+#endif
+
 /* ----------------------------------------------------------------------------------------- stores */
 
 static size_t exec__root_offset(const exec_type *type) {
@@ -2008,22 +2133,6 @@ static void exec__pool_release(exec_store *store, exec_task *t, const exec_type 
     pool->live--;
 }
 
-static int exec__pool_begin(exec_pool *pool, size_t slot_bytes) {
-    memset(pool, 0, sizeof *pool);
-    if (slot_bytes <= sizeof(exec_task) || slot_bytes % EXEC__ALIGNOF(exec_task)) return -EINVAL;
-    pool->store.release = exec__pool_release;
-    pool->slot_bytes = slot_bytes;
-    return 0;
-}
-
-EXEC_API int exec_pool_init(exec_pool *pool, void *memory, size_t bytes, size_t slot_bytes) {
-    if (exec__pool_begin(pool, slot_bytes) < 0) return -EINVAL;
-    if (!memory || bytes < slot_bytes || (uintptr_t)memory % EXEC__ALIGNOF(exec_task)) return -EINVAL;
-    pool->memory = (unsigned char *)memory;
-    pool->slots = pool->fresh = bytes / slot_bytes;
-    return 0;
-}
-
 /* Tasks that ended outside a turn while they were queued keep their memory until they are popped;
    who runs out of slots takes them out of the queue at once. */
 static void exec__reap(exec *ex) {
@@ -2041,6 +2150,36 @@ static void exec__reap(exec *ex) {
     }
 }
 
+static exec_task *exec__pool_take(exec *ex, exec_pool *pool) {
+    exec_task *t = NULL;
+    if (!pool->free_list && !pool->fresh && ex->gone) exec__reap(ex);
+    if (pool->free_list) {
+        t = (exec_task *)pool->free_list;
+        pool->free_list = t->next;
+    } else if (pool->fresh) {
+        t = (exec_task *)(void *)(pool->memory + (pool->slots - pool->fresh--) * pool->slot_bytes);
+    }
+    if (t) pool->live++;
+    return t;
+}
+
+static int exec__pool_begin(exec_pool *pool, size_t slot_bytes) {
+    memset(pool, 0, sizeof *pool);
+    if (slot_bytes <= sizeof(exec_task) || slot_bytes % EXEC__ALIGNOF(exec_task)) return -EINVAL;
+    pool->store.release = exec__pool_release;
+    pool->take = exec__pool_take;
+    pool->slot_bytes = slot_bytes;
+    return 0;
+}
+
+EXEC_API int exec_pool_init(exec_pool *pool, void *memory, size_t bytes, size_t slot_bytes) {
+    if (exec__pool_begin(pool, slot_bytes) < 0) return -EINVAL;
+    if (!memory || bytes < slot_bytes || (uintptr_t)memory % EXEC__ALIGNOF(exec_task)) return -EINVAL;
+    pool->memory = (unsigned char *)memory;
+    pool->slots = pool->fresh = bytes / slot_bytes;
+    return 0;
+}
+
 #if !EXEC_NO_MALLOC
 /* Stands behind the slots of its chunk, so that the first of them is aligned as the chunk is. */
 typedef struct exec__chunk {
@@ -2053,14 +2192,6 @@ typedef struct exec__chunk {
 
 /* sizeof(EXEC_SLOT(T)) is a multiple of what T is aligned to. */
 static size_t exec__chunk_align(const exec_pool *pool) { return pool->slot_bytes & (~pool->slot_bytes + 1); }
-
-EXEC_API int exec_pool_init_growing(exec_pool *pool, size_t slot_bytes, size_t slots_per_chunk, size_t slots_max) {
-    if (exec__pool_begin(pool, slot_bytes) < 0) return -EINVAL;
-    if (!slots_per_chunk || slots_per_chunk > (SIZE_MAX / 2 - sizeof(exec__chunk)) / slot_bytes) return -EINVAL;
-    pool->slots_per_chunk = slots_per_chunk;
-    pool->slots_max = pool->growth = slots_max ? slots_max : SIZE_MAX;
-    return 0;
-}
 
 static void exec__pool_grow(exec *ex, exec_pool *pool) {
     size_t slots = pool->slots_per_chunk < pool->growth ? pool->slots_per_chunk : pool->growth;
@@ -2082,6 +2213,22 @@ static void exec__pool_grow(exec *ex, exec_pool *pool) {
     pool->growth -= slots;
 }
 
+static exec_task *exec__pool_take_or_grow(exec *ex, exec_pool *pool) {
+    exec_task *t = exec__pool_take(ex, pool);
+    if (t) return t;
+    exec__pool_grow(ex, pool);
+    return pool->fresh ? exec__pool_take(ex, pool) : NULL;
+}
+
+EXEC_API int exec_pool_init_growing(exec_pool *pool, size_t slot_bytes, size_t slots_per_chunk, size_t slots_max) {
+    if (exec__pool_begin(pool, slot_bytes) < 0) return -EINVAL;
+    if (!slots_per_chunk || slots_per_chunk > (SIZE_MAX / 2 - sizeof(exec__chunk)) / slot_bytes) return -EINVAL;
+    pool->take = exec__pool_take_or_grow;
+    pool->slots_per_chunk = slots_per_chunk;
+    pool->slots_max = pool->growth = slots_max ? slots_max : SIZE_MAX;
+    return 0;
+}
+
 EXEC_API int exec_pool_free(exec_pool *pool) {
     if (!pool->slots_per_chunk) return -EINVAL;
     if (pool->live && pool->store.exec->gone) exec__reap(pool->store.exec);
@@ -2094,26 +2241,6 @@ EXEC_API int exec_pool_free(exec_pool *pool) {
     return exec_pool_init_growing(pool, pool->slot_bytes, pool->slots_per_chunk, pool->slots_max);
 }
 #endif
-
-static exec_task *exec__pool_take(exec *ex, exec_pool *pool, size_t bytes, int *error) {
-    exec_task *t = NULL;
-    *error = -EINVAL;
-    if (bytes > pool->slot_bytes || (pool->live && pool->store.exec != ex)) return NULL;
-    *error = -ENOMEM;
-    pool->store.exec = ex;
-    if (!pool->free_list && !pool->fresh && ex->gone) exec__reap(ex);
-#if !EXEC_NO_MALLOC
-    if (!pool->free_list && !pool->fresh) exec__pool_grow(ex, pool);
-#endif
-    if (pool->free_list) {
-        t = (exec_task *)pool->free_list;
-        pool->free_list = t->next;
-    } else if (pool->fresh) {
-        t = (exec_task *)(void *)(pool->memory + (pool->slots - pool->fresh--) * pool->slot_bytes);
-    }
-    if (t) pool->live++;
-    return t;
-}
 
 static exec_task *exec__storage_take(exec *ex, const exec_opts *opts, size_t bytes, int *error) {
     exec_task *t = (exec_task *)opts->storage;
@@ -2132,8 +2259,12 @@ static exec_task *exec__take(exec *ex, const exec_opts *opts, const exec_type *t
     *error = -EINVAL;
     if (offset / 4 > UINT8_MAX) return NULL;
     if (opts && opts->pool) {
-        *store = &opts->pool->store;
-        t = exec__pool_take(ex, opts->pool, bytes, error);
+        exec_pool *pool = opts->pool;
+        if (bytes > pool->slot_bytes || (pool->live && pool->store.exec != ex)) return NULL;
+        *store = &pool->store;
+        *error = -ENOMEM;
+        pool->store.exec = ex;
+        t = pool->take(ex, pool);
     } else if (opts && opts->storage) {
         *store = &ex->fixed;
         t = exec__storage_take(ex, opts, bytes, error);
@@ -2204,6 +2335,7 @@ EXEC_API void *exec__claim(exec *ex, const exec_opts *opts, const exec_type *typ
     exec_store *store = NULL;
     exec_task *t;
 #if EXEC_DEBUG
+    EXEC_ASSERT(ex->cx.exec == ex, EXEC__NOT_MADE);
     EXEC_ASSERT(ex->owner == exec__self(), "a spawn from another thread: use EXEC_REMOTE_SPAWN or exec_remote_post");
 #endif
     exec__clear_handle(ex, opts);
@@ -2231,7 +2363,26 @@ EXEC_API void *exec__claim(exec *ex, const exec_opts *opts, const exec_type *typ
 
 EXEC_API int exec_claim_error(const exec *ex) { return ex->claim_error; }
 
-static void exec__group_start(exec_group *g, exec_task *t);
+/* What tasks and frames need of a group: the first EXEC_GROUP_SPAWN puts it there, so a program without groups
+   links none of it. */
+struct exec__group_calls {
+    void (*start)(exec_group *g, exec_task *t);
+    void (*release)(exec_group *g, exec_task *t);
+    void (*child_over)(exec_group *g, intptr_t result, int cancelled);
+    exec_poll (*finish)(exec_cx *cx, exec_future *f);
+};
+
+#if EXEC_DEBUG
+static const char *const exec__group_lost = "a group was zeroed or freed while it had children: it is a member of "
+    "the frame that spawns into it, or of one around that";
+#endif
+
+static const struct exec__group_calls *exec__calls_of(const exec_group *g) {
+#if EXEC_DEBUG
+    EXEC_ASSERT(g->in_scope, exec__group_lost);
+#endif
+    return g->calls;
+}
 
 EXEC_API int exec__start(exec_future *root) {
     exec_task *t = exec__task_of(root);
@@ -2245,7 +2396,7 @@ EXEC_API int exec__start(exec_future *root) {
     ex->counters.tasks++;
     ex->counters.spawned++;
     EXEC_TRACE_SPAWN(t);
-    if (t->group) exec__group_start(t->group, t);
+    if (t->group) exec__calls_of(t->group)->start(t->group, t);
     else exec_wake(t);
     if (ex->closing) exec_strand_cancel(&t->strand, EXEC_CANCEL);
     return 0;
@@ -2273,11 +2424,10 @@ static void exec__list_cancelling(exec *ex, exec_task *t) {
     exec__list_add(ex, t, 1);
 }
 
-static void exec__group_release(exec_group *g, exec_task *t);
 static void exec__group_release_all(exec_group *g);
 
 static void exec__raise(exec *ex, exec_task *t, unsigned level) {
-    if (t->strand.flags & EXEC__T_HELD) exec__group_release(t->group, t);
+    if (t->strand.flags & EXEC__T_HELD) exec__calls_of(t->group)->release(t->group, t);
     exec_strand_cancel(&t->strand, level);
     if (ex->config.cleanup_ns && !(t->strand.flags & EXEC__T_CANCELLING)) exec__list_cancelling(ex, t);
 }
@@ -2367,11 +2517,6 @@ EXEC_API void exec_group_cancel(exec_group *g, unsigned level) {
     }
 }
 
-#if EXEC_DEBUG
-static const char *const exec__group_lost = "a group was zeroed or freed while it had children: it is a member of "
-    "the frame that spawns into it, or of one around that";
-#endif
-
 static void exec__group_failed(exec_group *g, intptr_t error) {
     g->failed++;
     if (g->error >= 0) g->error = error;
@@ -2380,7 +2525,7 @@ static void exec__group_failed(exec_group *g, intptr_t error) {
 
 static void exec__group_child_over(exec_group *g, intptr_t result, int cancelled) {
 #if EXEC_DEBUG
-    EXEC_ASSERT(g->live && g->in_scope, exec__group_lost);
+    EXEC_ASSERT(g->live, exec__group_lost);
 #endif
     g->live--;
     g->running--;
@@ -2389,11 +2534,44 @@ static void exec__group_child_over(exec_group *g, intptr_t result, int cancelled
     if (!g->live || (g->room_waits && exec__group_has_room(g))) exec_wake(g->owner);
 }
 
+/* A frame is not over before its groups are. */
+static exec_poll exec__group_finish(exec_cx *cx, exec_future *f) {
+    exec_group *first = (exec_group *)(void *)f->result, *g;
+    unsigned live = 0;
+    exec__set(f, EXEC__F_ENDING);
+    for (g = first; g; g = g->next) {
+#if EXEC_DEBUG
+        if (!g->in_scope) exec__fail(f->type->file, (int)exec__line_of(f), exec__group_lost);
+#endif
+        exec_group_cancel(g, cx->strand->level > EXEC_CANCEL ? EXEC_KILL : EXEC_CANCEL);
+        live += g->live;
+    }
+    if (live) return exec_pending(cx, f);
+    exec__clear(f, EXEC__F_SCOPE);
+    for (g = first; g; g = g->next) {       /* one of an outer frame may have another scope later */
+        g->in_scope = g->level = 0;
+        g->error = 0;
+    }
+    return exec_ready(f, first->saved);
+}
+
+EXEC_API EXEC__COLD exec_poll exec__finish_scope(exec_cx *cx, exec_future *f) {
+    const exec_group *first = (const exec_group *)(void *)f->result;
+#if EXEC_DEBUG
+    if (!first->in_scope) exec__fail(f->type->file, (int)exec__line_of(f), exec__group_lost);
+#endif
+    return first->calls->finish(cx, f);
+}
+
+static const struct exec__group_calls exec__group_calls = {
+    exec__group_start, exec__group_release, exec__group_child_over, exec__group_finish };
+
 EXEC_API void *exec__group_claim(exec_cx *cx, exec_future *frame, exec_group *g,
                                  const exec_opts *opts, const exec_type *type) {
     void *root = NULL;
     if (!g->in_scope) {
         g->owner = cx->task;
+        g->calls = &exec__group_calls;
         g->in_scope = 1;
         g->next = NULL;
         if (frame->flags & EXEC__F_SCOPE) {         /* behind the first, which keeps the result */
@@ -2427,7 +2605,7 @@ static exec_poll exec__group_poll(exec_cx *cx, exec_future *f) {
     return exec_ready(f, error < 0 ? error : exec_canceled(f) ? -ECANCELED : 0);
 }
 
-static const exec_type exec__group_type = EXEC__TYPE(exec__group_poll, EXEC__NO_DESCRIBE, NULL, "group");
+static const exec_type exec__group_type = EXEC__TYPE(exec__group_poll, NULL, NULL, "group");
 
 EXEC_API exec_future *exec_group_join(exec_group *g) {
     exec_future_init(&g->fut, &exec__group_type);
@@ -2444,7 +2622,7 @@ static exec_poll exec__room_poll(exec_cx *cx, exec_future *f) {
     return exec_pending(cx, f);
 }
 
-static const exec_type exec__room_type = EXEC__TYPE(exec__room_poll, EXEC__NO_DESCRIBE, NULL, "group_room");
+static const exec_type exec__room_type = EXEC__TYPE(exec__room_poll, NULL, NULL, "group_room");
 
 EXEC_API exec_future *exec_group_room(exec_group *g) {
     exec_future_init(&g->fut, &exec__room_type);
@@ -2465,27 +2643,6 @@ EXEC_API void *exec_local_get(const exec_cx *cx, const void *key) {
         for (const exec_local *node = g->context; node; node = node->outer)
             if (node->key == key) return node->value;
     return NULL;
-}
-
-/* A frame is not over before its groups are. */
-EXEC_API EXEC__COLD exec_poll exec__finish_scope(exec_cx *cx, exec_future *f) {
-    exec_group *first = (exec_group *)(void *)f->result, *g;
-    unsigned live = 0;
-    exec__set(f, EXEC__F_ENDING);
-    for (g = first; g; g = g->next) {
-#if EXEC_DEBUG
-        if (!g->in_scope) exec__fail(f->type->file, (int)exec__line_of(f), exec__group_lost);
-#endif
-        exec_group_cancel(g, cx->strand->level > EXEC_CANCEL ? EXEC_KILL : EXEC_CANCEL);
-        live += g->live;
-    }
-    if (live) return exec_pending(cx, f);
-    exec__clear(f, EXEC__F_SCOPE);
-    for (g = first; g; g = g->next) {       /* one of an outer frame may have another scope later */
-        g->in_scope = g->level = 0;
-        g->error = 0;
-    }
-    return exec_ready(f, first->saved);
 }
 
 /* ------------------------------------------------------------------------------------ end of a task */
@@ -2516,26 +2673,32 @@ static void exec__poll_over(exec *ex) {
 }
 
 #if EXEC_DEBUG
-enum { EXEC__CHECKED_TASKS = 100 };     /* of those that live: so many are looked at when one ends */
-
-static int exec__is_inside(const exec_task *t, const exec_future *root, const void *p) {
-    uintptr_t first = (uintptr_t)t, at = (uintptr_t)p;
-    return at >= first && at < (uintptr_t)root + root->type->size;
+static int exec__is_inside(const exec__left *left, const void *p) {
+    return (const char *)p >= left->from && (const char *)p < left->to;
 }
 
-/* Nothing may point into a frame when its task is over: neither what another task awaits, nor a handle. */
+static int exec__awaits_left(const exec_strand *s, const void *left) {
+    for (const exec_future *f = s->leaf; f; f = f->parent)
+        if (exec__is_inside((const exec__left *)left, f)) return 1;
+    return 0;
+}
+
+/* Nothing may point into a frame when its task is over: neither what another task awaits, nor a handle, nor a
+   driver. */
 static void exec__check_left(exec *ex, const exec_task *over, const exec_future *root) {
+    const exec__left left = { over, (const char *)over, (const char *)root + root->type->size };
+    const char *held = NULL;
+    exec_task *other = exec__find_strand(ex, exec__awaits_left, &left);
     unsigned n = 0;
+    if (other) exec__fail_in(other, "a frame is freed while another task awaits what is in it: join the task instead");
     for (unsigned list = 0; list < 2; list++)
-        for (exec_task *t = ex->tasks[list]; t && n < EXEC__CHECKED_TASKS; t = exec__list_next(ex, t, list), n++) {
-            for (const exec_future *f = t->strand.leaf; f; f = f->parent)
-                if (exec__is_inside(over, root, f))
-                    exec__fail_in(t, "a frame is freed while another task awaits what is in it: join the task instead");
+        for (exec_task *t = ex->tasks[list]; t && n < EXEC__CHECKED; t = exec__list_next(ex, t, list), n++)
             for (const exec_handle *h = t->observers; h; h = h->next)
-                if (exec__is_inside(over, root, h))
+                if (exec__is_inside(&left, h))
                     exec__fail(root->type->file, (int)exec__line_of(root), "a frame is freed and a handle in it is "
                                "still linked: exec_handle_detach in its EXEC_FINALLY, or join the task");
-        }
+    for (unsigned i = 0; i < 2 && !held; i++) held = ex->holds[i] ? ex->holds[i](ex, &left) : NULL;
+    if (held) exec__fail(root->type->file, (int)exec__line_of(root), held);
 }
 #endif
 
@@ -2559,7 +2722,7 @@ static void exec__task_over(exec *ex, exec_task *t, exec_future *root, int queue
         h->result = result;
         if (h->waiter) exec_wake(h->waiter);
     }
-    if (t->group) exec__group_child_over(t->group, result, cancelled);
+    if (t->group) exec__calls_of(t->group)->child_over(t->group, result, cancelled);
     if (t->cell) {
         t->cell->task = NULL;
         exec__cell_drop(t->cell);
@@ -2576,10 +2739,12 @@ static void exec__task_over(exec *ex, exec_task *t, exec_future *root, int queue
 /* ------------------------------------------------------------------------------------------- polls */
 
 #if EXEC_DEBUG
+/* A memset that no compiler leaves out. */
+static void *(*volatile exec__fill)(void *, int, size_t) = memset;
 /* What a coroutine left in its locals is overwritten between two polls. */
 static void exec__poison(void) {
-    volatile uint64_t stack[1024];
-    for (size_t i = 0; i < sizeof stack / sizeof *stack; i++) stack[i] = 0xE7E7E7E7E7E7E7E7u;
+    unsigned char stack[8192];
+    exec__fill(stack, 0xE7, sizeof stack);
 }
 static void (*volatile exec__poison_stack)(void) = exec__poison;
 #endif
@@ -2946,6 +3111,8 @@ static int exec__push(exec_port *port, exec_cell *cell) {
     return 0;
 }
 
+static void exec__take_inbox(exec *ex, exec_cell *to);
+
 static EXEC__COLD int exec__port_make(exec *ex) {
     exec_port *port = ex->config.port;
     int status;
@@ -2958,6 +3125,7 @@ static EXEC__COLD int exec__port_make(exec *ex) {
     memset(port, 0, sizeof *port);
     port->owner = exec__self();
     port->references = 1;
+    port->take = exec__take_inbox;
     port->stop.kind = EXEC__CELL_STOP;
     port->dump.kind = EXEC__CELL_DUMP;
     port->stop.references = port->dump.references = 1;
@@ -3066,7 +3234,7 @@ static void exec__take_inbox(exec *ex, exec_cell *to) {
 }
 
 static void exec__drain(exec *ex) {
-    if (ex->port && EXEC__LOAD(&ex->port->head)) exec__take_inbox(ex, NULL);
+    if (ex->port && EXEC__LOAD(&ex->port->head)) ex->port->take(ex, NULL);
 }
 
 /* Before a wait: 0 if the inbox is not empty. */
@@ -3223,6 +3391,7 @@ static int exec__wait(exec *ex, int64_t timeout_ns) {
 
 /* Two processes on one epoll set or eventfd take each other's wakes. */
 static void exec__check_process(const exec *ex) {
+    EXEC_ASSERT(ex->process, EXEC__NOT_MADE);
     EXEC_ASSERT(ex->process == (int32_t)EXEC_SYS_GETPID() || ex->closing == EXEC__FORKED,
                 "a child uses its parent's executor: call exec_forked after fork, then exec_init makes it new");
     (void)ex;
@@ -3324,7 +3493,7 @@ EXEC_API int exec_turn(exec *ex) {
     int status = exec__enter_thread(ex);
     if (status < 0) return status;
     if (ex->port) {                     /* what made it ready is consumed */
-        exec__take_inbox(ex, NULL);
+        ex->port->take(ex, NULL);
         status = exec__wait(ex, 0);
     }
     if (status == 0) status = exec__turn(ex);
@@ -3549,7 +3718,7 @@ static void exec__detach_all(exec *ex) {
     if (!ex->port) return;
     ex->closing = EXEC__GONE;
     EXEC__STORE(&ex->port->owner, (uintptr_t)0);
-    exec__take_inbox(ex, EXEC__CLOSED);
+    ex->port->take(ex, EXEC__CLOSED);
     exec__port_drop(ex->port);
     ex->port = NULL;
 }
@@ -3562,7 +3731,7 @@ EXEC_API int exec_destroy(exec *ex, int64_t deadline_ns) {
     now = ex->counters.tasks ? exec_now(ex) : 0;
     limit = exec__after(now, deadline_ns < 0 ? 0 : deadline_ns);
     ex->closing = EXEC__CLOSING;
-    if (ex->port) exec__take_inbox(ex, NULL);
+    if (ex->port) ex->port->take(ex, NULL);
     exec__unwind_all(ex, limit);
     exec__kill_all(ex);
     if (!ex->counters.tasks) exec__detach_all(ex);
@@ -3817,7 +3986,7 @@ static exec_poll exec__oneshot_poll(exec_cx *cx, exec_future *f) {
     return exec_ready(f, 0);
 }
 
-static const exec_type exec__oneshot_type = EXEC__TYPE(exec__oneshot_poll, EXEC__NO_DESCRIBE, NULL, "oneshot_recv");
+static const exec_type exec__oneshot_type = EXEC__TYPE(exec__oneshot_poll, NULL, NULL, "oneshot_recv");
 
 EXEC_API exec_future *exec_oneshot_recv(exec_oneshot_op *op, exec_oneshot *o) {
     exec_future_init(&op->fut, &exec__oneshot_type);
@@ -3938,10 +4107,3 @@ EXEC_API int exec_check(exec *ex) {
 }
 #endif
 #endif /* EXEC_IMPLEMENTATION */
-
-#if EXEC_DEBUG && defined __clang__
-#pragma clang diagnostic error "-Wconditional-uninitialized"
-#pragma clang diagnostic error "-Wuninitialized"
-#elif EXEC_DEBUG && defined __GNUC__
-#pragma GCC diagnostic error "-Wmaybe-uninitialized"
-#endif

@@ -495,8 +495,9 @@ typedef struct exec_child_opts {
    no signal blocked and each disposition the default; it gets no descriptor that is close-on-exec. 0, or
    -ENOENT, -EACCES, -ENOEXEC, -E2BIG ... of execve(2); -EAGAIN, -ENOMEM, -EMFILE, -ENFILE, -ENOSPC: no process, no
    descriptor or no slot for it; -ENOSYS: the kernel has no pidfd (Linux 5.4), or EXEC_POSIX_ONLY. No
-   child is left then: one that ran already was killed. Owner's thread. (Not under EXEC_NO_MALLOC: libc
-   allocates for it; start it by other means and adopt it.) */
+   child is left then: one that ran already was killed; or if it may not be, as it has become another user's, it
+   runs on and child->pid is its number, for waitpid(2) or exec_child_adopt. Owner's thread. (Not under
+   EXEC_NO_MALLOC: libc allocates for it; start it by other means and adopt it.) */
 EXEC_API int exec_child_start(exec *ex, exec_child *child, const char *const *argv, const exec_child_opts *opts);
 #endif
 /* Takes over a child that somebody else started. 0, or -ECHILD: not a child of this process; -EMFILE, -ENFILE,
@@ -1319,6 +1320,27 @@ static int exec__net_check(exec_driver *d) {
     return waiting == net->waiting ? 0 : -EINVAL;
 }
 
+#if EXEC_DEBUG
+static int exec__waiter_left(const exec_waiter *w, const exec__left *left) {
+    return w && (exec__is_inside(left, w) || w->task == left->task);
+}
+
+/* Waiters of descriptors, accepts that pause, signals. */
+static const char *exec__net_hold(const exec *ex, const exec__left *left) {
+    const exec_net *net = ex->net;
+    const exec_signal_op *first = net ? net->signals.first : NULL, *op = first;
+    int held = 0;
+    if (!net) return NULL;
+    for (uint32_t fd = 0; fd < net->slot_count && net->waiting && !held; fd++)
+        held = exec__waiter_left(net->slots[fd].waiters[0], left) || exec__waiter_left(net->slots[fd].waiters[1], left);
+    for (const exec_io *io = net->paused; io && !held; io = io->buf.next) held = exec__waiter_left(&io->waiter, left);
+    if (op) do held = held || exec__is_inside(left, op) || op->task == left->task;
+    while ((op = op->next) != first);
+    return held ? "a frame is freed and an op in it, or of its task, still waits for a descriptor or a signal: "
+                  "exec_net_deregister when the leaf ends" : NULL;
+}
+#endif
+
 static void exec__net_detach(exec_driver *d) {
     exec_net *net = exec__net_of(d);
     if (net->signals.close) net->signals.close(net);
@@ -1358,6 +1380,9 @@ EXEC_API int exec_net_attach(exec_net *net, exec *ex, const exec_net_config *con
         return status;
     }
     if ((status = exec_attach(ex, &net->driver, &exec__net_type)) == 0) ex->net = net;
+#if EXEC_DEBUG
+    if (status == 0) ex->holds[1] = exec__net_hold;
+#endif
     return status;
 }
 
@@ -1510,20 +1535,27 @@ static EXEC__COLD ssize_t exec__file_call(const exec_fd_slot *s, exec_io *io, ch
 }
 
 #if EXEC_POSIX_ONLY
-/* A message goes whole. */
-static size_t exec__send_most(const exec_fd_slot *s, const exec_io *io, size_t len) {
-    if (!(s->state & EXEC__FD_BLOCKING) || len <= EXEC__PAGE || io->waiter.interest == EXEC_READABLE) return len;
-    return exec__socket_option(io->waiter.fd, SO_TYPE) == SOCK_STREAM ? EXEC__PAGE : len;
+/* A message goes whole; a stream takes at once what is small beside its buffer. 0, or -1 and errno: nothing is
+   known that would not stop the thread. */
+static int exec__send_most(const exec_fd_slot *s, const exec_io *io, size_t *len) {
+    int fd = io->waiter.fd, type, room;
+    if (!(s->state & EXEC__FD_BLOCKING) || io->waiter.interest == EXEC_READABLE) return 0;
+    if ((type = exec__socket_option(fd, SO_TYPE)) < 0) return -1;
+    if (type != SOCK_STREAM) return 0;
+    if ((room = exec__socket_option(fd, SO_SNDBUF) / 4) < 0) return -1;
+    if (*len > EXEC__PAGE) *len = EXEC__PAGE;
+    if (*len > (size_t)room) *len = (size_t)room;
+    return 0;
 }
 #endif
 
 static ssize_t exec__io_call(exec_fd_slot *s, exec_io *io, size_t len) {
     char *at = (char *)io->buf.to + io->done;
-#if EXEC_POSIX_ONLY
-    len = exec__send_most(s, io, len);
-#endif
     if (EXEC__UNLIKELY(s->kind > EXEC__FD_SOCKET) && !(io->waiter.flags & EXEC__IO_MSG))
         return exec__file_call(s, io, at, len);
+#if EXEC_POSIX_ONLY
+    if (exec__send_most(s, io, &len) < 0) return -1;
+#endif
     if (io->waiter.interest == EXEC_READABLE) return EXEC_SYS_RECV(io->waiter.fd, at, len, io->fut.resume);
     return EXEC_SYS_SEND(io->waiter.fd, at, len, io->fut.resume);
 }
@@ -2228,17 +2260,19 @@ static ssize_t exec__message_call(const exec_io *io, struct msghdr *message, int
     return n;
 }
 
-/* The data of an op as a message. */
-static void exec__message_init(struct msghdr *message, struct iovec *part, const exec_fd_slot *s, const exec_io *io) {
+/* The data of an op as a message. 0, or -1 and errno. */
+static int exec__message_init(struct msghdr *message, struct iovec *part, const exec_fd_slot *s, const exec_io *io) {
     (void)s;
     memset(message, 0, sizeof *message);
     part->iov_base = io->buf.to;
     part->iov_len = io->len;
-#if EXEC_POSIX_ONLY
-    part->iov_len = exec__send_most(s, io, io->len);
-#endif
     message->msg_iov = part;
     message->msg_iovlen = 1;
+#if EXEC_POSIX_ONLY
+    return exec__send_most(s, io, &part->iov_len);
+#else
+    return 0;
+#endif
 }
 
 /* A descriptor that came by a message: what is known of its number is of an older one. */
@@ -2282,11 +2316,12 @@ static exec_poll exec__message_poll(exec_cx *cx, exec_future *f) { return exec__
 
 static intptr_t exec__datagram_try(exec_net *net, exec_io *io) {
     exec_datagram_op *op = (exec_datagram_op *)(void *)io;
+    exec_fd_slot *s = &net->slots[io->waiter.fd];
     int receives = io->waiter.interest == EXEC_READABLE;
     struct msghdr message;
     struct iovec part;
     ssize_t n;
-    exec__message_init(&message, &part, &net->slots[io->waiter.fd], io);
+    if (exec__message_init(&message, &part, s, io) < 0) return exec__io_moved(s, io, io->len, -1);
     if (receives || op->address.size) {
         message.msg_name = op->address.bytes;
         message.msg_namelen = receives ? (socklen_t)sizeof op->address.bytes : op->address.size;
@@ -2296,7 +2331,7 @@ static intptr_t exec__datagram_try(exec_net *net, exec_io *io) {
         op->address.size = message.msg_namelen;
         op->truncated = (message.msg_flags & MSG_TRUNC) != 0;
     }
-    return exec__io_moved(&net->slots[io->waiter.fd], io, io->len, n);
+    return exec__io_moved(s, io, io->len, n);
 }
 
 static exec_poll exec__datagram_poll(exec_cx *cx, exec_future *f) {
@@ -2306,12 +2341,13 @@ static exec_poll exec__datagram_poll(exec_cx *cx, exec_future *f) {
 /* Exactly so long that the kernel makes no descriptor that there is no room for. */
 static intptr_t exec__fds_try(exec_net *net, exec_io *io) {
     exec_fds_op *op = (exec_fds_op *)(void *)io;
+    exec_fd_slot *s = &net->slots[io->waiter.fd];
     int receives = io->waiter.interest == EXEC_READABLE;
     union { struct cmsghdr first; unsigned char bytes[CMSG_SPACE(EXEC_FDS_MAX * sizeof(int))]; } control;
     struct msghdr message;
     struct iovec part;
     ssize_t n;
-    exec__message_init(&message, &part, &net->slots[io->waiter.fd], io);
+    if (exec__message_init(&message, &part, s, io) < 0) return exec__io_moved(s, io, io->len, -1);
     memset(&control, 0, sizeof control);
     if (op->room) {
         message.msg_control = &control;
@@ -2328,7 +2364,7 @@ static intptr_t exec__fds_try(exec_net *net, exec_io *io) {
         exec__message_fds(net, &message, op);
         op->truncated = (message.msg_flags & (MSG_CTRUNC | MSG_TRUNC)) != 0;
     }
-    return exec__io_moved(&net->slots[io->waiter.fd], io, io->len, n);
+    return exec__io_moved(s, io, io->len, n);
 }
 
 static exec_poll exec__fds_poll(exec_cx *cx, exec_future *f) { return exec__transfer(cx, f, exec__fds_try); }
@@ -2375,7 +2411,7 @@ static intptr_t exec__vector_try(exec_net *net, exec_io *io) {
     if (s->kind > EXEC__FD_SOCKET && (s->state & EXEC__FD_BLOCKING) && io->waiter.interest == EXEC_WRITABLE)
         most = EXEC__PAGE;
 #if EXEC_POSIX_ONLY
-    if (s->kind <= EXEC__FD_SOCKET) most = exec__send_most(s, io, most);
+    if (s->kind <= EXEC__FD_SOCKET && exec__send_most(s, io, &most) < 0) return exec__io_moved(s, io, len, -1);
 #endif
     memset(&message, 0, sizeof message);
     message.msg_iov = (struct iovec *)io->buf.to;
@@ -2825,7 +2861,7 @@ void exec__signal_caught(int signo) {
     for (s = EXEC__LOAD(&exec__signal_host.first); s; s = EXEC__LOAD(&s->next)) {
         if (EXEC__LOAD(&s->state[signo - 1]) == EXEC__SIGNAL_FREE) continue;
         EXEC__STORE(&s->state[signo - 1], (uint8_t)EXEC__SIGNAL_CAUGHT);
-        if (EXEC_SYS_WRITE(s->write, "", 1) < 0) continue;      /* full: it is readable */
+        while (EXEC_SYS_WRITE(s->write, "", 1) < 0 && errno == EINTR) continue;     /* if full, it is readable */
     }
     (void)EXEC__SUB(&exec__signal_host.inside, 1);
     errno = error;
@@ -2914,7 +2950,7 @@ static int exec__signal_give_back(exec_signals *s, int signo) {
     exec__signal_wait_for_handlers();
     caught = EXEC__LOAD(&s->state[signo - 1]) == EXEC__SIGNAL_CAUGHT;
     EXEC__STORE(&s->state[signo - 1], (uint8_t)EXEC__SIGNAL_FREE);
-    if (caught && last) raise(signo);
+    if (caught && last) EXEC_SYS_KILL(EXEC_SYS_GETPID(), signo);    /* any thread may take it; raise(3) asks this one */
     return status;
 }
 
@@ -3243,11 +3279,13 @@ static int exec__child_spawn(const char *const *argv, const exec_child_opts *opt
     return error ? -error : (int)pid;
 }
 
-/* Nobody could wait for it. */
-static EXEC__COLD void exec__child_undo(int pid) {
+/* Nobody could wait for it. 0, or its number if it may not be killed and runs on: that may take as long as it likes. */
+static EXEC__COLD int exec__child_undo(int pid) {
+    int flags = EXEC_SYS_KILL(pid, SIGKILL) < 0 ? WEXITED | WNOHANG : WEXITED, status;
     siginfo_t info;
-    EXEC_SYS_KILL(pid, SIGKILL);
-    while (EXEC_SYS_WAITID(P_PID, (id_t)pid, &info, WEXITED) < 0 && errno == EINTR) continue;
+    memset(&info, 0, sizeof info);
+    while ((status = EXEC_SYS_WAITID(P_PID, (id_t)pid, &info, flags)) < 0 && errno == EINTR) continue;
+    return status == 0 && !info.si_pid ? pid : 0;
 }
 
 EXEC_API int exec_child_start(exec *ex, exec_child *child, const char *const *argv, const exec_child_opts *opts) {
@@ -3262,7 +3300,7 @@ EXEC_API int exec_child_start(exec *ex, exec_child *child, const char *const *ar
         child->result = -ECHILD;
         return 0;
     }
-    if (status < 0) exec__child_undo(pid);
+    if (status < 0) child->pid = exec__child_undo(pid);
     return status;
 }
 #endif

@@ -99,8 +99,8 @@
  *  EXEC_TIMER_LEVELS   7      2^(levels * bits) ticks are one turn of the wheel: 26 days. What lies
  *                             beyond is one list, sorted in once a turn.
  * The wheel takes two pointers a slot and about 100 bytes: 3.6 KiB; 2 levels of 4 slots: 200 bytes.
- * Ops in bytes on 64-bit (32-bit): sleep 64 (40), timeout and after 88 (52), interval 96 (72), backoff 88
- * (88) and its wait 104 (64), retry 184 (112).
+ * Ops in bytes on 64-bit (i386, armhf): sleep 64 (40, 48), timeout and after 88 (52, 64), interval 96 (72, 80),
+ * backoff 88 (88, 88) and its wait 104 (64, 80), retry 184 (112, 128).
  */
 #ifndef EXEC_TIMER_H
 #define EXEC_TIMER_H
@@ -307,8 +307,8 @@ EXEC_API EXEC__MUST_USE exec_future *exec_backoff_wait(exec_backoff_op *op, exec
    attempts the result is -ECANCELED. */
 typedef struct exec_retry_op {
     exec_future fut;
-    exec_backoff_op pause;
     exec_future *child;         /* what is awaited; NULL: could not be prepared */
+    exec_backoff_op pause;
     exec_backoff *backoff;
     exec_future *(*prepare)(void *arg);
     int (*retryable)(intptr_t result, void *arg);
@@ -596,6 +596,20 @@ static int exec__timers_check(exec_driver *d) {
     return good ? 0 : -EINVAL;
 }
 
+#if EXEC_DEBUG
+/* Of the first timers that it meets. */
+static const char *exec__timers_hold(const exec *ex, const exec__left *left) {
+    const exec_timers *t = ex->timers;
+    unsigned n = 0;
+    for (unsigned at = 0; t && at <= EXEC__TIMER_FAR && n < EXEC__CHECKED; at++)
+        for (const exec_timer_link *l = t->slots[at].next; l != &t->slots[at] && n < EXEC__CHECKED; l = l->next, n++)
+            if (exec__is_inside(left, l) || exec__timer_of(l)->task == left->task)
+                return "a frame is freed and a timer is still armed in it, or wakes its task: exec_timer_cancel it "
+                       "when the leaf ends";
+    return NULL;
+}
+#endif
+
 /* No task is left: a node that is still armed would wake one that is gone. */
 static void exec__timers_detach(exec_driver *d) {
     exec_timers *t = (exec_timers *)(void *)d;
@@ -624,6 +638,9 @@ EXEC_API int exec_timers_attach(exec_timers *t, exec *ex) {
     t->now = (uint64_t)exec_now(ex) / EXEC__TIMER_TICK;
     t->driver.exec = ex;
     ex->timers = t;
+#if EXEC_DEBUG
+    ex->holds[0] = exec__timers_hold;
+#endif
     return 0;
 }
 
@@ -734,7 +751,8 @@ static const exec_strand *exec__timeout_branches(const exec_future *f, unsigned 
     return &((const exec_timeout_op *)(const void *)f)->strand;
 }
 
-static const exec_type exec__timeout_type = EXEC__TYPE(exec__timeout_poll, exec__timeout_describe, exec__timeout_branches, "timeout");
+static const exec_type exec__timeout_type =
+    EXEC__TYPE(exec__timeout_poll, exec__timeout_describe, exec__timeout_branches, "timeout");
 
 static exec_future *exec__timeout_make(exec_timeout_op *op, const exec_type *type, exec_future *inner,
                                        int64_t time, int32_t state) {
@@ -775,7 +793,8 @@ static exec_poll exec__after_poll(exec_cx *cx, exec_future *f) {
     return exec_timer_armed(&op->timer) ? exec_pending(cx, f) : exec_ready(f, f->result);
 }
 
-static const exec_type exec__after_type = EXEC__TYPE(exec__after_poll, exec__timeout_describe, exec__timeout_branches, "after");
+static const exec_type exec__after_type =
+    EXEC__TYPE(exec__after_poll, exec__timeout_describe, exec__timeout_branches, "after");
 
 EXEC_API exec_future *exec_after(exec_after_op *op, exec_future *inner, int64_t deadline_ns) {
     return exec__timeout_make(op, &exec__after_type, inner, deadline_ns, EXEC__TIMER_AT);
@@ -938,7 +957,7 @@ static exec_poll exec__backoff_poll(exec_cx *cx, exec_future *f) {
     return exec_ready(f, EXEC_RESULT(&op->nap));
 }
 
-static const exec_type exec__backoff_type = EXEC__TYPE(exec__backoff_poll, EXEC__NO_DESCRIBE, NULL, "backoff");
+static const exec_type exec__backoff_type = EXEC__TYPE(exec__backoff_poll, NULL, NULL, "backoff");
 
 EXEC_API exec_future *exec_backoff_wait(exec_backoff_op *op, exec_backoff *b) {
     exec_future_init(&op->fut, &exec__backoff_type);
@@ -995,7 +1014,7 @@ static exec_poll exec__retry_poll(exec_cx *cx, exec_future *f) {
     }
 }
 
-static const exec_type exec__retry_type = EXEC__TYPE(exec__retry_poll, EXEC__NO_DESCRIBE, NULL, "retry");
+static const exec_type exec__retry_type = EXEC__TYPE(exec__retry_poll, NULL, NULL, "retry");
 
 EXEC_API exec_future *exec_retry_if(exec_retry_op *op, exec_backoff *b, exec_future *(*prepare)(void *arg),
                                     int (*retryable)(intptr_t result, void *arg), void *arg) {

@@ -1,108 +1,70 @@
 /* SPDX-License-Identifier: MIT
  * The floor of the echo: a bare epoll loop, level-triggered, a struct per connection.
- * cc -O2 -o echo_floor echo_floor.c && ./echo_floor PORT        (0: a free one; it prints which) */
-#define _GNU_SOURCE 1
-#include <arpa/inet.h>
-#include <errno.h>
-#include <netinet/in.h>
-#include <netinet/tcp.h>
-#include <stdio.h>
-#include <stdlib.h>
-#include <string.h>
+ * cc -O2 -o echo_floor echo_floor.c && ./echo_floor PORT [SPIN_NS]        (port 0: a free one; it prints which)
+ * With SPIN_NS it looks so long before it waits. */
+#include "echo.h"
 #include <sys/epoll.h>
-#include <sys/socket.h>
-#include <unistd.h>
-
-typedef struct connection {
-    int fd;
-    ssize_t from, to;           /* of the buffer, still to be written */
-    char buf[4096];
-} connection;
+#include <time.h>
 
 static int loop_fd;
 
-static void watch(connection *c, int op, uint32_t events) {
+static void watch(echo_connection *c, int op, uint32_t events) {
     struct epoll_event event;
     event.events = events;
     event.data.ptr = c;
     if (epoll_ctl(loop_fd, op, c->fd, &event) < 0) perror("epoll_ctl");
 }
 
-static void over(connection *c) {
-    close(c->fd);
-    free(c);
-}
-
-/* Writes what was read; waits for room if there is none. */
-static void flush(connection *c, int waits) {
-    ssize_t n = write(c->fd, c->buf + c->from, (size_t)(c->to - c->from));
-    if (n < 0 && errno != EAGAIN) {
-        over(c);
-        return;
-    }
-    if (n > 0) c->from += n;
-    if (c->from < c->to && !waits) watch(c, EPOLL_CTL_MOD, EPOLLOUT);
-    if (c->from == c->to && waits) watch(c, EPOLL_CTL_MOD, EPOLLIN);
-}
-
-static void readable(connection *c) {
-    ssize_t n = read(c->fd, c->buf, sizeof c->buf);
-    if (n <= 0) {
-        over(c);
-        return;
-    }
-    c->from = 0;
-    c->to = n;
-    flush(c, 0);
-}
-
 static void accept_one(int listener) {
-    int one = 1, fd = accept4(listener, NULL, NULL, SOCK_NONBLOCK | SOCK_CLOEXEC);
-    connection *c;
-    if (fd < 0) return;
-    setsockopt(fd, IPPROTO_TCP, TCP_NODELAY, &one, sizeof one);
-    c = (connection *)malloc(sizeof *c);
+    int fd = echo_accept(listener);
+    echo_connection *c = fd < 0 ? NULL : (echo_connection *)malloc(sizeof *c);
     if (!c) {
-        close(fd);
+        if (fd >= 0) close(fd);
         return;
     }
     c->fd = fd;
     watch(c, EPOLL_CTL_ADD, EPOLLIN);
 }
 
-static int listen_on(int port) {
-    struct sockaddr_in address;
-    socklen_t size = sizeof address;
-    int one = 1, fd = socket(AF_INET, SOCK_STREAM | SOCK_CLOEXEC | SOCK_NONBLOCK, 0);
-    memset(&address, 0, sizeof address);
-    address.sin_family = AF_INET;
-    address.sin_port = htons((uint16_t)port);
-    address.sin_addr.s_addr = htonl(INADDR_LOOPBACK);
-    setsockopt(fd, SOL_SOCKET, SO_REUSEADDR, &one, sizeof one);
-    if (bind(fd, (struct sockaddr *)&address, sizeof address) < 0 || listen(fd, 4096) < 0
-        || getsockname(fd, (struct sockaddr *)&address, &size) < 0) {
-        perror("echo_floor");
-        exit(1);
+static void serve(echo_connection *c, uint32_t events) {
+    int waits = (events & EPOLLOUT) != 0;
+    echo_wants wants = waits ? echo_flush(c) : echo_readable(c);
+    if (wants == ECHO_OVER) {
+        close(c->fd);
+        free(c);
+    } else if (waits != (wants == ECHO_WRITE)) watch(c, EPOLL_CTL_MOD, waits ? EPOLLIN : EPOLLOUT);
+}
+
+static int64_t now(void) {
+    struct timespec t;
+    clock_gettime(CLOCK_MONOTONIC, &t);
+    return (int64_t)t.tv_sec * 1000000000 + t.tv_nsec;
+}
+
+static int wait_for(struct epoll_event *events, int most, int64_t spin_ns) {
+    int64_t until = spin_ns ? now() + spin_ns : 0;
+    while (spin_ns) {
+        int count = epoll_wait(loop_fd, events, most, 0);
+        if (count != 0) return count;
+        if (now() >= until) break;
     }
-    printf("listening on 127.0.0.1:%d\n", ntohs(address.sin_port));
-    fflush(stdout);
-    return fd;
+    return epoll_wait(loop_fd, events, most, -1);
 }
 
 int main(int argc, char **argv) {
     struct epoll_event events[64];
-    connection listener = { 0 };
-    if (argc != 2) return 2;
+    static echo_connection listener;
+    int64_t spin_ns = argc > 2 ? strtoll(argv[2], NULL, 10) : 0;
+    if (argc < 2) return 2;
     loop_fd = epoll_create1(EPOLL_CLOEXEC);
-    listener.fd = listen_on(atoi(argv[1]));
+    listener.fd = echo_listen(atoi(argv[1]));
     watch(&listener, EPOLL_CTL_ADD, EPOLLIN);
     for (;;) {
-        int count = epoll_wait(loop_fd, events, 64, -1);
+        int count = wait_for(events, 64, spin_ns);
         for (int i = 0; i < count; i++) {
-            connection *c = (connection *)events[i].data.ptr;
+            echo_connection *c = (echo_connection *)events[i].data.ptr;
             if (c == &listener) accept_one(c->fd);
-            else if (events[i].events & EPOLLOUT) flush(c, 1);
-            else readable(c);
+            else serve(c, events[i].events);
         }
     }
 }

@@ -48,17 +48,27 @@
  *     static const harness_scenario scenarios[] = { { "exec_read_exact", read_a_pipe } };
  *     int main(void) { return harness_main(scenarios, 1); }
  *
- * The program prints a row per scenario, a column per kind, each cell the number of runs; `none`: in the
- * plain run there was nothing of that kind that could go wrong. What fails is printed with scenario, kind
- * and k. In the environment: EXEC_HARNESS=NAME runs that scenario only, EXEC_HARNESS_LOG=1 prints what the
- * executor logs, EXEC_TEST_ROUNDS=N is about how many runs there are: some k are left out, by
- * EXEC_TEST_SEED.
+ * The program prints a row per scenario, a column per kind, each cell the number of runs; `none`: the plain
+ * run was never suspended, made no system call, or allocated nothing, as its counter says. What fails is
+ * printed with scenario, kind and k. In the environment: EXEC_HARNESS=NAME runs that scenario only,
+ * EXEC_HARNESS_LOG=1 prints what the executor logs, EXEC_TEST_ROUNDS=N is about how many runs there are:
+ * some k are left out, by EXEC_TEST_SEED.
  *
  * A scenario builds its world anew each time, and is prepared for each of its own calls of the library to
- * fail. It must end by itself in the plain run. Feeders (tasks beside the one that is driven) end by
- * themselves, or are cancelled by harness_close. The calls that a scenario makes itself do not fail. It
- * may set h->config before harness_open (not the clock, the log, and the allocator). At most one op is
- * ready at once in a poll (ops_per_poll 1), so that the coroutine is suspended between any two.
+ * fail. It must end by itself in the plain run. Its frame outlives harness_drive, once in a run; a static one is
+ * zeroed anew by EXEC_CALL. A coroutine inside another one gives harness_began its mark:
+ *     harness_began(&self->mark, self->outer);         // EXEC_CALL(&self->child, T, .outer = &self->mark, ...)
+ * Feeders, tasks beside the one that is driven, play the world: they are spawned with harness_opts(), which is
+ * NULL or, under EXEC_NO_MALLOC, a pool; they end by themselves, or are cancelled by harness_close. What is yours,
+ * the system calls of scenario, feeders and coroutines that do not go through the library, does not fail. h->config
+ * may be set before harness_open (not the clock, the log, and the allocator). At most one op is ready at once
+ * in a poll (ops_per_poll 1), so that the coroutine is suspended between any two.
+ *
+ * HARNESS_HEADER is what is included, "../exec_net.h" unless you define it before: beside your own code,
+ * "exec_net.h". The harness defines the EXEC_SYS_ names and EXEC_TRACE_POLL, so it and the library are compiled
+ * into one file with your coroutines; it takes SIGALRM, and looks at all descriptors below 1024 and at all child
+ * processes. All options of the library work; under EXEC_NO_MALLOC (with glibc) malloc(3) is replaced, to see that
+ * nobody calls it. A larger program: tests/harness/ask.c.
  *
  * A fault is what the kernel could do: where a call is to say EAGAIN, or to be short, though there is more,
  * the descriptors tell of themselves once more, as if it had come just after the call. A virtual clock
@@ -82,9 +92,14 @@
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
+#if defined EXEC_POSIX_ONLY && EXEC_POSIX_ONLY
+#define HARNESS_POSIX 1
+#else
+#define HARNESS_POSIX 0
 #include <sys/epoll.h>
 #include <sys/eventfd.h>
 #include <sys/signalfd.h>
+#endif
 #include <sys/socket.h>
 #include <sys/stat.h>
 #include <sys/uio.h>
@@ -92,129 +107,157 @@
 #include <unistd.h>
 
 /* ------------------------------------------------------------------------------- system calls
-   Each kind, and what its n-th call may say instead. SHORT: one byte moves. Not among them
-   cannot fail: GETPID CLOCK_GETTIME KILL (of a child that nobody has waited for)
-   EXEC_POSIX_ONLY alone: PIPE ACCEPT SIGACTION */
+   Each kind, and what its n-th call may say instead, as the manual pages have it for calls such as the
+   library's. SHORT: one byte moves. Not among them
+   cannot fail: GETPID CLOCK_GETTIME
+   Without a name of their own, as nothing can go wrong in them that another failure does not show: sched_yield(2),
+   whose result nobody needs; what fills in attributes and actions of posix_spawn(3), memory of libc's: its error is
+   treated as that of POSIX_SPAWNP. */
 
 #define HARNESS_SHORT (-1)
-#define HARNESS_ERRORS 8
+#define HARNESS_ERRORS 16
+#define HARNESS_ACCEPT_ERRORS EINTR, EAGAIN, ECONNABORTED, EPROTO, EPERM, ENETDOWN, EHOSTUNREACH, ENETUNREACH, \
+    ETIMEDOUT, EMFILE, ENFILE, ENOBUFS, ENOMEM, EINVAL
 #define HARNESS_CALLS(X) \
-    X(READ, EINTR, EAGAIN, EIO, HARNESS_SHORT) \
-    X(WRITE, EINTR, EAGAIN, EIO, ENOSPC, HARNESS_SHORT) \
-    X(RECV, EINTR, EAGAIN, ECONNRESET, ENOMEM, ETIMEDOUT, HARNESS_SHORT) \
-    X(SEND, EINTR, EAGAIN, ECONNRESET, EPIPE, ENOBUFS, ENOMEM, HARNESS_SHORT) \
-    X(RECVMSG, EINTR, EAGAIN, ECONNRESET, ECONNREFUSED, ENOMEM, HARNESS_SHORT) \
-    X(SENDMSG, EINTR, EAGAIN, ECONNRESET, EPIPE, ENOBUFS, ETOOMANYREFS, HARNESS_SHORT) \
-    X(READV, EINTR, EAGAIN, EIO, HARNESS_SHORT) \
-    X(WRITEV, EINTR, EAGAIN, EIO, ENOSPC, HARNESS_SHORT) \
-    X(SENDFILE, EINTR, EAGAIN, EIO, ENOMEM, HARNESS_SHORT) \
-    X(PREAD, EINTR, EIO, HARNESS_SHORT) \
-    X(CLOSE, EINTR, EIO) \
-    X(SOCKET, EMFILE, ENFILE, ENOBUFS, ENOMEM) \
-    X(SOCKETPAIR, EMFILE, ENFILE, ENOMEM) \
+    X(READ, EINTR, EAGAIN, EIO, EISDIR, HARNESS_SHORT) \
+    X(WRITE, EINTR, EAGAIN, EIO, ENOSPC, EDQUOT, EFBIG, EPIPE, HARNESS_SHORT) \
+    X(RECV, EINTR, EAGAIN, ECONNRESET, ECONNREFUSED, EHOSTUNREACH, ENOTCONN, ENOMEM, ETIMEDOUT, HARNESS_SHORT) \
+    X(SEND, EINTR, EAGAIN, ECONNRESET, EPIPE, EHOSTUNREACH, ENETUNREACH, EMSGSIZE, ENOTCONN, ENOBUFS, ENOMEM, \
+      ETIMEDOUT, HARNESS_SHORT) \
+    X(RECVMSG, EINTR, EAGAIN, ECONNRESET, ECONNREFUSED, EHOSTUNREACH, ENOMEM, HARNESS_SHORT) \
+    X(SENDMSG, EINTR, EAGAIN, ECONNRESET, ECONNREFUSED, EPIPE, EACCES, EPERM, EHOSTUNREACH, ENETUNREACH, EMSGSIZE, \
+      ENOBUFS, ENOMEM, ETOOMANYREFS, HARNESS_SHORT) \
+    X(READV, EINTR, EAGAIN, EIO, EISDIR, ECONNRESET, HARNESS_SHORT) \
+    X(WRITEV, EINTR, EAGAIN, EIO, ENOSPC, EDQUOT, EFBIG, EPIPE, HARNESS_SHORT) \
+    X(SENDFILE, EINTR, EAGAIN, EIO, EINVAL, ESPIPE, EPIPE, ENOSPC, EOVERFLOW, ENOMEM, HARNESS_SHORT) \
+    X(PREAD, EINTR, EIO, EISDIR, ESPIPE, HARNESS_SHORT) \
+    X(CLOSE, EINTR, EIO, ENOSPC, EDQUOT) \
+    X(SOCKET, EMFILE, ENFILE, ENOBUFS, ENOMEM, EACCES, EAFNOSUPPORT) \
+    X(SOCKETPAIR, EMFILE, ENFILE, ENOMEM, EAFNOSUPPORT) \
+    X(PIPE, EMFILE, ENFILE) \
     X(PIPE2, EMFILE, ENFILE) \
-    X(BIND, EADDRINUSE, EACCES, ENOMEM) \
+    X(BIND, EADDRINUSE, EADDRNOTAVAIL, EACCES, ENOENT, ENOTDIR, EROFS, ENOMEM) \
     X(LISTEN, EADDRINUSE) \
-    X(CONNECT, EINTR, ECONNREFUSED, ENETUNREACH, ETIMEDOUT, EADDRNOTAVAIL) \
-    X(ACCEPT4, EINTR, EAGAIN, ECONNABORTED, EMFILE, ENFILE, ENOBUFS, ENOMEM, EPERM) \
+    X(CONNECT, EINTR, EINPROGRESS, EAGAIN, ECONNREFUSED, ENETUNREACH, EHOSTUNREACH, ETIMEDOUT, EADDRNOTAVAIL, EACCES, \
+      EPERM, ENOENT, EPROTOTYPE) \
+    X(ACCEPT, HARNESS_ACCEPT_ERRORS) \
+    X(ACCEPT4, HARNESS_ACCEPT_ERRORS) \
     X(SHUTDOWN, ENOTCONN) \
-    X(GETSOCKOPT, ENOBUFS) \
-    X(SETSOCKOPT, ENOBUFS, ENOMEM) \
+    X(GETSOCKOPT, ENOBUFS, ENOPROTOOPT) \
+    X(SETSOCKOPT, ENOBUFS, ENOMEM, ENOPROTOOPT, EINVAL, EPERM) \
     X(GETSOCKNAME, ENOBUFS) \
-    X(GETPEERNAME, ENOTCONN) \
+    X(GETPEERNAME, ENOTCONN, ENOBUFS) \
     X(FCNTL, EBADF) \
-    X(FSTAT, ENOMEM) \
-    X(LSTAT, ENOENT, EACCES) \
-    X(UNLINK, ENOENT, EACCES) \
-    X(EVENTFD, EMFILE, ENFILE, ENOMEM) \
-    X(PPOLL, EINTR, ENOMEM) \
+    X(FSTAT, ENOMEM, EOVERFLOW) \
+    X(LSTAT, ENOENT, EACCES, ELOOP, ENOTDIR, ENOMEM) \
+    X(UNLINK, ENOENT, EACCES, EPERM, EBUSY, EISDIR, EROFS) \
+    X(EVENTFD, EMFILE, ENFILE, ENOMEM, ENODEV) \
+    X(PPOLL, EINTR, EINVAL, ENOMEM) \
     X(EPOLL_CREATE1, EMFILE, ENFILE, ENOMEM) \
     X(EPOLL_CTL, ENOMEM, ENOSPC) \
     X(EPOLL_WAIT, EINTR) \
     X(EPOLL_PWAIT2, EINTR, ENOSYS) \
-    X(SIGNALFD, EMFILE, ENFILE, ENOMEM) \
+    X(SIGNALFD, EMFILE, ENFILE, ENOMEM, ENODEV) \
+    X(SIGACTION, EINVAL) \
     X(SIGPROCMASK, EINVAL) \
     X(SIGPENDING, EFAULT) \
     X(SIGTIMEDWAIT, EINTR, EAGAIN) \
-    X(POSIX_SPAWNP, EAGAIN, ENOMEM, ENOENT) \
-    X(PIDFD_OPEN, EMFILE, ENFILE, ENOMEM, EPERM) \
-    X(PIDFD_SEND_SIGNAL, EPERM) \
-    X(WAITID, EINTR, EINVAL)
-#define HARNESS_ENUM(name, ...) HARNESS_##name,
+    X(POSIX_SPAWNP, EAGAIN, ENOMEM, ENOENT, EACCES, E2BIG, ENOEXEC, EMFILE, ETXTBSY, EPERM) \
+    X(PIDFD_OPEN, EMFILE, ENFILE, ENOMEM, ENODEV, ENOSYS, EPERM, ESRCH) \
+    X(PIDFD_SEND_SIGNAL, EPERM, ESRCH) \
+    X(KILL, EPERM, ESRCH) \
+    X(WAITID, EINTR, EINVAL, ECHILD)
+#define HARNESS_ENUM(name, ...) HARNESS_SYS_##name,
 enum { HARNESS_CALLS(HARNESS_ENUM) HARNESS_CALL_COUNT };
 
 /* Counts a call; nonzero: it is the one that fails, and errno is set. */
 static int harness_fails(int call);
 /* The same of a transfer: also one that is to say EAGAIN, or to be short. */
 static int harness_transfer_fails(int call, int fd);
+static int harness_write_fails(int fd);
 static size_t harness_length(size_t length);
-static int harness_exhausted(void);
+static int harness_accept_fails(int call, int fd);
 static ssize_t harness_message(int call, int fd, const struct msghdr *message, int flags);
 static ssize_t harness_vector(int call, int fd, const struct iovec *vector, int count);
 static int harness_close_call(int fd);
 static int harness_connect(int fd, const struct sockaddr *address, socklen_t size);
+static int harness_ppoll(struct pollfd *fds, unsigned count, const struct timespec *timeout);
+static int harness_kill_fails(int pid);
+#if !HARNESS_POSIX
 static int harness_epoll_ctl(int epoll, int op, int fd, struct epoll_event *event);
 static int harness_epoll_wait(int epoll, struct epoll_event *events, int count, int timeout);
 static int harness_epoll_pwait2(int epoll, struct epoll_event *events, int count, const void *timeout);
-static int harness_ppoll(struct pollfd *fds, unsigned count, const struct timespec *timeout);
+static int harness_pidfd_fails(int pid);
+static int harness_waitid(idtype_t type, id_t id, siginfo_t *info, int options);
+#endif
 
 #define EXEC_SYS_READ(fd, buf, n) \
-    (harness_transfer_fails(HARNESS_READ, fd) ? -1 : read(fd, buf, harness_length(n)))
+    (harness_transfer_fails(HARNESS_SYS_READ, fd) ? -1 : read(fd, buf, harness_length(n)))
 #define EXEC_SYS_WRITE(fd, buf, n) \
-    (harness_transfer_fails(HARNESS_WRITE, fd) ? -1 : write(fd, buf, harness_length(n)))
+    (harness_write_fails(fd) ? -1 : write(fd, buf, harness_length(n)))
 #define EXEC_SYS_RECV(fd, buf, n, flags) \
-    (harness_transfer_fails(HARNESS_RECV, fd) ? -1 : recv(fd, buf, harness_length(n), flags))
+    (harness_transfer_fails(HARNESS_SYS_RECV, fd) ? -1 : recv(fd, buf, harness_length(n), flags))
 #define EXEC_SYS_SEND(fd, buf, n, flags) \
-    (harness_transfer_fails(HARNESS_SEND, fd) ? -1 : send(fd, buf, harness_length(n), flags))
+    (harness_transfer_fails(HARNESS_SYS_SEND, fd) ? -1 : send(fd, buf, harness_length(n), flags))
 #define EXEC_SYS_SENDFILE(out, in, offset, n) \
-    (harness_transfer_fails(HARNESS_SENDFILE, out) ? -1 : exec__sendfile(out, in, offset, harness_length(n)))
+    (harness_transfer_fails(HARNESS_SYS_SENDFILE, out) ? -1 : exec__sendfile(out, in, offset, harness_length(n)))
 #define EXEC_SYS_PREAD(fd, buf, n, offset) \
-    (harness_transfer_fails(HARNESS_PREAD, fd) ? -1 : exec__pread(fd, buf, harness_length(n), offset))
+    (harness_transfer_fails(HARNESS_SYS_PREAD, fd) ? -1 : exec__pread(fd, buf, harness_length(n), offset))
 #define EXEC_SYS_RECVMSG(fd, message, flags) \
-    (harness_transfer_fails(HARNESS_RECVMSG, fd) ? -1 : harness_message(HARNESS_RECVMSG, fd, message, flags))
+    (harness_transfer_fails(HARNESS_SYS_RECVMSG, fd) ? -1 : harness_message(HARNESS_SYS_RECVMSG, fd, message, flags))
 #define EXEC_SYS_SENDMSG(fd, message, flags) \
-    (harness_transfer_fails(HARNESS_SENDMSG, fd) ? -1 : harness_message(HARNESS_SENDMSG, fd, message, flags))
-#define EXEC_SYS_READV(fd, vector, count) harness_vector(HARNESS_READV, fd, vector, count)
-#define EXEC_SYS_WRITEV(fd, vector, count) harness_vector(HARNESS_WRITEV, fd, vector, count)
-#define EXEC_SYS_ACCEPT4(fd, ...) \
-    (harness_exhausted() || harness_transfer_fails(HARNESS_ACCEPT4, fd) ? -1 : exec__accept4(fd, __VA_ARGS__))
+    (harness_transfer_fails(HARNESS_SYS_SENDMSG, fd) ? -1 : harness_message(HARNESS_SYS_SENDMSG, fd, message, flags))
+#define EXEC_SYS_READV(fd, vector, count) harness_vector(HARNESS_SYS_READV, fd, vector, count)
+#define EXEC_SYS_WRITEV(fd, vector, count) harness_vector(HARNESS_SYS_WRITEV, fd, vector, count)
+#define EXEC_SYS_ACCEPT4(fd, ...) (harness_accept_fails(HARNESS_SYS_ACCEPT4, fd) ? -1 : exec__accept4(fd, __VA_ARGS__))
+#define EXEC_SYS_ACCEPT(fd, ...) (harness_accept_fails(HARNESS_SYS_ACCEPT, fd) ? -1 : accept(fd, __VA_ARGS__))
 #define EXEC_SYS_SIGTIMEDWAIT(...) \
-    (harness_transfer_fails(HARNESS_SIGTIMEDWAIT, -1) ? -1 : sigtimedwait(__VA_ARGS__))
+    (harness_transfer_fails(HARNESS_SYS_SIGTIMEDWAIT, -1) ? -1 : sigtimedwait(__VA_ARGS__))
 #define EXEC_SYS_CLOSE harness_close_call
 #define EXEC_SYS_CONNECT harness_connect
 #define EXEC_SYS_EPOLL_CTL harness_epoll_ctl
 #define EXEC_SYS_EPOLL_WAIT harness_epoll_wait
 #define EXEC_SYS_EPOLL_PWAIT2 harness_epoll_pwait2
 #define EXEC_SYS_PPOLL harness_ppoll
-#define EXEC_SYS_EPOLL_CREATE1(flags) (harness_fails(HARNESS_EPOLL_CREATE1) ? -1 : epoll_create1(flags))
-#define EXEC_SYS_EVENTFD(...) (harness_fails(HARNESS_EVENTFD) ? -1 : eventfd(__VA_ARGS__))
-#define EXEC_SYS_SOCKET(...) (harness_fails(HARNESS_SOCKET) ? -1 : socket(__VA_ARGS__))
-#define EXEC_SYS_SOCKETPAIR(...) (harness_fails(HARNESS_SOCKETPAIR) ? -1 : socketpair(__VA_ARGS__))
-#define EXEC_SYS_PIPE2(...) (harness_fails(HARNESS_PIPE2) ? -1 : exec__pipe2(__VA_ARGS__))
-#define EXEC_SYS_BIND(...) (harness_fails(HARNESS_BIND) ? -1 : bind(__VA_ARGS__))
-#define EXEC_SYS_LISTEN(...) (harness_fails(HARNESS_LISTEN) ? -1 : listen(__VA_ARGS__))
-#define EXEC_SYS_SHUTDOWN(...) (harness_fails(HARNESS_SHUTDOWN) ? -1 : shutdown(__VA_ARGS__))
-#define EXEC_SYS_GETSOCKOPT(...) (harness_fails(HARNESS_GETSOCKOPT) ? -1 : getsockopt(__VA_ARGS__))
-#define EXEC_SYS_SETSOCKOPT(...) (harness_fails(HARNESS_SETSOCKOPT) ? -1 : setsockopt(__VA_ARGS__))
-#define EXEC_SYS_GETSOCKNAME(...) (harness_fails(HARNESS_GETSOCKNAME) ? -1 : getsockname(__VA_ARGS__))
-#define EXEC_SYS_GETPEERNAME(...) (harness_fails(HARNESS_GETPEERNAME) ? -1 : getpeername(__VA_ARGS__))
-#define EXEC_SYS_FCNTL(...) (harness_fails(HARNESS_FCNTL) ? -1 : fcntl(__VA_ARGS__))
-#define EXEC_SYS_FSTAT(...) (harness_fails(HARNESS_FSTAT) ? -1 : fstat(__VA_ARGS__))
-#define EXEC_SYS_LSTAT(...) (harness_fails(HARNESS_LSTAT) ? -1 : lstat(__VA_ARGS__))
-#define EXEC_SYS_UNLINK(...) (harness_fails(HARNESS_UNLINK) ? -1 : unlink(__VA_ARGS__))
-#define EXEC_SYS_SIGNALFD(...) (harness_fails(HARNESS_SIGNALFD) ? -1 : signalfd(__VA_ARGS__))
+#define EXEC_SYS_EPOLL_CREATE1(flags) (harness_fails(HARNESS_SYS_EPOLL_CREATE1) ? -1 : epoll_create1(flags))
+#define EXEC_SYS_EVENTFD(...) (harness_fails(HARNESS_SYS_EVENTFD) ? -1 : eventfd(__VA_ARGS__))
+#define EXEC_SYS_SOCKET(...) (harness_fails(HARNESS_SYS_SOCKET) ? -1 : socket(__VA_ARGS__))
+#define EXEC_SYS_SOCKETPAIR(...) (harness_fails(HARNESS_SYS_SOCKETPAIR) ? -1 : socketpair(__VA_ARGS__))
+#define EXEC_SYS_PIPE(...) (harness_fails(HARNESS_SYS_PIPE) ? -1 : pipe(__VA_ARGS__))
+#define EXEC_SYS_PIPE2(...) (harness_fails(HARNESS_SYS_PIPE2) ? -1 : exec__pipe2(__VA_ARGS__))
+#define EXEC_SYS_BIND(...) (harness_fails(HARNESS_SYS_BIND) ? -1 : bind(__VA_ARGS__))
+#define EXEC_SYS_LISTEN(...) (harness_fails(HARNESS_SYS_LISTEN) ? -1 : listen(__VA_ARGS__))
+#define EXEC_SYS_SHUTDOWN(...) (harness_fails(HARNESS_SYS_SHUTDOWN) ? -1 : shutdown(__VA_ARGS__))
+#define EXEC_SYS_GETSOCKOPT(...) (harness_fails(HARNESS_SYS_GETSOCKOPT) ? -1 : getsockopt(__VA_ARGS__))
+#define EXEC_SYS_SETSOCKOPT(...) (harness_fails(HARNESS_SYS_SETSOCKOPT) ? -1 : setsockopt(__VA_ARGS__))
+#define EXEC_SYS_GETSOCKNAME(...) (harness_fails(HARNESS_SYS_GETSOCKNAME) ? -1 : getsockname(__VA_ARGS__))
+#define EXEC_SYS_GETPEERNAME(...) (harness_fails(HARNESS_SYS_GETPEERNAME) ? -1 : getpeername(__VA_ARGS__))
+#define EXEC_SYS_FCNTL(...) (harness_fails(HARNESS_SYS_FCNTL) ? -1 : fcntl(__VA_ARGS__))
+#define EXEC_SYS_FSTAT(...) (harness_fails(HARNESS_SYS_FSTAT) ? -1 : fstat(__VA_ARGS__))
+#define EXEC_SYS_LSTAT(...) (harness_fails(HARNESS_SYS_LSTAT) ? -1 : lstat(__VA_ARGS__))
+#define EXEC_SYS_UNLINK(...) (harness_fails(HARNESS_SYS_UNLINK) ? -1 : unlink(__VA_ARGS__))
+#define EXEC_SYS_SIGNALFD(...) (harness_fails(HARNESS_SYS_SIGNALFD) ? -1 : signalfd(__VA_ARGS__))
 #define EXEC_SYS_SIGPROCMASK(how, set, old)     /* what gives a mask back does not fail */ \
-    ((how) == SIG_BLOCK && harness_fails(HARNESS_SIGPROCMASK) ? -1 : sigprocmask(how, set, old))
-#define EXEC_SYS_SIGPENDING(...) (harness_fails(HARNESS_SIGPENDING) ? -1 : sigpending(__VA_ARGS__))
-#define EXEC_SYS_POSIX_SPAWNP(...) (harness_fails(HARNESS_POSIX_SPAWNP) ? errno : posix_spawnp(__VA_ARGS__))
-#define EXEC_SYS_PIDFD_OPEN(pid) (harness_fails(HARNESS_PIDFD_OPEN) ? -1 : exec__pidfd_open(pid))
+    ((how) == SIG_BLOCK && harness_fails(HARNESS_SYS_SIGPROCMASK) ? -1 : sigprocmask(how, set, old))
+#define EXEC_SYS_SIGACTION(...) (harness_fails(HARNESS_SYS_SIGACTION) ? -1 : sigaction(__VA_ARGS__))
+#define EXEC_SYS_SIGPENDING(...) (harness_fails(HARNESS_SYS_SIGPENDING) ? -1 : sigpending(__VA_ARGS__))
+#define EXEC_SYS_POSIX_SPAWNP(...) (harness_fails(HARNESS_SYS_POSIX_SPAWNP) ? errno : posix_spawnp(__VA_ARGS__))
+#define EXEC_SYS_PIDFD_OPEN(pid) (harness_pidfd_fails(pid) ? -1 : exec__pidfd_open(pid))
+#define EXEC_SYS_KILL(pid, signo) (harness_kill_fails(pid) ? -1 : kill(pid, signo))
 #define EXEC_SYS_PIDFD_SEND_SIGNAL(...) \
-    (harness_fails(HARNESS_PIDFD_SEND_SIGNAL) ? -1 : exec__pidfd_send_signal(__VA_ARGS__))
-#define EXEC_SYS_WAITID(type, ...) \
-    ((type) != P_PID && harness_fails(HARNESS_WAITID) ? -1 : waitid(type, __VA_ARGS__))
+    (harness_fails(HARNESS_SYS_PIDFD_SEND_SIGNAL) ? -1 : exec__pidfd_send_signal(__VA_ARGS__))
+#define EXEC_SYS_WAITID harness_waitid
 
 static void harness_polled(const void *task);
 #define EXEC_TRACE_POLL(task) harness_polled(task)
+
+/* Without a heap nothing is allocated: seen where malloc(3) can be replaced, that is, glibc's. */
+#if defined EXEC_NO_MALLOC && EXEC_NO_MALLOC && defined __GLIBC__ && !defined __SANITIZE_ADDRESS__ \
+    && !defined __SANITIZE_THREAD__
+#define HARNESS_SEES_HEAP 1
+#else
+#define HARNESS_SEES_HEAP 0
+#endif
 
 #ifndef HARNESS_HEADER
 #define HARNESS_HEADER "../exec_net.h"
@@ -259,7 +302,10 @@ typedef struct harness_scenario {
 /* Of all runs. */
 typedef struct harness_totals {
     int runs, failures, rounds, scenarios, stride, loud;
-    int plain[HARNESS_CALL_COUNT];      /* calls of the last plain run */
+    int faults;                         /* runs in which something went wrong */
+    int left_out;                       /* there were fewer than all */
+    int plain[HARNESS_CALL_COUNT];      /* calls of the last plain run; its suspensions, calls in all, allocations */
+    int suspensions, system_calls, allocations;
     intptr_t result;                    /* of the last plain run */
     long made[HARNESS_CALL_COUNT];      /* of all plain runs */
     uint64_t random;
@@ -318,8 +364,6 @@ static int harness_fails(int call) {
     return 1;
 }
 
-/* What the kernel watches, so that it can be made to tell of it once more. */
-static struct { int epoll; struct epoll_event event; } harness_watched[HARNESS_DESCRIPTORS];
 static int harness_again, harness_short;
 
 /* A message goes whole or not at all. */
@@ -340,9 +384,32 @@ static int harness_transfer_fails(int call, int fd) {
     return 0;
 }
 
+/* The executor's own pipe or eventfd has room, or is readable: interrupted is all that its write can be. */
+static int harness_is_own(const harness *h, int fd) {
+#if EXEC_POSIX_ONLY
+    if ((h->net.signals.close && fd == h->net.signals.write) || (h->ex.port && fd == h->ex.port->write_fd)) return 1;
+#endif
+    return h->ex.port && fd == h->ex.port->fd;
+}
+
+static int harness_write_fails(int fd) {
+    harness *h = harness_now;
+    if (h->error == EINTR || !harness_is_own(h, fd)) return harness_transfer_fails(HARNESS_SYS_WRITE, fd);
+    h->vacuous = harness_fails(HARNESS_SYS_WRITE);
+    return 0;
+}
+
 static int harness_exhausted(void) {
     if (harness_now->exhausted) errno = EMFILE;
     return harness_now->exhausted;
+}
+
+/* What one connection died of, or a lack of anything, is not the listener's end: it waits for the next one. */
+static EXEC__MAYBE_UNUSED int harness_accept_fails(int call, int fd) {
+    if (harness_exhausted()) return 1;
+    if (!harness_transfer_fails(call, fd)) return 0;
+    if (harness_now->error != EINVAL) harness_now->passing = 1;
+    return 1;
 }
 
 static size_t harness_length(size_t length) {
@@ -368,7 +435,7 @@ static ssize_t harness_message(int call, int fd, const struct msghdr *message, i
         m->msg_iovlen = 1;
     }
     harness_short = 0;
-    n = call == HARNESS_RECVMSG ? recvmsg(fd, m, flags) : sendmsg(fd, m, flags);
+    n = call == HARNESS_SYS_RECVMSG ? recvmsg(fd, m, flags) : sendmsg(fd, m, flags);
     m->msg_iov = whole.msg_iov;
     m->msg_iovlen = whole.msg_iovlen;
     return n;
@@ -382,23 +449,7 @@ static ssize_t harness_vector(int call, int fd, const struct iovec *vector, int 
         vector = &part;
         count = 1;
     }
-    return call == HARNESS_READV ? readv(fd, vector, count) : writev(fd, vector, count);
-}
-
-/* Only a new registration can fail. */
-static EXEC__MAYBE_UNUSED int harness_epoll_ctl(int epoll, int op, int fd, struct epoll_event *event) {
-    if (op == EPOLL_CTL_ADD && harness_fails(HARNESS_EPOLL_CTL)) return -1;
-    harness_watched[fd].epoll = op == EPOLL_CTL_DEL ? 0 : epoll;
-    if (event) harness_watched[fd].event = *event;
-    return epoll_ctl(epoll, op, fd, event);
-}
-
-static void harness_tell_again(void) {
-    if (!harness_again) return;
-    harness_again = 0;
-    for (int fd = 0; fd < HARNESS_DESCRIPTORS; fd++)
-        if (harness_watched[fd].epoll)
-            epoll_ctl(harness_watched[fd].epoll, EPOLL_CTL_MOD, fd, &harness_watched[fd].event);
+    return call == HARNESS_SYS_READV ? readv(fd, vector, count) : writev(fd, vector, count);
 }
 
 /* Nothing comes from outside: the next time comes. 0: none is waited for. */
@@ -417,10 +468,32 @@ static void harness_hangs(harness *h) {
     _exit(1);
 }
 
+#if !HARNESS_POSIX
+/* What the kernel watches, so that it can be made to tell of it once more. */
+static struct { int epoll; struct epoll_event event; } harness_watched[HARNESS_DESCRIPTORS];
+
+static void harness_forget(int fd) { harness_watched[fd].epoll = 0; }
+
+/* Only a new registration can fail. */
+static EXEC__MAYBE_UNUSED int harness_epoll_ctl(int epoll, int op, int fd, struct epoll_event *event) {
+    if (op == EPOLL_CTL_ADD && harness_fails(HARNESS_SYS_EPOLL_CTL)) return -1;
+    harness_watched[fd].epoll = op == EPOLL_CTL_DEL ? 0 : epoll;
+    if (event) harness_watched[fd].event = *event;
+    return epoll_ctl(epoll, op, fd, event);
+}
+
+static void harness_tell_again(void) {
+    if (!harness_again) return;
+    harness_again = 0;
+    for (int fd = 0; fd < HARNESS_DESCRIPTORS; fd++)
+        if (harness_watched[fd].epoll)
+            epoll_ctl(harness_watched[fd].epoll, EPOLL_CTL_MOD, fd, &harness_watched[fd].event);
+}
+
 static int harness_epoll_wait(int epoll, struct epoll_event *events, int count, int timeout) {
     int n;
     harness_tell_again();
-    if (harness_fails(HARNESS_EPOLL_WAIT)) return -1;
+    if (harness_fails(HARNESS_SYS_EPOLL_WAIT)) return -1;
     n = epoll_wait(epoll, events, count, timeout < 0 ? 0 : timeout);
     if (n != 0 || timeout >= 0 || harness_time_passes(harness_now)) return n;
     n = epoll_wait(epoll, events, count, HARNESS_HANG_MS);
@@ -432,16 +505,19 @@ static int harness_epoll_wait(int epoll, struct epoll_event *events, int count, 
 static EXEC__MAYBE_UNUSED int harness_epoll_pwait2(int epoll, struct epoll_event *events, int count,
                                                    const void *timeout) {
     int64_t left[2];
-    if (harness_fails(HARNESS_EPOLL_PWAIT2)) return -1;
+    if (harness_fails(HARNESS_SYS_EPOLL_PWAIT2)) return -1;
     memcpy(left, timeout, sizeof left);
     if (harness_now->ex.config.virtual_clock) return harness_epoll_wait(epoll, events, count, -1);
     return epoll_wait(epoll, events, count, (int)(left[0] * 1000 + left[1] / 1000000 + 1));
 }
+#else
+static void harness_forget(int fd) { (void)fd; }        /* poll(2) tells by itself */
+#endif
 
 static int harness_ppoll(struct pollfd *fds, unsigned count, const struct timespec *timeout) {
     struct timespec none = { 0, 0 };
     int n, ends = timeout && (!harness_now->ex.config.virtual_clock || !timeout->tv_sec);
-    if (harness_fails(HARNESS_PPOLL)) return -1;
+    if (harness_fails(HARNESS_SYS_PPOLL)) return -1;
     n = exec__ppoll(fds, count, ends ? timeout : &none);
     if (n != 0 || ends || harness_time_passes(harness_now)) return n;
     n = poll(fds, count, HARNESS_HANG_MS);
@@ -451,23 +527,65 @@ static int harness_ppoll(struct pollfd *fds, unsigned count, const struct timesp
 
 /* What Linux does: the descriptor is gone, whatever it says. */
 static int harness_close_call(int fd) {
-    int fails = harness_fails(HARNESS_CLOSE), error = errno;
-    if (fd >= 0 && fd < HARNESS_DESCRIPTORS) harness_watched[fd].epoll = 0;
+    int fails = harness_fails(HARNESS_SYS_CLOSE), error = errno;
+    if (fd >= 0 && fd < HARNESS_DESCRIPTORS) harness_forget(fd);
     if (close(fd) < 0) return -1;
     errno = error;
     return fails ? -1 : 0;
 }
 
-/* Interrupted, it goes on by itself. */
+/* Interrupted, or in progress, it goes on by itself. */
 static int harness_connect(int fd, const struct sockaddr *address, socklen_t size) {
-    if (!harness_fails(HARNESS_CONNECT)) return connect(fd, address, size);
-    if (harness_now->error == EINTR && connect(fd, address, size) < 0 && errno != EINPROGRESS) return -1;
+    int goes_on;
+    if (!harness_fails(HARNESS_SYS_CONNECT)) return connect(fd, address, size);
+    harness_now->passing = goes_on = harness_now->error == EINTR || harness_now->error == EINPROGRESS;
+    if (goes_on && connect(fd, address, size) < 0 && errno != EINPROGRESS) return -1;
     errno = harness_now->error;
     return -1;
 }
 
+#if !EXEC_POSIX_ONLY
+/* Somebody else, a handler of the host's, has waited for the child. */
+static void harness_reap(idtype_t type, id_t id) {
+    siginfo_t info;
+    if (type == P_PID) kill((pid_t)id, SIGKILL);
+    else exec__pidfd_send_signal((int)id, SIGKILL);
+    waitid(type, id, &info, WEXITED);
+}
+
+static int harness_pidfd_fails(int pid) {
+    if (harness_exhausted()) return 1;
+    if (!harness_fails(HARNESS_SYS_PIDFD_OPEN)) return 0;
+    if (harness_now->error == ESRCH) harness_reap(P_PID, (id_t)pid);
+    errno = harness_now->error;
+    return 1;
+}
+
+static EXEC__MAYBE_UNUSED int harness_kill_fails(int pid) {
+    if (!harness_fails(HARNESS_SYS_KILL)) return 0;
+    if (harness_now->error == ESRCH) harness_reap(P_PID, (id_t)pid);
+    errno = harness_now->error;
+    return 1;
+}
+
+/* EINVAL: of a kernel that knows no descriptors of processes. */
+static int harness_waitid(idtype_t type, id_t id, siginfo_t *info, int options) {
+    if (!harness_fails(HARNESS_SYS_WAITID)) return waitid(type, id, info, options);
+    if (harness_now->error == EINVAL && type == P_PID) {
+        harness_now->vacuous = 1;
+        return waitid(type, id, info, options);
+    }
+    if (harness_now->error == ECHILD) harness_reap(type, id);
+    errno = harness_now->error;
+    return -1;
+}
+#else
+static int harness_kill_fails(int pid) { (void)pid; return 0; }     /* to itself */
+#endif
+
 /* ---------------------------------------------------------------------------------------- memory */
 
+#if !EXEC_NO_MALLOC
 static void *harness_allocate(void *user, size_t bytes, size_t align) {
     harness *h = harness_now;
     (void)user;
@@ -486,6 +604,57 @@ static void harness_release(void *user, void *memory, size_t bytes, size_t align
     harness_now->live -= (int)bytes;
     free(memory);
 }
+
+static inline const exec_opts *harness_opts(void) { return NULL; }
+static void harness_memory(harness *h, exec_config *config) {
+    (void)h;
+    config->allocate = harness_allocate;
+    config->release = harness_release;
+}
+#else
+enum { HARNESS_SLOTS = 64, HARNESS_SLOT_BYTES = 2048 };
+typedef struct {
+    exec_task task;
+    union { long long align; unsigned char bytes[HARNESS_SLOT_BYTES]; } frame;
+} harness_slot;
+static exec_pool harness_pool;
+static exec_fd_slot harness_table[HARNESS_DESCRIPTORS];
+static struct pollfd harness_waits[HARNESS_DESCRIPTORS + 1];
+
+/* Where the tasks of a scenario live: what it spawns, it spawns with these. */
+static inline const exec_opts *harness_opts(void) {
+    static exec_opts opts;
+    opts.pool = &harness_pool;
+    return &opts;
+}
+
+static void harness_memory(harness *h, exec_config *config) {
+    static harness_slot slots[HARNESS_SLOTS];
+    static exec_port port;
+    config->port = &port;
+    HARNESS_CHECK(h, exec_pool_init(&harness_pool, slots, sizeof slots, sizeof *slots) == 0);
+}
+
+#if HARNESS_SEES_HEAP
+/* Nobody calls them while it is counted. */
+static void harness_heap_call(void) {
+    if (harness_now && harness_now->counting) harness_now->allocations++;
+}
+void *__libc_malloc(size_t bytes);
+void *__libc_calloc(size_t count, size_t bytes);
+void *__libc_realloc(void *old, size_t bytes);
+void *__libc_memalign(size_t align, size_t bytes);
+void *malloc(size_t bytes) { harness_heap_call(); return __libc_malloc(bytes); }
+void *calloc(size_t n, size_t bytes) { harness_heap_call(); return __libc_calloc(n, bytes); }
+void *realloc(void *old, size_t bytes) { harness_heap_call(); return __libc_realloc(old, bytes); }
+void *aligned_alloc(size_t align, size_t bytes) { harness_heap_call(); return __libc_memalign(align, bytes); }
+int posix_memalign(void **out, size_t align, size_t bytes) {
+    harness_heap_call();
+    *out = __libc_memalign(align, bytes);
+    return *out ? 0 : ENOMEM;
+}
+#endif
+#endif
 
 /* --------------------------------------------------------------------------------- what is driven */
 
@@ -593,6 +762,17 @@ static void harness_ignore_failure(exec *ex, const exec_failure *failure) {
     (void)failure;
 }
 
+/* NULL, or the tables where there is no heap. */
+static const exec_net_config *harness_net_config(void) {
+#if EXEC_NO_MALLOC
+    static const exec_net_config config = { harness_table, HARNESS_DESCRIPTORS,
+                                            harness_waits, HARNESS_DESCRIPTORS + 1 };
+    return &config;
+#else
+    return NULL;
+#endif
+}
+
 /* h->ex with a reactor, a virtual clock and memory that is counted. 0, or a negated errno: there is
    nothing to close then. */
 static inline int harness_open(harness *h) {
@@ -604,12 +784,11 @@ static inline int harness_open(harness *h) {
     config.virtual_clock = config.clock == NULL;
     config.tasks_per_turn = 1;
     if (!config.ops_per_poll) config.ops_per_poll = 1;
-    config.allocate = harness_allocate;
-    config.release = harness_release;
     config.stall_ns = EXEC_NEVER;
+    harness_memory(h, &config);
     if ((status = exec_init(&h->ex, &config)) < 0) return status;
     if ((status = exec_attach(&h->ex, &h->last, &harness_last)) < 0 ||
-        (status = exec_net_attach(&h->net, &h->ex, NULL)) < 0 ||
+        (status = exec_net_attach(&h->net, &h->ex, harness_net_config())) < 0 ||
         (status = exec_attach(&h->ex, &h->early, &harness_early)) < 0) {
         exec_destroy(&h->ex, 0);
         return status;
@@ -622,10 +801,13 @@ static inline int harness_open(harness *h) {
    in a run. */
 static inline void harness_drive(harness *h, exec_future *inner) {
     static EXEC_SLOT(harness_root) slot;
+    static exec_cell cell;
     exec_opts opts;
     exec_handle_op over;
     memset(&opts, 0, sizeof opts);
     memset(&slot, 0, sizeof slot);
+    memset(&cell, 0, sizeof cell);
+    if (EXEC_NO_MALLOC) opts.cell = &cell;
     opts.storage = &slot;
     opts.storage_bytes = sizeof slot;
     opts.handle = &h->handle;
@@ -664,6 +846,7 @@ static inline void harness_close(harness *h) {
     HARNESS_CHECK(h, exec_destroy(&h->ex, EXEC_SEC(1000)) == 0);
     exec_stats(&h->ex, &counters);
     HARNESS_CHECK(h, counters.tasks == 0 && counters.cells == 0);
+    HARNESS_CHECK(h, !harness_opts() || harness_opts()->pool->live == 0);
     h->counting = 0;
 }
 
@@ -694,9 +877,10 @@ static void harness_alarm(int signo) {
 
 /* One run. Nonzero: what was to go wrong did. */
 static int harness_run(harness *h, const harness_scenario *s, int way, int k, int j) {
-    const int call = h->call, error = h->error, late = h->late, descriptors = harness_descriptors(), blocked = harness_blocked();
+    const int call = h->call, error = h->error, late = h->late;
+    const int descriptors = harness_descriptors(), blocked = harness_blocked();
     memset(h, 0, sizeof *h);
-    memset(harness_watched, 0, sizeof harness_watched);
+    for (int fd = 0; fd < HARNESS_DESCRIPTORS; fd++) harness_forget(fd);
     harness_again = harness_short = 0;
     h->scenario = s->name;
     h->killed_at = -1;
@@ -711,7 +895,7 @@ static int harness_run(harness *h, const harness_scenario *s, int way, int k, in
     alarm(30);
     s->run(h);
     alarm(0);
-    HARNESS_CHECK(h, h->live == 0);
+    HARNESS_CHECK(h, h->live == 0 && !(EXEC_NO_MALLOC && h->allocations));
     HARNESS_CHECK(h, h->frames == 0);
     HARNESS_CHECK(h, harness_descriptors() == descriptors);
     HARNESS_CHECK(h, harness_blocked() == blocked);
@@ -778,16 +962,25 @@ static void harness_survey(harness *h, const harness_scenario *s) {
     int runs;
     harness_run(h, s, HARNESS_PLAIN, -1, 0);
     runs = h->polls * 10 + h->allocations;
+    harness_all.suspensions = h->polls - 1;
+    harness_all.allocations = h->allocations;
+    harness_all.system_calls = 0;
     for (int call = 0; call < HARNESS_CALL_COUNT; call++) {
         harness_all.made[call] += harness_all.plain[call] = h->calls[call];
+        harness_all.system_calls += h->calls[call];
         for (int i = 0; i < HARNESS_ERRORS && harness_errors[call][i]; i++) runs += h->calls[call];
     }
     harness_all.stride = harness_all.rounds ? 1 + runs * harness_all.scenarios / harness_all.rounds : 1;
+    harness_all.left_out |= harness_all.stride > 1;
 }
 
-static void harness_cell(int runs) {
+/* So many runs of something of which the plain run had so many. */
+static void harness_cell(harness *h, int runs, int had) {
+    const char *why = !had ? "none" : harness_all.stride > 1 ? "left out" : "NOT TRIED";
+    harness_all.faults += runs;
     if (runs) printf(" %11d", runs);
-    else printf(" %11s", "none");
+    else printf(" %11s", why);
+    HARNESS_CHECK(h, runs || !had || harness_all.stride > 1);
 }
 
 /* Before the first of so many scenarios. */
@@ -808,7 +1001,9 @@ static inline void harness_begin(size_t scenarios) {
 static inline int harness_each(const harness_scenario *s) {
     static harness h;
     const char *only = getenv("EXEC_HARNESS");
+    const harness_totals *all = &harness_all;
     int failures = harness_all.failures, cells[6];
+    harness_all.left_out |= only != NULL;
     if (only && strcmp(only, s->name) != 0) return 0;
     harness_survey(&h, s);
     cells[0] = harness_suspensions(&h, s, HARNESS_CANCEL);
@@ -818,7 +1013,8 @@ static inline int harness_each(const harness_scenario *s) {
     cells[4] = harness_suspensions(&h, s, HARNESS_TIMEOUT);
     cells[5] = harness_suspensions(&h, s, HARNESS_LOSER);
     printf("%-26s", s->name);
-    for (int i = 0; i < 6; i++) harness_cell(cells[i]);
+    for (int i = 0; i < 6; i++)
+        harness_cell(&h, cells[i], i == 2 ? all->system_calls : i == 3 ? all->allocations : all->suspensions);
     printf("\n");
     fflush(stdout);
     return harness_all.failures - failures;
@@ -826,7 +1022,8 @@ static inline int harness_each(const harness_scenario *s) {
 
 /* The last lines of the table. */
 static inline void harness_end(void) {
-    printf("%d runs, %d failures; never called, so never failing:", harness_all.runs, harness_all.failures);
+    printf("%d runs, something went wrong in %d, %d failures; never called, so never failing:", harness_all.runs,
+           harness_all.faults, harness_all.failures);
     for (int call = 0; call < HARNESS_CALL_COUNT; call++)
         if (!harness_all.made[call]) printf(" %s", harness_call_names[call]);
     printf("\n");

@@ -1,9 +1,11 @@
 /* SPDX-License-Identifier: MIT
  * Clients that follow a script, for a server in the harness: tasks of the same executor that make system
- * calls of their own. After exec_harness.h. Over abstract unix sockets, so that what one side has written
+ * calls of their own. After exec_harness.h. Over unix sockets, so that what one side has written
  * the other one can read at once. */
 #ifndef HARNESS_CLIENT_H
 #define HARNESS_CLIENT_H
+
+#include "unix_address.h"
 
 enum { SCRIPTS = 3, SCRIPT_NAPS = 60 };
 
@@ -44,8 +46,8 @@ EXEC_ASYNC(script_client) {
     while (self->s->fd >= 0 && self->naps++ < SCRIPT_NAPS) {
         size_t length = strlen(self->s->says), piece = length / 3 + 1;
         if (self->said < length) {
-            ssize_t n = send(self->s->fd, self->s->says + self->said, length - self->said < piece ? length - self->said : piece,
-                             MSG_NOSIGNAL);
+            size_t rest = length - self->said;
+            ssize_t n = send(self->s->fd, self->s->says + self->said, rest < piece ? rest : piece, MSG_NOSIGNAL);
             if (n < 0 && errno != EAGAIN) self->said = length;
             if (n > 0) self->said += (size_t)n;
         } else if (!self->s->stays) {
@@ -97,7 +99,7 @@ static void scripts_begin(harness *h, int count, const char *to, int fd) {
 
 /* A listener for them, and its address. */
 static EXEC__MAYBE_UNUSED int script_listen(harness *h, char text[EXEC_ADDRESS_BYTES]) {
-    int fd = exec_listen(&h->ex, "unix:@", NULL);
+    int fd = exec_listen(&h->ex, unix_address(0), NULL);
     if (fd < 0 || exec_local_address(fd, text, EXEC_ADDRESS_BYTES) == 0) return fd;
     exec_close_fd(&h->ex, fd);
     return -1;

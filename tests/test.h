@@ -19,6 +19,7 @@
 #include <stdio.h>
 #include <stdlib.h>
 #include <cmocka.h>
+#include "emulated.h"
 
 #define COUNT(array) (sizeof(array) / sizeof *(array))
 

@@ -51,11 +51,9 @@ EXEC_ASYNC(forgetful) {
     }
     EXEC_END;
 }
-#endif
 
 static void trap_29_an_array_is_overwritten_between_two_polls(void **state) {
     (void)state;
-#if EXEC_DEBUG
     exec ex;
     EXEC_SLOT(forgetful) slot;
     exec_opts opts;
@@ -71,10 +69,8 @@ static void trap_29_an_array_is_overwritten_between_two_polls(void **state) {
     assert_true(slot.frame.sevens_after < NUMBERS);     /* a sanitizer moves frames about: not all is hit */
     assert_true(slot.frame.poisoned > NUMBERS / 4);
     assert_int_equal(exec_destroy(&ex, 0), 0);
-#else
-    skip();
-#endif
 }
+#endif
 
 /* What a handle holds may be anything, so it is looked for among those that are linked. */
 typedef struct { EXEC_FRAME; gate *gate; } sits;
@@ -132,7 +128,9 @@ int main(void) {
         cmocka_unit_test(sizes_are_within_their_bounds),
         cmocka_unit_test(a_handle_that_is_linked_is_not_given_to_another_task),
         cmocka_unit_test(an_op_on_the_stack_of_a_coroutine_is_refused),
-        cmocka_unit_test(trap_29_an_array_is_overwritten_between_two_polls)
+#if EXEC_DEBUG
+        cmocka_unit_test(trap_29_an_array_is_overwritten_between_two_polls),
+#endif
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }

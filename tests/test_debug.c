@@ -150,10 +150,112 @@ static void awaits_nothing(void) {
     must(EXEC_SPAWN(&ex, test_opts(), awaits));
     must(exec_turn(&ex));
 }
+/* One op, which each await prepares for itself. */
+typedef struct { EXEC_FRAME; sits *shared; exec_sleep_op *nap; exec_select_op either; } shares;
+EXEC_ASYNC(shares) {
+    EXEC_BEGIN;
+    if (self->nap) {
+        EXEC_AWAIT(exec_select(&self->either, exec_sleep(self->nap, 1), exec_sleep(self->nap, 2)));
+    }
+    EXEC_AWAIT(EXEC_CALL(self->shared, sits));
+    EXEC_END;
+}
+enum { SHARES_AT = __LINE__ - 3 };
+static void awaits_the_op_of_another(void) {
+    spawn_sitter();
+    must(EXEC_SPAWN(&ex, test_opts(), sits));
+    must(exec_turn(&ex));
+}
+static void awaits_the_child_of_another(void) {
+    static sits child;
+    open_exec(&ex);
+    must(EXEC_SPAWN(&ex, test_opts(), shares, .shared = &child));
+    must(exec_turn(&ex));
+    must(EXEC_SPAWN(&ex, test_opts(), shares, .shared = &child));
+    must(exec_turn(&ex));
+}
+static void awaits_an_op_twice_at_once(void) {
+    static exec_timers timers;
+    static exec_sleep_op nap;
+    open_exec(&ex);
+    must(exec_timers_attach(&timers, &ex));
+    must(EXEC_SPAWN(&ex, test_opts(), shares, .nap = &nap));
+    must(exec_turn(&ex));
+}
 static void a_double_await_is_refused(void **state) {
+    char other[64];
     (void)state;
     dies_at(awaits_what_another_awaits, AWAITS_AT, "an await of a future that another one awaits already");
     dies_at(awaits_nothing, AWAITS_AT, "an await of a future that was not prepared");
+    dies_at(awaits_the_op_of_another, SITS_AT, "an await of an op (gate) that another await, of ");
+    snprintf(other, sizeof other, "test_debug.c:%d, has not done with: one op for each", SITS_AT);
+    dies_saying(awaits_the_op_of_another, other);
+    dies_at(awaits_the_child_of_another, SITS_AT, "an await of an op (gate) that another await, of ");
+    dies_at(awaits_an_op_twice_at_once, SHARES_AT - 2, "an await of an op (sleep) that another await, of ");
+}
+
+/* ------------------------------------------------------------------------------- polls that do not say */
+
+typedef struct { EXEC_FRAME; exec_select_op either; gate inner; always other; } returns;
+EXEC_ASYNC(returns) {
+    EXEC_BEGIN;
+    EXEC_AWAIT(exec_select(&self->either, gate_wait(&self->inner), always_ready(&self->other)));
+    if (self) return 0;
+    EXEC_END;
+}
+enum { RETURNS_AT = __LINE__ - 4 };
+typedef struct { EXEC_FRAME; returns child; } calls;
+EXEC_ASYNC(calls) {
+    EXEC_BEGIN;
+    EXEC_AWAIT(EXEC_CALL(&self->child, returns));
+    EXEC_END;
+}
+static void returns_from_a_body(void) {
+    open_exec(&ex);
+    must(EXEC_SPAWN(&ex, test_opts(), returns));
+    must(exec_turn(&ex));
+}
+static void returns_from_a_child(void) {
+    open_exec(&ex);
+    must(EXEC_SPAWN(&ex, test_opts(), calls));
+    must(exec_turn(&ex));
+}
+static exec_poll silent_poll(exec_cx *cx, exec_future *f) { (void)cx; (void)f; return EXEC_PENDING; }
+static const exec_type silent_type = { silent_poll, NULL, NULL, "silent", "silent.c", 0, 0, 0 };
+static void pends_without_a_word(void) {
+    static exec_future silent;
+    exec_future_init(&silent, &silent_type);
+    open_exec(&ex);
+    must(EXEC_SPAWN(&ex, test_opts(), awaits, .what = &silent));
+    must(exec_turn(&ex));
+}
+static void a_return_from_a_coroutine_is_refused(void **state) {
+    static const char advice[] = "a poll returned without exec_pending or exec_ready: leave a coroutine by EXEC_RETURN, "
+        "never by return (the line is that of its last await)";
+    (void)state;
+    dies_at(returns_from_a_body, RETURNS_AT, advice);
+    dies_at(returns_from_a_child, RETURNS_AT, advice);
+    dies_saying(pends_without_a_word, "silent.c:0: a poll returned without exec_pending or exec_ready");
+}
+
+/* ------------------------------------------------------------------------ an executor that is none */
+
+static exec never_made;
+static void spawns_into_none(void) { must(EXEC_SPAWN(&never_made, test_opts(), sits)); }
+static void runs_none(void) { must(exec_run(&never_made)); }
+static void spawns_into_a_copy(void) {
+    static exec copy;
+    open_exec(&ex);
+    memcpy(&copy, &ex, sizeof ex);
+    must(EXEC_SPAWN(&copy, test_opts(), sits));
+}
+static void an_executor_that_was_not_made_is_refused(void **state) {
+    static const char advice[] = "an executor that exec_init has not made: call it before, and leave the executor "
+        "where it is";
+    (void)state;
+    dies_in(spawns_into_none, "exec.h", advice);
+    dies_in(runs_none, "exec.h", advice);
+    dies_in(spawns_into_a_copy, "exec.h", advice);
 }
 
 /* ------------------------------------------------------------------------- a frame freed while pending */
@@ -174,6 +276,72 @@ static void awaits_in_a_frame_that_ends(void) {
     must(EXEC_SPAWN(&ex, test_opts(), awaits, .what = lent));
     must(exec_turn(&ex));
     exec_wake(ex.tasks[0]);
+    must(exec_turn(&ex));
+}
+/* The same in a branch of another task, which is the 501st. */
+typedef struct { EXEC_FRAME; exec_race_op race; gate own; } races;
+EXEC_ASYNC(races) {
+    EXEC_BEGIN;
+    EXEC_AWAIT(exec_race(&self->race, gate_wait(&self->own), lent));
+    EXEC_END;
+}
+enum { RACES_AT = __LINE__ - 3, CROWD = EXEC_NO_MALLOC ? 200 : 500 };
+static void a_branch_awaits_in_a_frame_that_ends(void) {
+    static gate gates[CROWD];
+    open_exec(&ex);
+    must(EXEC_SPAWN(&ex, test_opts(), lends, .out = &lent));
+    must(exec_turn(&ex));
+    for (int i = 0; i < CROWD; i++) must(EXEC_SPAWN(&ex, test_opts(), awaits, .what = gate_wait(&gates[i])));
+    must(EXEC_SPAWN(&ex, test_opts(), races));
+    while (ex.last) must(exec_turn(&ex));
+    exec_wake(ex.tasks[0]);
+    must(exec_turn(&ex));
+}
+/* A leaf that ends and leaves behind what wakes its task. */
+typedef struct { exec_future fut; exec_timer timer; exec_waiter waiter; int fd; } forgets;
+static exec_poll forgets_poll(exec_cx *cx, exec_future *f) {
+    forgets *op = (forgets *)(void *)f;
+    if (exec_canceled(f)) return exec_ready(f, -ECANCELED);
+    if (f->resume++) return exec_pending(cx, f);
+    if (op->fd >= 0) must(exec_net_register(&net, &op->waiter, op->fd, EXEC_READABLE, cx->task));
+    else if (!exec_timer_arm(exec_timers_of(cx->exec), &op->timer, EXEC_SEC(1000000), cx->task)) _exit(3);
+    return exec_pending(cx, f);
+}
+static const exec_type forgets_type = { forgets_poll, NULL, NULL, "forgets", "forgets.c", 0, 0, 0 };
+static void ends_a_leaf_that_forgets(int fd) {
+    static forgets op;              /* not in the frame: what counts is whom it wakes */
+    exec_opts opts = test_opts_handle(&handle);
+    exec_future_init(&op.fut, &forgets_type);
+    op.fd = fd;
+    must(EXEC_SPAWN(&ex, &opts, awaits, .what = &op.fut));
+    must(exec_turn(&ex));
+    exec_handle_abort(&handle);
+}
+static void leaves_a_timer(void) {
+    int pair[2];
+    open_net(pair);
+    ends_a_leaf_that_forgets(-1);
+}
+static void leaves_a_waiter(void) {
+    int pair[2];
+    open_net(pair);
+    ends_a_leaf_that_forgets(pair[0]);
+}
+/* A timer in its frame that wakes another task. */
+typedef struct { EXEC_FRAME; exec_timer timer; } arms;
+EXEC_ASYNC(arms) {
+    EXEC_BEGIN;
+    EXEC_YIELD;
+    if (!exec_timer_arm(exec_timers_of(cx->exec), &self->timer, EXEC_SEC(1000000), handle.task)) _exit(3);
+    EXEC_END;
+}
+enum { ARMS_AT = __LINE__ - 4 };
+static void leaves_a_timer_for_another(void) {
+    static exec_timers timers;
+    spawn_sitter();
+    must(exec_timers_attach(&timers, &ex));
+    must(EXEC_SPAWN(&ex, test_opts(), arms));
+    must(exec_turn(&ex));
     must(exec_turn(&ex));
 }
 /* A handle of it is linked in a task that goes on. */
@@ -211,6 +379,14 @@ static void a_frame_freed_while_pending_is_refused(void **state) {
     (void)state;
     dies_at(awaits_in_a_frame_that_ends, AWAITS_AT,
             "a frame is freed while another task awaits what is in it: join the task instead");
+    dies_at(a_branch_awaits_in_a_frame_that_ends, RACES_AT,
+            "a frame is freed while another task awaits what is in it: join the task instead");
+    dies_at(leaves_a_timer, AWAITS_AT, "a frame is freed and a timer is still armed in it, or wakes its task: "
+            "exec_timer_cancel it when the leaf ends");
+    dies_at(leaves_a_timer_for_another, ARMS_AT, "a frame is freed and a timer is still armed in it, or wakes its task: "
+            "exec_timer_cancel it when the leaf ends");
+    dies_at(leaves_a_waiter, AWAITS_AT, "a frame is freed and an op in it, or of its task, still waits for a descriptor "
+            "or a signal: exec_net_deregister when the leaf ends");
     dies_at(ends_with_a_linked_handle, WATCHES_AT, "a frame is freed and a handle in it is still linked: "
             "exec_handle_detach in its EXEC_FINALLY, or join the task");
     dies_in(wakes_one_that_is_over, "exec.h", "exec_wake of a task that is over: a leaf forgets its task when it "
@@ -277,6 +453,8 @@ int main(void) {
 #if EXEC_DEBUG
         cmocka_unit_test(the_wrong_thread_is_refused),
         cmocka_unit_test(a_double_await_is_refused),
+        cmocka_unit_test(a_return_from_a_coroutine_is_refused),
+        cmocka_unit_test(an_executor_that_was_not_made_is_refused),
         cmocka_unit_test(a_frame_freed_while_pending_is_refused),
         cmocka_unit_test(a_group_left_with_children_is_refused),
         cmocka_unit_test(a_descriptor_replaced_behind_our_back_is_refused),

@@ -969,7 +969,10 @@ static void the_failed_hook_hears_of_detached_tasks_only(void **state) {
     exec_handle_detach(&h);                                                         /* detached later */
     assert_int_equal(exec_run(&ex), 0);
     assert_int_equal(failures, 2);
-    close_exec(&ex);
+    assert_int_equal(EXEC_SPAWN(&ex, test_opts(), fails, .gate = &g), 0);
+    exec_turn(&ex);
+    close_exec(&ex);                                                                /* detached and cancelled */
+    assert_int_equal(failures, 2);
     open_exec(&ex);                                                                 /* the default: a line */
     assert_int_equal(EXEC_SPAWN(&ex, test_opts(), fails, .with = -EPIPE), 0);
     assert_int_equal(exec_run(&ex), 0);

@@ -1,7 +1,6 @@
 /* SPDX-License-Identifier: MIT
  * What waits for time, for other coroutines and for other tasks, in the harness (exec_harness.h): cancelled,
- * killed, out of time, the loser of a select, without memory, and with each system call failing.
- * not with: EXEC_NO_MALLOC, EXEC_POSIX_ONLY */
+ * killed, out of time, the loser of a select, without memory, and with each system call failing. */
 #include "exec_harness.h"
 
 /* ------------------------------------------------------------------------------------- the parts */
@@ -135,7 +134,8 @@ static void real_sleep(harness *h) {
 
 /* ------------------------------------------------------------------------------------ combinators */
 
-WAITS(select_, 2, 1, exec_select(&self->either, kid(self, 0, 5, 7), kid(self, 1, 3, 7), exec_sleep(&self->nap, EXEC_MS(9))))
+WAITS(select_, 2, 1, exec_select(&self->either, kid(self, 0, 5, 7), kid(self, 1, 3, 7),
+                                 exec_sleep(&self->nap, EXEC_MS(9))))
 WAITS(select_fair, 3, 0, exec_select_fair(&self->either, kid(self, 0, 3, 7), kid(self, 1, 3, 7)))
 WAITS(race, 2, 2, exec_race(&self->either, kid(self, 0, 1, -EIO), kid(self, 1, 7, 7), kid(self, 2, 3, 7)))
 WAITS(race_lost, 2, -EPIPE, exec_race(&self->either, kid(self, 0, 1, -EIO), kid(self, 1, 2, -EPIPE)))
@@ -158,8 +158,8 @@ static exec_future *nested(waiter *self) {
     static exec_timeout_op limit;
     static exec_sleep_op nap;
     exec_future *either = exec_select(&inner, kid(self, 0, 4, 7), kid(self, 1, 6, 8));
-    return exec_join(&self->either, exec_timeout(&limit, either, EXEC_MS(2)), exec_timeout(&self->limit, kid(self, 2, 3, 9),
-                     EXEC_MS(5)), exec_sleep(&nap, EXEC_MS(1)));
+    return exec_join(&self->either, exec_timeout(&limit, either, EXEC_MS(2)),
+                     exec_timeout(&self->limit, kid(self, 2, 3, 9), EXEC_MS(5)), exec_sleep(&nap, EXEC_MS(1)));
 }
 WAITS(combined, 2, -ETIMEDOUT, nested(self))
 
@@ -184,6 +184,28 @@ static exec_future *both(waiter *self) {
 }
 WAITS(strands, 2, 0, both(self))
 
+/* And what awaits by hand: one child after the other. */
+typedef struct { exec_future fut; exec_future *children[2]; int over; } sequence_op;
+static exec_poll sequence_poll(exec_cx *cx, exec_future *f) {
+    sequence_op *op = (sequence_op *)(void *)f;
+    while (op->over < 2 && !exec_canceled(f)) {
+        if (!exec_poll_child(cx, f, op->children[op->over])) return EXEC_PENDING;
+        if (!exec_canceled(f)) op->over++;
+    }
+    return exec_ready(f, exec_canceled(f) ? -ECANCELED : op->children[1]->result);
+}
+static const exec_type sequence_type = {
+    sequence_poll, NULL, NULL, "sequence", "", sizeof(sequence_op), sizeof(sequence_op), 8 };
+static exec_future *sequence(waiter *self) {
+    static sequence_op op;
+    exec_future_init(&op.fut, &sequence_type);
+    op.children[0] = kid(self, 0, 2, 0);
+    op.children[1] = kid(self, 1, 4, 7);
+    op.over = 0;
+    return &op.fut;
+}
+WAITS(by_hand, 2, 7, sequence(self))
+
 /* -------------------------------------------------------------------------------------- coroutines */
 
 /* Calls itself three deep. */
@@ -196,7 +218,8 @@ EXEC_ASYNC(caller) {
                            .depth = self->depth - 1));
         EXEC_RETURN(EXEC_RESULT(&self->frames[self->depth - 1]) + 1);
     }
-    EXEC_TRY(EXEC_CALL(&self->last, child, .outer = &self->mark, .takes = EXEC_MS(2), .cleanup = EXEC_MS(1), .value = 5));
+    EXEC_TRY(EXEC_CALL(&self->last, child, .outer = &self->mark, .takes = EXEC_MS(2), .cleanup = EXEC_MS(1),
+                       .value = 5));
     EXEC_RETURN(EXEC_RESULT(&self->last));
     EXEC_FINALLY;
     EXEC_AWAIT(EXEC_CALL(&self->last, child, .outer = &self->mark, .takes = EXEC_MS(1), .value = 5));
@@ -218,7 +241,8 @@ EXEC_ASYNC(shielded) {
     harness_began(&self->mark, NULL);
     EXEC_YIELD;
     self->begun = 1;
-    EXEC_SHIELD(EXEC_CALL(&self->inner, child, .outer = &self->mark, .takes = EXEC_MS(3), .cleanup = EXEC_MS(1), .value = 7));
+    EXEC_SHIELD(EXEC_CALL(&self->inner, child, .outer = &self->mark, .takes = EXEC_MS(3), .cleanup = EXEC_MS(1),
+                          .value = 7));
     self->ended = EXEC_RESULT(&self->inner) == 7;
     EXEC_TRY(exec_sleep(&self->nap, EXEC_MS(1)));
     EXEC_RETURN(7);
@@ -236,14 +260,69 @@ static void shield(harness *h) {
     harness_close(h);
 }
 
-/* Yields, and waits for conditions, that another task makes true. */
+/* One await after the other: what fails ends the body, or does not. */
+typedef struct { EXEC_FRAME; harness_mark mark; int tries, went_on; child kids[2]; } awaiter;
+EXEC_ASYNC(awaiter) {
+    EXEC_BEGIN;
+    harness_began(&self->mark, NULL);
+    EXEC_AWAIT(EXEC_CALL(&self->kids[0], child, .outer = &self->mark, .takes = EXEC_MS(2), .value = -EIO));
+    if (self->tries)
+        EXEC_TRY(EXEC_CALL(&self->kids[1], child, .outer = &self->mark, .takes = EXEC_MS(2), .value = -EPIPE));
+    self->went_on = 1;
+    EXEC_RETURN(7);
+    EXEC_FINALLY;
+    EXEC_AWAIT(EXEC_CALL(&self->kids[0], child, .outer = &self->mark, .takes = EXEC_MS(1), .value = -EIO));
+    EXEC_TRY(EXEC_CALL(&self->kids[1], child, .outer = &self->mark, .takes = EXEC_MS(1), .value = 7));
+    harness_ended(&self->mark);
+    EXEC_END;
+}
+static void awaits(harness *h, int tries) {
+    static awaiter frame;
+    if (harness_open(h) < 0) return;
+    harness_drive(h, EXEC_CALL(&frame, awaiter, .tries = tries));
+    HARNESS_CHECK(h, h->done || h->result == (tries ? -EPIPE : 7));
+    HARNESS_CHECK(h, h->done ? frame.went_on <= !tries : frame.went_on == !tries);
+    harness_close(h);
+}
+static void await_goes_on(harness *h) { awaits(h, 0); }
+static void try_ends(harness *h) { awaits(h, 1); }
+
+/* Lets others run, always, or when its time is up, as it is at each second call. */
+typedef struct { EXEC_FRAME; harness_mark mark; int if_needed, rounds; } yielder;
+EXEC_ASYNC(yielder) {
+    EXEC_BEGIN;
+    harness_began(&self->mark, NULL);
+    for (; self->rounds < 3; self->rounds++) {
+        if (!self->if_needed) {
+            EXEC_YIELD;
+        } else {
+            EXEC_YIELD_IF_NEEDED;
+            if (harness_now->killed_at < 0) (void)exec_clock_advance(cx->exec, EXEC_MS(11));
+            EXEC_YIELD_IF_NEEDED;
+        }
+    }
+    EXEC_RETURN(7);
+    EXEC_FINALLY;
+    EXEC_YIELD;
+    harness_ended(&self->mark);
+    EXEC_END;
+}
+static void yields(harness *h, int if_needed) {
+    static yielder frame;
+    if (harness_open(h) < 0) return;
+    harness_drive(h, EXEC_CALL(&frame, yielder, .if_needed = if_needed));
+    HARNESS_CHECK(h, h->done || (h->result == 7 && h->polls == 5));
+    harness_close(h);
+}
+static void yield_always(harness *h) { yields(h, 0); }
+static void yield_if_needed(harness *h) { yields(h, 1); }
+
+/* Waits for conditions that another task makes true. */
 typedef struct { EXEC_FRAME; harness_mark mark; exec_task *task; int count; } conditional;
 EXEC_ASYNC(conditional) {
     EXEC_BEGIN;
     harness_began(&self->mark, NULL);
     self->task = cx->task;
-    EXEC_YIELD;
-    EXEC_YIELD_IF_NEEDED;
     EXEC_WAIT_UNTIL(self->count >= 2);
     EXEC_YIELD;
     EXEC_RETURN(7);
@@ -268,7 +347,7 @@ static void conditions(harness *h) {
     static conditional frame;
     if (harness_open(h) < 0) return;
     memset(&frame, 0, sizeof frame);
-    if (EXEC_SPAWN(&h->ex, NULL, counter, .of = &frame) == 0) {
+    if (EXEC_SPAWN(&h->ex, harness_opts(), counter, .of = &frame) == 0) {
         harness_drive(h, EXEC_CALL(&frame, conditional));
         HARNESS_CHECK(h, h->result == 7 || h->done);
     }
@@ -277,14 +356,25 @@ static void conditions(harness *h) {
 
 /* ------------------------------------------------------------------------------------------ tasks */
 
+/* Of this pool, or else of where tasks usually live. */
+static exec_opts opts_of(exec_pool *pool) {
+    exec_opts opts;
+    memset(&opts, 0, sizeof opts);
+    if (harness_opts()) opts = *harness_opts();
+    if (pool) opts.pool = pool;
+    return opts;
+}
+
 /* Spawns one and joins it; cancelled, it leaves it behind. */
 typedef struct { EXEC_FRAME; harness_mark mark; exec_handle handle; exec_handle_op over; } joiner;
 EXEC_ASYNC(joiner) {
     EXEC_BEGIN;
     harness_began(&self->mark, NULL);
     {
-        exec_opts opts = { .handle = &self->handle };
-        int status = EXEC_SPAWN(cx->exec, &opts, child, .takes = EXEC_MS(3), .cleanup = EXEC_MS(1), .value = 7);
+        exec_opts opts = opts_of(NULL);
+        int status;
+        opts.handle = &self->handle;
+        status = EXEC_SPAWN(cx->exec, &opts, child, .takes = EXEC_MS(3), .cleanup = EXEC_MS(1), .value = 7);
         if (status < 0) EXEC_RETURN(status);
     }
     EXEC_TRY(exec_handle_join(&self->over, &self->handle));
@@ -304,7 +394,7 @@ static void handle_join(harness *h) {
     harness_close(h);
 }
 
-/* Children from a pool that grows. */
+/* Children from a pool (that grows, where there is a heap), and not. */
 typedef struct { EXEC_FRAME; harness_mark mark; exec_group crew; exec_pool *pool; int count, room, leave; } parent;
 EXEC_ASYNC(parent) {
     EXEC_BEGIN;
@@ -312,7 +402,7 @@ EXEC_ASYNC(parent) {
     for (; self->count < 4; self->count++) {
         if (self->room) EXEC_TRY(exec_group_room(&self->crew));
         {
-            exec_opts opts = { .pool = self->count % 2 ? self->pool : NULL };
+            exec_opts opts = opts_of(self->count % 2 ? self->pool : NULL);
             EXEC_GROUP_SPAWN_OPTS(&self->crew, &opts, child, .outer = &self->mark, .takes = EXEC_MS(1 + self->count),
                                   .cleanup = EXEC_MS(1), .value = self->count == 1 ? -EIO : 0);
         }
@@ -326,13 +416,23 @@ EXEC_ASYNC(parent) {
 static void with_children(harness *h, unsigned limit, int collect, int room, int leave) {
     static parent frame;
     exec_pool pool;
+#if EXEC_NO_MALLOC
+    static EXEC_SLOT(child) slots[2];
+#endif
     if (harness_open(h) < 0) return;
+#if EXEC_NO_MALLOC
+    HARNESS_CHECK(h, exec_pool_init(&pool, slots, sizeof slots, sizeof *slots) == 0);
+#else
     HARNESS_CHECK(h, exec_pool_init_growing(&pool, sizeof(EXEC_SLOT(child)), 1, 0) == 0);
+#endif
     harness_drive(h, EXEC_CALL(&frame, parent, .pool = &pool, .room = room, .leave = leave, .crew.limit = limit,
                                .crew.collect = (uint8_t)collect));
     HARNESS_CHECK(h, h->done || h->result == (leave ? 0 : -EIO));
     HARNESS_CHECK(h, frame.crew.live == 0 && frame.crew.running == 0 && !frame.crew.held);
+    HARNESS_CHECK(h, pool.live == 0);
+#if !EXEC_NO_MALLOC
     HARNESS_CHECK(h, exec_pool_free(&pool) == 0);
+#endif
     harness_close(h);
 }
 static void group_join(harness *h) { with_children(h, 0, 0, 0, 0); }
@@ -345,8 +445,9 @@ static void group_left(harness *h) { with_children(h, 2, 0, 0, 1); }
 typedef struct { EXEC_FRAME; exec_group crew; exec_group other; exec_sleep_op nap; } scope;
 EXEC_ASYNC(scope) {
     EXEC_BEGIN;
-    EXEC_GROUP_SPAWN(&self->crew, child, .takes = EXEC_MS(9), .cleanup = EXEC_MS(2), .value = 0);
-    EXEC_GROUP_SPAWN(&self->other, child, .takes = EXEC_MS(1), .cleanup = EXEC_MS(2), .value = -EIO);
+    EXEC_GROUP_SPAWN_OPTS(&self->crew, harness_opts(), child, .takes = EXEC_MS(9), .cleanup = EXEC_MS(2), .value = 0);
+    EXEC_GROUP_SPAWN_OPTS(&self->other, harness_opts(), child, .takes = EXEC_MS(1), .cleanup = EXEC_MS(2),
+                          .value = -EIO);
     EXEC_TRY(exec_sleep(&self->nap, EXEC_MS(2)));
     EXEC_RETURN(7);
     EXEC_END;
@@ -370,15 +471,25 @@ EXEC_ASYNC(sender) {
     else exec_oneshot_abandon(self->to);
     EXEC_END;
 }
-typedef struct { EXEC_FRAME; harness_mark mark; exec_oneshot *from; int sends; exec_oneshot_op op; } receiver;
+typedef struct { EXEC_FRAME; harness_mark mark; exec_oneshot *from, own; int sends; exec_oneshot_op op; } receiver;
+/* On the heap, or in the frame, which the sender does not outlive then. */
+static int oneshot_begin(exec *ex, receiver *self) {
+#if EXEC_NO_MALLOC
+    (void)ex;
+    exec_oneshot_init(self->from = &self->own);
+    return 0;
+#else
+    return exec_oneshot_create(ex, &self->from);
+#endif
+}
 EXEC_ASYNC(receiver) {
     EXEC_BEGIN;
     harness_began(&self->mark, NULL);
     {
-        int status = exec_oneshot_create(cx->exec, &self->from);
+        int status = oneshot_begin(cx->exec, self);
         if (status < 0) self->from = NULL;
         if (status < 0) EXEC_RETURN(status);
-        status = EXEC_SPAWN(cx->exec, NULL, sender, .to = self->from, .sends = self->sends);
+        status = EXEC_SPAWN(cx->exec, harness_opts(), sender, .to = self->from, .sends = self->sends);
         if (status < 0) exec_oneshot_abandon(self->from);
         if (status < 0) EXEC_RETURN(status);
     }
@@ -421,12 +532,20 @@ static void posted(exec *ex, void *arg) {
     self->count++;
     exec_waker_wake(&self->waker);
 }
+static int spawn_waking(exec *ex, remote_user *self, exec_waker to) {
+#if EXEC_NO_MALLOC
+    return EXEC_SPAWN(ex, harness_opts(), waking, .to = to, .count = &self->count);
+#else
+    (void)ex;
+    return EXEC_REMOTE_SPAWN(&self->remote, waking, .to = to, .count = &self->count);
+#endif
+}
 static int remote_begin(exec_cx *cx, remote_user *self) {
     exec_waker copy;
     int status = exec_waker_get(cx, &self->waker);
     if (status < 0 || (status = exec_remote_get(cx->exec, &self->remote)) < 0) return status;
     copy = exec_waker_clone(&self->waker);
-    status = EXEC_REMOTE_SPAWN(&self->remote, waking, .to = copy, .count = &self->count);
+    status = spawn_waking(cx->exec, self, copy);
     if (status < 0) exec_waker_drop(&copy);
     else self->awaited++;
     if (status < 0 || (status = exec_remote_post(&self->remote, &self->post, posted, self)) < 0) return status;
@@ -485,9 +604,14 @@ static const harness_scenario scenarios[] = {
     { "exec_join_n", join_n },
     { "join of timeout of select", combined },
     { "exec_strand_poll", strands },
+    { "exec_poll_child", by_hand },
     { "EXEC_CALL, 4 deep", calls },
     { "EXEC_SHIELD", shield },
-    { "EXEC_YIELD, _WAIT_UNTIL", conditions },
+    { "EXEC_AWAIT", await_goes_on },
+    { "EXEC_TRY", try_ends },
+    { "EXEC_YIELD", yield_always },
+    { "EXEC_YIELD_IF_NEEDED", yield_if_needed },
+    { "EXEC_WAIT_UNTIL", conditions },
     { "exec_handle_join", handle_join },
     { "exec_group_join", group_join },
     { "exec_group_join, collect", group_collect },
@@ -500,5 +624,6 @@ static const harness_scenario scenarios[] = {
     { "waker, remote, post", remote },
 };
 
+#define SUITE_LEAST 2000
 #include "harness_suite.h"
 SUITE(scenarios)

@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: MIT
  * examples/chat.c in the harness: its server, and one of its clients beside another one.
- * not with: EXEC_NO_MALLOC, EXEC_POSIX_ONLY */
+ * Its tasks live on the heap; not with: EXEC_NO_MALLOC */
 #include "exec_harness.h"
 #define main chat_main
 #include "../examples/chat.c"

@@ -1,18 +1,35 @@
 /* SPDX-License-Identifier: MIT
- * examples/echo.c in the harness: its server and one of its connections.
- * not with: EXEC_NO_MALLOC, EXEC_POSIX_ONLY */
+ * examples/echo.c in the harness, or where there is no heap examples/static.c: its server and one of its connections. */
 #include "exec_harness.h"
-#define main echo_main
+#if EXEC_NO_MALLOC
+#define EXAMPLE "static.c"
+#else
+#define EXAMPLE "echo.c"
+#endif
+#define main example_main
+#if EXEC_NO_MALLOC
+#include "../examples/static.c"
+#else
 #include "../examples/echo.c"
+#endif
 #undef main
 #include "harness_client.h"
 
 static const char lines[] = "one line\nanother line\nthe third one\n";
 
+/* What its main would do. */
+static void make_pool(harness *h) {
+    (void)h;
+#if EXEC_NO_MALLOC
+    HARNESS_CHECK(h, exec_pool_init(&pool, clients, sizeof clients, sizeof *clients) == 0);
+#endif
+}
+
 static void serves(harness *h) {
     static server frame;
     char text[EXEC_ADDRESS_BYTES];
     int listener;
+    make_pool(h);
     if (harness_open(h) < 0) return;
     if ((listener = script_listen(h, text)) >= 0) {
         for (int i = 0; i < 2; i++) scripts[i].says = lines;
@@ -41,8 +58,8 @@ static void one_connection(harness *h) {
 }
 
 static const harness_scenario scenarios[] = {
-    { "echo.c, server", serves },
-    { "echo.c, connection", one_connection },
+    { EXAMPLE ", server", serves },
+    { EXAMPLE ", connection", one_connection },
 };
 
 #include "harness_suite.h"

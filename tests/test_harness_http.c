@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: MIT
  * examples/http.c in the harness: its server and one of its connections.
- * not with: EXEC_NO_MALLOC, EXEC_POSIX_ONLY */
+ * Its tasks live on the heap; not with: EXEC_NO_MALLOC */
 #include "exec_harness.h"
 #define main http_main
 #include "../examples/http.c"

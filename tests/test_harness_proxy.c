@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: MIT
  * examples/proxy.c in the harness: its server and one of its sessions, before a server that echoes.
- * not with: EXEC_NO_MALLOC, EXEC_POSIX_ONLY */
+ * Its tasks live on the heap; not with: EXEC_NO_MALLOC */
 #include "exec_harness.h"
 #define main proxy_main
 #include "../examples/proxy.c"
@@ -39,12 +39,11 @@ static char target_text[EXEC_ADDRESS_BYTES];
 static int open_world(harness *h) {
     static EXEC_SLOT(target) slot;
     exec_opts opts = { .storage = &slot, .storage_bytes = sizeof slot };
-    struct sockaddr_un at;
+    exec_address at;
     int fd = socket(AF_UNIX, SOCK_STREAM | SOCK_NONBLOCK | SOCK_CLOEXEC, 0);
     memset(&slot, 0, sizeof slot);
-    memset(&at, 0, sizeof at);
-    at.sun_family = AF_UNIX;
-    if (bind(fd, (struct sockaddr *)(void *)&at, sizeof(sa_family_t)) < 0 || listen(fd, 8) < 0) abort();
+    if (exec_address_parse(&at, unix_address(1)) < 0) abort();
+    if (bind(fd, (struct sockaddr *)(void *)at.bytes, at.size) < 0 || listen(fd, 8) < 0) abort();
     if (exec_local_address(fd, target_text, sizeof target_text) < 0) abort();
     world.target = target_text;
     world.idle = EXEC_SEC(60);

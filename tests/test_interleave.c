@@ -6,7 +6,8 @@
  * together. A failure prints its schedule: the letters of who was chosen where there was a choice;
  *     EXEC_TEST_SCHEDULE=oaoob build/gcc/test_interleave     runs each test in that order alone
  * The faults of tests/model/wake.pml, put in at those steps, must be found.
- * not with: EXEC_NO_THREADS, EXEC_NO_MALLOC. */
+ * Without a heap the blocks of a schedule are the caller's: given up when nothing refers to them, never released.
+ * not with: EXEC_NO_THREADS. */
 
 /* Each step of the protocol comes by here. What exec.h defines later is void * so far. */
 struct pollfd;
@@ -27,7 +28,8 @@ static long fake_write(int fd, const void *from, unsigned long bytes);
 static int fake_wait(struct pollfd *fds, unsigned long count, const struct timespec *timeout);
 
 #define EXEC__LOAD(p) (step(__func__, p), __atomic_load_n(p, __ATOMIC_ACQUIRE))
-#define EXEC__STORE(p, v) (step(__func__, p), __atomic_store_n(p, v, __ATOMIC_RELEASE))
+#define EXEC__STORE(p, v) (step(__func__, p), __atomic_store_n(p, v, __ATOMIC_RELEASE), \
+    parks(1, (void *)(uintptr_t)(v)), step(__func__, NULL))     /* (nothing parks by a store) */
 #define EXEC__ADD(p, n) (step(__func__, p), __atomic_fetch_add(p, n, __ATOMIC_RELAXED))
 #define EXEC__SUB(p, n) (step(__func__, p), __atomic_fetch_sub(p, n, __ATOMIC_ACQ_REL))
 #define EXEC__OR(p, bits) (step(__func__, p), (void)__atomic_fetch_or(p, bits, __ATOMIC_ACQ_REL))
@@ -109,6 +111,9 @@ static struct {
     exec_cell *stale;                       /* FAULT_OVER */
     exec_task *stale_task;
     unsigned blocks;
+    exec_cell *cells[PUSHERS];              /* without a heap */
+    exec_port *port;
+    unsigned cell_count;
 } world;
 static block memory[BLOCKS];
 
@@ -346,10 +351,17 @@ static void *allocate(void *user, size_t bytes, size_t align) {
     memory[world.blocks].released = 0;
     return memory[world.blocks++].bytes;
 }
-static void release(void *user, void *bytes, size_t size, size_t align) {
+static EXEC__MAYBE_UNUSED void release(void *user, void *bytes, size_t size, size_t align) {
     (void)user; (void)size; (void)align;
     if (is_released(bytes)) failed("memory is freed twice");
     ((block *)bytes)->released = 1;
+}
+
+/* A block of the caller's: zero, as it has to be. */
+static EXEC__MAYBE_UNUSED void *own_block(size_t size) {
+    void *own = allocate(NULL, size, 0);
+    assert_non_null(own);
+    return memset(own, 0, size);
 }
 
 /* -------------------------------------------------------------------------------------- scenarios */
@@ -479,6 +491,37 @@ static EXEC_SLOT(receiver) receivers;
 
 static void log_nothing(void *user, const char *line) { (void)user; (void)line; }
 
+static void own_cell(exec_opts *opts) {
+    (void)opts;
+#if EXEC_NO_MALLOC
+    opts->cell = (exec_cell *)own_block(sizeof *opts->cell);
+    world.cells[world.cell_count++] = opts->cell;
+#endif
+}
+
+static void oneshot_begin(exec_opts *opts) {
+    own_cell(opts);
+#if EXEC_NO_MALLOC
+    world.oneshot = (exec_oneshot *)own_block(sizeof *world.oneshot);
+    exec_oneshot_init(world.oneshot);
+#else
+    assert_int_equal(exec_oneshot_create(&world.ex, &world.oneshot), 0);
+#endif
+}
+
+/* Nothing is referred to any more. */
+static int is_memory_left(void) {
+    int left = 0;
+#if EXEC_NO_MALLOC
+    for (unsigned i = 0; i < world.cell_count; i++) left += world.cells[i]->references != 0;
+    left += world.port->references != 0;
+    left += world.oneshot && world.oneshot->references != 0;
+#else
+    for (unsigned i = 0; i < world.blocks; i++) left += !memory[i].released;
+#endif
+    return left;
+}
+
 static void set_up(void) {
     exec_config config;
     exec_opts opts;
@@ -489,14 +532,18 @@ static void set_up(void) {
     memset(&receivers, 0, sizeof receivers);
     config.stall_ns = EXEC_DEBUG ? EXEC_NEVER : 0;
     config.log = log_nothing;
+#if EXEC_NO_MALLOC
+    config.port = world.port = (exec_port *)own_block(sizeof *config.port);
+#else
     config.allocate = allocate;
     config.release = release;
+#endif
     assert_int_equal(exec_init(&world.ex, &config), 0);
     if (has_oneshot()) {
         opts.storage = &receivers;
         opts.storage_bytes = sizeof receivers;
         opts.handle = &world.handles[0];
-        assert_int_equal(exec_oneshot_create(&world.ex, &world.oneshot), 0);
+        oneshot_begin(&opts);
         assert_int_equal(EXEC_SPAWN(&world.ex, &opts, receiver), 0);
         return;
     }
@@ -504,6 +551,7 @@ static void set_up(void) {
         opts.storage = &slots[i];
         opts.storage_bytes = sizeof slots[i];
         opts.handle = &world.handles[i];
+        own_cell(&opts);
         assert_int_equal(EXEC_SPAWN(&world.ex, &opts, hearer, .number = i), 0);
     }
     assert_int_equal(exec_turn(&world.ex), (int)run.scenario->tasks);
@@ -517,7 +565,7 @@ static void after_it_all(void) {
     for (unsigned i = 0; i < THREADS; i++) exec_remote_drop(&world.remotes[i]);
     if (run.failed) return;
     if (world.open) failed("the descriptor is left open");
-    for (unsigned i = 0; i < world.blocks; i++) if (!memory[i].released) failed("memory is left");
+    if (is_memory_left()) failed("memory is left");
     for (unsigned i = 0; i < run.scenario->tasks; i++)
         if (world.handles[i].task) failed("a task is left");
         else if (run.scenario->push != push_abort && run.scenario->push != push_abort_and_kill && run.scenario->own != own_little

@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: MIT
- * Pools that grow. (Fixed ones: test_tasks.c.) not with: EXEC_NO_MALLOC */
+ * Pools that grow, which there are not without a heap. (Fixed ones: test_tasks.c.) not with: EXEC_NO_MALLOC */
 #include "test.h"
 #include "leaves.h"
 

@@ -128,6 +128,32 @@ static void a_foreign_blocking_socket_does_not_stop_the_thread(void **state) {
     end();
 }
 
+/* Its buffer is as small as can be, and there is a byte in it: it takes something, but not much. */
+static void a_blocking_socket_with_a_small_buffer_does_not_stop_the_thread(void **state) {
+    enum { BYTES = 20000 };
+    static unsigned char out[BYTES], in[BYTES];
+    struct iovec vector = { out, BYTES };
+    exec_handle h;
+    exec_io r, w;
+    int pair[2], smallest = 1;
+    (void)state;
+    alarm(60);
+    for (int by_vector = 0; by_vector < 2; by_vector++) {
+        begin();
+        assert_int_equal(socketpair(AF_UNIX, SOCK_STREAM, 0, pair), 0);
+        assert_int_equal(setsockopt(pair[1], SOL_SOCKET, SO_SNDBUF, &smallest, sizeof smallest), 0);
+        assert_int_equal(run(exec_write(&w, pair[1], out, 1)), 1);
+        start(&h, by_vector ? exec_writev_all(&w, pair[1], &vector, 1) : exec_write_all(&w, pair[1], out, BYTES));
+        turns(100);
+        assert_int_equal(run(exec_read(&r, pair[0], in, 1)), 1);
+        assert_int_equal(run(exec_read_exact(&r, pair[0], in, BYTES)), BYTES);
+        assert_int_equal(join(&h), BYTES);
+        close_pair(pair);
+        end();
+    }
+    alarm(120);
+}
+
 static void a_message_to_a_blocking_socket_goes_whole(void **state) {
     static char out[9000], in[sizeof out + 1];
     exec_io io;
@@ -183,6 +209,7 @@ int main(void) {
         cmocka_unit_test(without_descriptors_there_is_no_port_and_no_leak),
         cmocka_unit_test(made_and_accepted_sockets_are_nonblocking),
         cmocka_unit_test(a_foreign_blocking_socket_does_not_stop_the_thread),
+        cmocka_unit_test(a_blocking_socket_with_a_small_buffer_does_not_stop_the_thread),
         cmocka_unit_test(a_message_to_a_blocking_socket_goes_whole),
         cmocka_unit_test(waits_are_rounded_up_to_milliseconds),
 #if !EXEC_NO_MALLOC

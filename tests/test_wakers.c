@@ -26,8 +26,14 @@ static unsigned writes_made;
 #define GET(p) __atomic_load_n(p, __ATOMIC_SEQ_CST)
 #define SET(p, v) __atomic_store_n(p, v, __ATOMIC_SEQ_CST)
 #endif
+static int writes_interrupted;      /* so many fail before they begin */
 static ssize_t counted_write(int fd, const void *bytes, size_t count) {
     if (fd != 2) ADD(&writes_made, 1u);
+    if (fd != 2 && writes_interrupted > 0) {
+        writes_interrupted--;
+        errno = EINTR;
+        return -1;
+    }
     return write(fd, bytes, count);
 }
 
@@ -282,6 +288,28 @@ static void any_wake_between_prepare_and_turn_makes_the_fd_readable(void **state
     assert_int_equal(exec_handle_abort(&h), 0);
     exec_waker_drop(&w);
     trace_reset();
+    close_exec(&ex);
+}
+
+static void a_wake_that_a_signal_interrupts_arrives_and_errno_stays(void **state) {
+    exec ex;
+    exec_waker w = { 0 };
+    exec_opts opts = waker_opts(NULL, 0);
+    int polls = 0, stop = 0;
+    (void)state;
+    open_wakers(&ex);
+    assert_int_equal(EXEC_SPAWN(&ex, &opts, sleeper, .out = &w, .polls = &polls, .stop = &stop), 0);
+    assert_int_equal(exec_turn(&ex), 1);
+    assert_int_equal(exec_prepare(&ex), EXEC_NEVER);
+    writes_interrupted = 2;
+    stop = 1;
+    errno = ENOENT;         /* of the code that a handler with a waker interrupts */
+    exec_waker_wake(&w);
+    assert_int_equal(errno, ENOENT);
+    assert_true(readable(&ex));
+    assert_int_equal(writes_interrupted, 0);
+    exec_waker_drop(&w);
+    assert_int_equal(exec_turn(&ex), 1);
     close_exec(&ex);
 }
 
@@ -751,8 +779,10 @@ EXEC_ASYNC(respawner) {
 }
 static void *racer(void *arg) {
     uint64_t random = (uint64_t)(uintptr_t)arg * 0x9E3779B97F4A7C15u | 1;
+    exec_waker kept = { NULL };     /* over the end of its task, the next ones in its slot, and of the executor */
     while (!GET(&box.over)) {
         exec_waker w;
+        if (kept.cell) exec_waker_wake(&kept);
         random ^= random >> 12; random ^= random << 25; random ^= random >> 27;
         pthread_mutex_lock(&box.lock);
         w = box.waker[random % BOXES];
@@ -768,9 +798,16 @@ static void *racer(void *arg) {
         case 2: exec_waker_wake_signal(&w); break;
         default: exec_waker_wake(&w); break;
         }
-        if (random >> 50 & 1) exec_waker_wake_drop(&w);
-        else exec_waker_drop(&w);
+        if (!(random >> 44 & 63)) {
+            exec_waker_drop(&kept);
+            kept = w;
+        } else if (random >> 50 & 1) {
+            exec_waker_wake_drop(&w);
+        } else {
+            exec_waker_drop(&w);
+        }
     }
+    exec_waker_drop(&kept);
     return NULL;
 }
 static void trap_04_wakes_race_completion_cancel_reuse_and_destroy(void **state) {
@@ -805,6 +842,7 @@ static void trap_04_wakes_race_completion_cancel_reuse_and_destroy(void **state)
         started = (int)stats(&ex).spawned - BOXES;
         assert_int_equal(started, ended);
         memset(&ex, 0xEE, sizeof ex);
+        for (unsigned i = 0; i < 100; i++) sched_yield();       /* some wake what is gone */
         SET(&box.over, 1);
         for (unsigned i = 0; i < 3; i++) pthread_join(threads[i], NULL);
         assert_int_equal(GET(&live_blocks), 0);
@@ -960,6 +998,7 @@ int main(void) {
         cmocka_unit_test(without_a_heap_and_storage_there_is_no_waker),
         cmocka_unit_test(a_cell_of_the_callers_is_busy_while_a_waker_holds_it),
         cmocka_unit_test(any_wake_between_prepare_and_turn_makes_the_fd_readable),
+        cmocka_unit_test(a_wake_that_a_signal_interrupts_arrives_and_errno_stays),
         cmocka_unit_test(an_abort_between_prepare_and_turn_whose_cleanup_awaits_calls_the_host_back),
         cmocka_unit_test(posts_run_in_order_on_the_owners_thread),
 #if !EXEC_NO_MALLOC

@@ -29,7 +29,7 @@ STRUCTS = {
     'exec_handle': 'p task, p next, p link, p waiter, p result, p name, u4 state',
     'exec_store': 'p exec, p release',
     'exec__quota': 'u4 budget, i4 woken',
-    'exec_cx': 'p exec, p task, p child, p strand, exec__quota quota, i4 entry',
+    'exec_cx': 'p exec, p task, p child, p strand, exec__quota quota, i4 entry, p pended ?debug1',
     'exec_config': 'p user, p log, p failed, p clock, i4 virtual_clock, u4 tasks_per_turn,'
                    ' u4 ops_per_poll, i8 spin_ns, i8 cleanup_ns, i8 stall_ns, i8 preempt_ns,'
                    ' p allocate ?nomalloc0, p release ?nomalloc0, p port',
@@ -37,7 +37,7 @@ STRUCTS = {
                      ' u8 spawned, u8 completed, u8 turns, i8 longest_turn_ns, u4 tasks',
     'exec': 'exec_cx cx, p last, i4 process, u1 turning, u1 closing, u1 stopping, u1 armed, u1 looked,'
             ' u1 generation, i4 claim_error, u4 claimed, u4 gone, p[2] tasks, p drivers, p parker, p timers, p net, p port,'
-            ' p outer, p owner, p stack ?debug1, i8 virtual_now, i8 sweep_at, i8 preempt_at, exec_store heap, exec_store fixed,'
+            ' p outer, p owner, p stack ?debug1, p[2] holds ?debug1, i8 virtual_now, i8 sweep_at, i8 preempt_at, exec_store heap, exec_store fixed,'
             ' exec_config config, exec_counters counters',
     'exec_driver': 'p type, p exec, p next',
     'exec_driver_type': 'p name, p next_deadline, p turn, p park, p waiting, p poll_fds, p forked, p dump',

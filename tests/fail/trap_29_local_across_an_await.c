@@ -1,5 +1,6 @@
 /* SPDX-License-Identifier: MIT
- * expect: uninitialized
+ * bare
+ * expect: error.*uninitialized
  * with: gcc -std=c11 -O2 -DEXEC_DEBUG=1
  * with: gcc -std=c11 -O0 -DEXEC_DEBUG=1
  * with: clang -std=c11 -O2 -DEXEC_DEBUG=1

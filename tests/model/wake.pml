@@ -221,7 +221,7 @@ active proctype owner() {
         od
     }
     do
-    :: take_inbox(EMPTY);       /* @ exec__drain: exec__take_inbox(ex, NULL) */
+    :: take_inbox(EMPTY);       /* @ exec__drain: ex->port->take(ex, NULL) */
         poll_tasks();
         if
         :: done == CELLS -> break
@@ -252,7 +252,7 @@ active proctype owner() {
         :: else
         fi
     od;
-    /* @ exec__detach_all: exec__take_inbox(ex, EXEC__CLOSED); */
+    /* @ exec__detach_all: ex->port->take(ex, EXEC__CLOSED); */
     take_inbox(CLOSED);
     /* @ exec__detach_all: exec__port_drop(ex->port); */
     atomic { assert(port_references > 0); port_references-- };

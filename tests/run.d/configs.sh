@@ -25,7 +25,12 @@ gcc-poll            gcc, EXEC_BACKEND_POLL (--full)
 gcc-posix           gcc, EXEC_POSIX_ONLY=1
 tcc-nothreads       tcc, EXEC_NO_THREADS=1
 musl-static         musl-gcc -static, cmocka compiled from its Debian source
-gcc-m32             gcc -m32, cmocka compiled from its Debian source
+gcc-m32             i386: gcc -m32, cmocka compiled from its Debian source
+armhf               gcc for 32-bit ARM, run by qemu-user; cmocka compiled from its Debian source (--full)
+arm64               the same for 64-bit ARM (--full)
+mipsel              the same for 32-bit MIPS, whose numbers of errors and signals are others (--full)
+riscv64             the same for 64-bit RISC-V (--full)
+s390x               the same for big endian (--full)
 cpp                 coroutines in C++17 linked with coroutines in C11, g++ and clang++
 static              EXEC_STATIC in two files and EXEC_IMPLEMENTATION in a third, in one program
 host                two EXEC_STATIC copies in a program with SIGCHLD and SIGINT handlers of its own (trap 26)
@@ -42,9 +47,11 @@ acceptance-http     http.c against sockets, ab, wrk and curl: byte for byte, und
 acceptance-proxy    proxy.c between curl and http.c: both directions at once by checksum; a side killed
 acceptance-chat     chat.c: lines to all others; a slow reader is dropped
 counts              instructions per resume (callgrind); no atomic instruction in a local wake
+bench               bench/run: rows are whole, and no count of ours is above its bound (calls, bytes, instructions)
 sizes               an echo server over the same by hand, and the types, within tests/size/bounds; x86-64, armhf, i386
 gdb                 tools/exec-gdb.py prints what exec_dump prints: live, from cores, with and without -g
 fuzz                each tests/fuzz/*.c with libFuzzer, 10 s (long: 60 s, or EXEC_FUZZ_SECONDS)
+mutants             tools/mutate: named faults put into the headers for 150 s, each caught (--full)
 spin                the wake protocol as a Spin model: no lost wake, and each fault put in is found
 meson               as a subproject, by packaging/exec.wrap, installed with pkg-config, and built for itself
 cmake               by add_subdirectory, by FetchContent, installed with find_package
@@ -123,16 +130,22 @@ config_valgrind() {
         --errors-for-leak-kinds=definite,indirect --track-fds=no --num-callers=20)
     suite gcc $C11 -O1 -g -pthread
 }
+# own_cmocka_suite "COMPILER AND TARGET" FLAGS...: where Debian has no cmocka to link with.
+own_cmocka_suite() {
+    local compiler=$1
+    shift
+    needs dpkg-source
+    # shellcheck disable=SC2086
+    cmocka_for "$CONFIG" $compiler || skip 'cmocka cannot be built'
+    CMOCKA=$BUILD/cmocka-$CONFIG.o
+    # shellcheck disable=SC2086
+    suite $compiler $C11 "$@" -isystem "$BUILD/cmocka/include"
+}
 config_musl_static() {
-    needs musl-gcc dpkg-source
-    cmocka_for musl musl-gcc || skip 'cmocka cannot be built for musl'
-    CMOCKA=$BUILD/cmocka-musl.o
-    suite musl-gcc $C11 -O1 -g -static -isystem "$BUILD/cmocka/include"
+    needs musl-gcc
+    own_cmocka_suite 'musl-gcc -static' -O1 -g
 }
 config_gcc_m32() {
     can_m32 || skip 'gcc -m32 cannot link here'
-    needs dpkg-source
-    cmocka_for m32 gcc -m32 || skip 'cmocka cannot be built for 32 bits'
-    CMOCKA=$BUILD/cmocka-m32.o
-    suite gcc $C11 -m32 -O1 -g -pthread
+    own_cmocka_suite 'gcc -m32' -O1 -g -pthread
 }

@@ -212,6 +212,39 @@ shown_programs_work() {
     done
 }
 
+# The harness as a user has it: what its comment shows, and a program of one's own, in the builds that differ and in
+# C of each compiler; with each of its faults it fails.
+harness_programs_work() {
+    local dir=$DIR/harness options fault flags n=0
+    mkdir -p "$dir"
+    awk '/^ \* The program prints/ { exit } on { sub(/^ \* ? ? ? ? ?/, ""); print } /^ \* DO THIS/ { on = 1 }' \
+        tests/exec_harness.h >"$dir/shown.c"
+    cp tests/exec_harness.h exec*.h "$dir"
+    flags="$C11 -g -DHARNESS_HEADER=\"exec_net.h\" -I$dir"
+    # shellcheck disable=SC2086
+    gcc $flags -Wall -Wextra -Werror "$dir/shown.c" -o "$dir/shown" &&
+        harness_passes "$dir/shown" '^exec_read_exact( +[0-9]+){4}( +none){2}$' || return 1     # it never waits
+    for options in '' -DEXEC_NO_MALLOC=1 -DEXEC_POSIX_ONLY=1 -DEXEC_DEBUG=1; do
+        # shellcheck disable=SC2086
+        gcc $flags $WARN_C $options tests/harness/ask.c -o "$dir/ask" &&
+            harness_passes "$dir/ask" '^ask( +[0-9]+){3} +([0-9]+|none)( +[0-9]+){2}$' || return 1
+    done
+    for fault in 1 2 3; do
+        # shellcheck disable=SC2086
+        gcc $flags -DFORGETS=$fault tests/harness/ask.c -o "$dir/ask" || return 1
+        timeout --foreground 60 "$dir/ask" >"$dir/log" 2>&1
+        [ $? -eq 1 ] && grep -q '^FAIL ask, ' "$dir/log" ||
+            { echo "tests/harness/ask.c: fault $fault is not found"; return 1; }
+    done
+}
+
+harness_passes() { # PROGRAM REGEX
+    timeout --foreground 60 "$1" >"$1.log" 2>&1 && grep -Eq "$2" "$1.log" && return
+    head -n 20 "$1.log"
+    echo "$1: failed, or has no row $2"
+    return 1
+}
+
 config_examples() {
     local source name bad=0 n=0
     DIR=$BUILD/examples
@@ -229,6 +262,7 @@ config_examples() {
         n=$((n + 1))
     done
     shown_programs_work || { echo 'FAIL: a program that README.md or a header shows'; bad=1; }
-    counted $((n + $(ls "$DIR"/shown/*.c | wc -l)))
+    harness_programs_work || { echo 'FAIL: a program with tests/exec_harness.h'; bad=1; }
+    counted $((n + 8 + $(ls "$DIR"/shown/*.c | wc -l)))
     [ $bad -eq 0 ]
 }

@@ -5,12 +5,14 @@
 #     expect: REGEX      the compiler's message, or with `runs` the last words of the program
 #     with: COMMAND      a compiler and its flags; several lines are several cases
 #     runs               it compiles; the program must abort with the message
+#     bare               its wrong form is compiled without our warnings: the header alone refuses it
 # Compiled with -DRIGHT the same file is what the user should have written: it compiles without a
 # word, and runs.
 
 expected() { sed -n 's/^ \* expect: *//p' "$1" | head -n 1; }
 commands() { sed -n 's/^ \* with: *//p' "$1"; }
 must_run() { grep -q '^ \* runs' "$1"; }
+warnings_for() { case $2 in tcc) ;; *) grep -q '^ \* bare' "$1" || echo "$WARN_C" ;; esac; }
 
 # Refused: a failed compilation, or an abort, with the expected message in the log.
 is_refused() { # FILE PROGRAM LOG COMMAND...
@@ -49,9 +51,10 @@ config_compile_fail() {
             # shellcheck disable=SC2086
             set -- $line
             have "$1" || { without="$without $1"; continue; }
-            case $1 in tcc) ;; *) set -- "$@" $WARN_C -pthread ;; esac
+            case $1 in tcc) ;; *) set -- "$@" -pthread ;; esac
             echo "+ $line $file"
-            is_refused "$file" "$dir/wrong" "$dir/log" "$@" || bad=1
+            is_refused "$file" "$dir/wrong" "$dir/log" "$@" $(warnings_for "$file" "$1") || bad=1
+            case $1 in tcc) ;; *) set -- "$@" $WARN_C ;; esac
             is_right "$file" "$dir/right" "$dir/log" "$@" || bad=1
             n=$((n + 2))
         done < <(commands "$file")

@@ -29,6 +29,21 @@ model() {
     grep -q 'errors: 0$' "$dir/pan.log" && ! grep -q 'search not completed\|max search depth' "$dir/pan.log"
 }
 
+# FAULT_PARK in the code itself: test_interleave.c must lose a wake by it.
+real_code_loses_a_wake() {
+    local dir=$BUILD/model/real park='    return exec__replace_head(ex->port, \&empty, EXEC__PARKED) || empty == EXEC__PARKED;'
+    local by_store='    if ((empty = EXEC__LOAD(\&ex->port->head)) != NULL) return empty == EXEC__PARKED;'
+    by_store="$by_store"' EXEC__STORE(\&ex->port->head, EXEC__PARKED); return 1;'
+    rm -rf "$dir"
+    mkdir -p "$dir/tests"
+    cp tests/test_interleave.c tests/test.h "$dir/tests/"
+    sed "s/^$park\$/$by_store/" exec.h >"$dir/exec.h"
+    cmp -s exec.h "$dir/exec.h" && { echo 'exec__arm does not park as it did'; return 1; }
+    gcc -std=c11 -O2 -pthread $WARN_C "$dir/tests/test_interleave.c" -o "$dir/test" -lcmocka || return 1
+    timeout --foreground -k 5 100 "$dir/test" >"$dir/log" 2>&1 && { echo 'it passes'; return 1; }
+    grep -m 1 'ERROR: one pusher: a wake is lost' "$dir/log" || { grep ERROR "$dir/log"; return 1; }
+}
+
 config_spin() {
     needs spin
     local fault n=0
@@ -40,5 +55,6 @@ config_spin() {
         [ -e "$BUILD/model/wake.pml.trail" ] || fail "FAULT_$fault: no trail"
         n=$((n + 1))
     done
-    counted $((n + 2))
+    real_code_loses_a_wake || fail 'test_interleave.c does not see FAULT_PARK in exec__arm'
+    counted $((n + 3))
 }

@@ -52,10 +52,10 @@ size_programs_work() {
     local dir=$BUILD/sizes program option ticks
     mkdir -p "$dir"
     hash_sources
-    for option in 0 1; do
+    for option in EXEC_NO_THREADS EXEC_NO_MALLOC EXEC_SMALL; do
         for program in echo echo_raw ticker ticker_raw; do
             # shellcheck disable=SC2086
-            compile "$dir/$program-$option" musl-gcc $C11 $WARN_C -Os -static -DEXEC_NO_MALLOC=$option \
+            compile "$dir/$program-$option" musl-gcc $C11 $WARN_C -Os -static -D$option=1 \
                 "tests/size/$program.c" || return 1
         done
         for program in echo echo_raw; do echoes "$dir/$program-$option" || return 1; done

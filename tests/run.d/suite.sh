@@ -74,6 +74,7 @@ run_test() {
         return 1
     fi
     TESTS=$((TESTS + passed))
+    LEFT_OUT="$LEFT_OUT$(sed -n 's/^\[  SKIPPED \] \([a-z].*\)/; \1/p' "$log" | sort -u | tr -d '\n')"
 }
 
 # suite COMPILER FLAGS...: every test program. RUNNER (an array) stands before each program;
@@ -81,7 +82,7 @@ run_test() {
 # Random tests and races run their full number of rounds where they are quick and where most is seen.
 suite() {
     local dir=$BUILD/$CONFIG source name bad=0 without=''
-    TESTS=0
+    TESTS=0 LEFT_OUT=''
     if [ "$CONFIG" != gcc ] && [ "$CONFIG" != asan ] && [ -z "${EXEC_TEST_LONG:-}" ]; then
         export EXEC_TEST_ROUNDS="${EXEC_TEST_ROUNDS:-20000}" EXEC_TEST_TREES="${EXEC_TEST_TREES:-20000}" \
             EXEC_TEST_PROGRAMS="${EXEC_TEST_PROGRAMS:-20000}"
@@ -97,7 +98,8 @@ suite() {
         run_test "$dir/$name.log" "${RUNNER[@]}" "$dir/$name" || bad=1
     done
     counted $TESTS
-    [ -n "$without" ] && note "(without$without)"
+    without="$(echo $without | sed 's/ /; /g')$LEFT_OUT"
+    [ -n "$without" ] && note "(without ${without#; })"
     [ "$bad" -eq 0 ] && [ $TESTS -gt 0 ]
 }
 RUNNER=()

@@ -13,7 +13,24 @@ config_symbols() {
     missed=$(awk -f tests/symbols.awk "$dir/public" "$dir/text" | sort)
     counted $(($(wc -l <"$dir/public") - $(printf '%s' "$missed" | grep -c .)))
     [ -z "$missed" ] || printf 'no test uses:\n%s\n' "$missed"
-    harness_calls && [ -z "$missed" ]
+    harness_calls && harness_rows && [ -z "$missed" ]
+}
+
+# Each function that gives a future, and each macro that awaits, is named by a row of the harness's tables, and the
+# file of the row uses it.
+harness_rows() {
+    local kind name file bad=0 n=0 dir=$BUILD/symbols
+    tools/public-symbols --futures >"$dir/futures"
+    while read -r kind name; do
+        for file in tests/test_harness*.c; do
+            grep -qE "^    \\{ \"([^\"]*[^\"A-Za-z0-9_])?$name([^A-Za-z0-9_][^\"]*)?\", " "$file" || continue
+            tools/strip-comments "$file" | grep -qw "$name" && { n=$((n + 1)); continue 2; }
+        done
+        echo "no row of the harness for: $name"
+        bad=1
+    done <"$dir/futures"
+    [ $n -gt 40 ] || { echo 'tools/public-symbols --futures found next to nothing'; bad=1; }
+    return $bad
 }
 
 # Each system call with an overridable name is in the table of the harness, or among those named before it.

@@ -23,17 +23,18 @@ can_clang_sanitize() {
 }
 can_m32() { echo 'int main(void){return 0;}' | gcc -m32 -x c - -o "$BUILD/m32" >/dev/null 2>&1; }
 
-missing_packages() {
+missing_packages() { # CONFIGURATION...
     local tools=$TOOLS_ALL tool
-    [ "$1" = quick ] && tools=$TOOLS_QUICK
+    [ "$MODE" = quick ] && tools=$TOOLS_QUICK
     for tool in $tools; do
         have_tool "${tool%%:*}" || echo "${tool##*:}"
     done
-    [ "$1" = quick ] && return
+    [ "$MODE" = quick ] && return
     can_clang_sanitize || echo libclang-rt-dev
     # memcheck wants the names inside ld.so
     have valgrind && [ -d /usr/lib/debug/.build-id ] || echo libc6-dbg
     [ "$(uname -m)" != x86_64 ] || can_m32 || echo gcc-multilib
+    missing_cross_packages "$@"
 }
 
 apt_get() { DEBIAN_FRONTEND=noninteractive apt-get -y "$@" </dev/null; }
@@ -60,7 +61,7 @@ apt_install() {
 
 install_tools() {
     local packages
-    packages=$(missing_packages "$1" | tr '\n' ' ')
+    packages=$(missing_packages "$@" | tr '\n' ' ')
     packages=${packages% }
     if [ -n "$packages" ]; then
         if have apt-get && [ "$(id -u)" = 0 ]; then

@@ -1,0 +1,78 @@
+/* SPDX-License-Identifier: MIT
+ * A wake across threads. The sender, on a cpu of its own, waits until the receiver is armed, gives it time to
+ * be pending, stamps, wakes; the receiver stamps when it has been woken. Included by each driver, which has its
+ * own `wake`. The time that a thread takes to start is not in any figure. */
+#ifndef BENCH_HOP_H
+#define BENCH_HOP_H
+
+#include "bench.h"
+#include <pthread.h>
+
+typedef struct hop {
+    void (*wake)(struct hop *h);        /* on the sender's thread */
+    void *side;
+    int64_t pause_ns;                   /* from armed to the stamp: by then the receiver is pending */
+    int completes;                      /* the value is sent before the stamp: hop_barrier */
+    uint64_t rounds;                    /* until which the receiver goes on */
+    uint64_t armed __attribute__((aligned(64)));    /* by the receiver, for this round */
+    uint64_t sent __attribute__((aligned(64)));     /* the last round that was sent */
+    int64_t stamp;
+    uint64_t got __attribute__((aligned(64)));      /* the receiver's */
+} hop;
+
+enum { HOP_SPINNING_NS = 1500, HOP_PARKED_NS = 50000 };
+
+/* Receiver: from now on a wake counts. */
+static inline void hop_arm(hop *h) { BENCH_STORE(&h->armed, h->got + 1); }
+static inline int hop_sent(hop *h) { return BENCH_LOAD(&h->sent) > h->got; }
+
+static inline int hop_over(const hop *h) { return h->got == h->rounds; }
+
+/* Receiver: was woken. Nonzero: another round. */
+static inline int hop_received(hop *h) {
+    bench_sample((double)(bench_now() - h->stamp));
+    h->got++;
+    return !hop_over(h);
+}
+
+/* Receiver whose callback this is: until hop_over. */
+static inline void hop_came(hop *h) {
+    if (hop_received(h)) hop_arm(h);
+}
+
+/* Receiver: both are here, and the value has been sent. The clock runs from here. */
+static inline void hop_barrier(hop *h) {
+    hop_arm(h);
+    while (!hop_sent(h)) BENCH_PAUSE();
+    h->stamp = bench_now();
+}
+
+static inline void *hop_sender(void *argument) {
+    hop *h = (hop *)argument;
+    const char *cpu = getenv("BENCH_OTHER_CPU");
+    if (cpu) bench_pin(atoi(cpu));
+    for (uint64_t round = h->sent + 1; round <= h->rounds; round++) {
+        int64_t until;
+        while (BENCH_LOAD(&h->armed) < round) BENCH_PAUSE();
+        until = bench_now() + h->pause_ns;
+        while (bench_now() < until) BENCH_PAUSE();
+        if (h->completes) h->wake(h);
+        h->stamp = bench_now();
+        BENCH_STORE(&h->sent, round);
+        if (!h->completes) h->wake(h);
+    }
+    return NULL;
+}
+
+/* One run: the sender lives as long as `receive` does. */
+static inline int64_t hop_run(hop *h, uint64_t rounds, void (*receive)(hop *h)) {
+    pthread_t thread;
+    int64_t start = bench_now();
+    h->rounds = h->got + rounds;
+    bench_must(-pthread_create(&thread, NULL, hop_sender, h), "pthread_create");
+    receive(h);
+    pthread_join(thread, NULL);
+    return bench_now() - start;
+}
+
+#endif
