@@ -1,5 +1,6 @@
 /* SPDX-License-Identifier: MIT
- * The macros of coroutines, hand-written futures, the levels of cancel, select and join. */
+ * The macros of coroutines, hand-written futures, the levels of cancel, select and join.
+ * What it says is compared; not with: EXEC_SMALL. */
 #include "test.h"
 #include "leaves.h"
 

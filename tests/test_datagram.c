@@ -202,6 +202,13 @@ static void an_option_that_fails_is_an_error(void **state) {
     assert_int_equal(run(exec_connect(&io, "127.0.0.1:1", &opts)), -EINVAL);
     assert_int_equal(exec_socket_pair(&ex, ends, 0), 0);
     assert_true(exec_socket_set(ends[0], &opts) < 0);
+    memset(&opts, 0, sizeof opts);
+    opts.reset_on_close = 1;
+    fail_call(CALL_SETSOCKOPT, ENOBUFS, 0, 1);
+    assert_int_equal(exec_socket_set(ends[0], &opts), -ENOBUFS);
+    fail_call(CALL_GETSOCKNAME, ENOBUFS, 0, 1);
+    assert_int_equal(exec_socket_set(ends[0], &opts), -ENOBUFS);
+    assert_int_equal(exec_socket_set(ends[0], &opts), 0);
     close_pair(ends);
     assert_int_equal(exec_socket_set(-1, &opts), -EBADF);
     assert_int_equal(exec_pipe(&ex, pipes), 0);

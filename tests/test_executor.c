@@ -1,5 +1,6 @@
 /* SPDX-License-Identifier: MIT
- * The executor: order, fairness, runs, destroy, drivers, clocks, dump, stats, check, hooks. */
+ * The executor: order, fairness, runs, destroy, drivers, clocks, dump, stats, check, hooks.
+ * What it says is compared; not with: EXEC_SMALL. */
 #define _GNU_SOURCE 1
 #include <poll.h>
 #include <time.h>
@@ -989,6 +990,49 @@ static void respawn(exec *ex, const exec_failure *f) {
     assert_int_equal(f->result, -EIO);
     assert_int_equal(EXEC_SPAWN(ex, &opts, fails, .with = ++failures < 5 ? -EIO : 0), 0);
 }
+/* Killed in its cleanup while it is queued, it gives its handle away and fails: in the hook the storage is free. */
+typedef struct { EXEC_FRAME; gate *gate; exec_handle *own; } fails_when_killed;
+EXEC_ASYNC(fails_when_killed) {
+    EXEC_BEGIN;
+    EXEC_FINALLY;
+    EXEC_AWAIT(gate_wait(self->gate));
+    if (self->own) exec_handle_detach(self->own);
+    if (self->own) EXEC_RETURN(-EIO);
+    EXEC_END;
+}
+static exec_opts respawn_opts;
+static gate respawn_gate;
+static void respawn_in_storage(exec *ex, const exec_failure *f) {
+    failures++;
+    assert_int_equal(f->result, -EIO);
+    assert_int_equal(EXEC_SPAWN(ex, &respawn_opts, fails_when_killed, .gate = &respawn_gate), 0);
+}
+static void the_failed_hook_may_spawn_into_the_free_storage(void **state) {
+    static EXEC_SLOT(fails_when_killed) slot;
+    exec ex;
+    exec_config config = quiet_config();
+    exec_handle h;
+    exec_opts opts = { .storage = &slot, .storage_bytes = sizeof slot, .handle = &h };
+    gate g = { 0 };
+    (void)state;
+    config.failed = respawn_in_storage;
+    failures = 0;
+    respawn_opts = opts;
+    respawn_opts.handle = NULL;
+    memset(&respawn_gate, 0, sizeof respawn_gate);
+    assert_int_equal(exec_init(&ex, &config), 0);
+    assert_int_equal(EXEC_SPAWN(&ex, &opts, fails_when_killed, .gate = &g, .own = &h), 0);
+    exec_turn(&ex);
+    exec_wake(h.task);
+    assert_int_equal(exec_handle_kill(&h), 0);
+    assert_int_equal(failures, 1);
+    assert_int_equal(exec_check(&ex), 0);
+    exec_turn(&ex);
+    assert_int_equal(respawn_gate.polls, 1);
+    gate_open(&respawn_gate, 0);
+    assert_int_equal(exec_run(&ex), 0);
+    close_exec(&ex);
+}
 static void the_failed_hook_may_spawn_into_the_free_slot(void **state) {
     static EXEC_SLOT(fails) slots[1];
     exec ex;
@@ -1097,6 +1141,32 @@ static void dump_names_whom_a_join_waits_for(void **state) {
     assert_non_null(strstr(log_text, "task dumped_joiner idle\n  handle_join \n  dumped_joiner"));
     assert_non_null(strstr(log_text, "task dumped_joiner idle\n  handle_join the one\n  dumped_joiner"));
     for (int i = 0; i < 2; i++) gate_open(&g[i], 0);
+    assert_int_equal(exec_run(&ex), 0);
+    trace_reset();
+    close_exec(&ex);
+}
+
+/* A line holds 239 characters, what a future says of itself 95. */
+static void dump_cuts_what_is_too_long(void **state) {
+    static char name[400], expected[1024];
+    exec ex;
+    gate g = { 0 };
+    exec_handle h;
+    exec_opts opts = test_opts_handle(&h);
+    (void)state;
+    memset(name, 'n', sizeof name - 1);
+    opts.name = name;
+    open_exec(&ex);
+    assert_int_equal(EXEC_SPAWN(&ex, &opts, waits, .gate = &g), 0);
+    assert_int_equal(EXEC_SPAWN(&ex, test_opts(), dumped_joiner, .of = &h), 0);
+    exec_turn(&ex);
+    log_text[0] = 0;
+    exec_dump(&ex);
+    snprintf(expected, sizeof expected, "\ntask waits \"%.*s\n", 239 - (int)strlen("task waits \""), name);
+    assert_non_null(strstr(log_text, expected));
+    snprintf(expected, sizeof expected, "\n  handle_join %.95s\n", name);
+    assert_non_null(strstr(log_text, expected));
+    gate_open(&g, 0);
     assert_int_equal(exec_run(&ex), 0);
     trace_reset();
     close_exec(&ex);
@@ -1344,8 +1414,10 @@ int main(void) {
         cmocka_unit_test(wrong_configs_are_refused),
         cmocka_unit_test(the_failed_hook_hears_of_detached_tasks_only),
         cmocka_unit_test(the_failed_hook_may_spawn_into_the_free_slot),
+        cmocka_unit_test(the_failed_hook_may_spawn_into_the_free_storage),
         cmocka_unit_test(dump_prints_the_await_chain_of_each_task),
         cmocka_unit_test(dump_names_whom_a_join_waits_for),
+        cmocka_unit_test(dump_cuts_what_is_too_long),
         cmocka_unit_test(stats_and_trace_hooks_count),
         cmocka_unit_test(check_finds_a_corrupted_list),
         cmocka_unit_test(a_poll_over_stall_ns_is_reported),

@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: MIT
  * fork(2): what a child may do, what it is told when it does more, and that the parent goes on as if
- * there had been no child. */
+ * there had been no child. What it says is compared; not with: EXEC_SMALL. */
 #define TEST_HEADER "../exec_net.h"
 #define EXEC_SYS_GETPID counted_getpid
 static int counted_getpid(void);
@@ -286,8 +286,8 @@ EXEC_ASYNC(mixed) {
 static void tasks_in_every_state_are_forgotten(void **state) {
     exec ex;
     exec_net net;
-    exec_handle h[3];
-    exec_opts opts[3];
+    exec_handle h[3], over;
+    exec_opts opts[3], last = test_opts_handle(&over);
     gate g = { .open = 0 };
     pid_t child;
     (void)state;
@@ -300,6 +300,8 @@ static void tasks_in_every_state_are_forgotten(void **state) {
     exec_turn(&ex);
     assert_int_equal(exec_handle_abort(&h[1]), 0);              /* yields in its cleanup */
     assert_int_equal(EXEC_SPAWN(&ex, &opts[2], adds, .ran = NULL), 0);
+    assert_int_equal(EXEC_SPAWN(&ex, &last, sits, .gate = &g), 0);
+    assert_int_equal(exec_handle_abort(&over), 0);              /* over, and queued still */
     trace_reset();
     child = forks();
     if (child == 0) {

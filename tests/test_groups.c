@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: MIT
  * Groups with a limit, that collect, that make a producer wait; the values that their tasks see. (What a
- * group is: test_tasks.c.) */
+ * group is: test_tasks.c.) What it says is compared; not with: EXEC_SMALL. */
 #include "test.h"
 #include "leaves.h"
 
@@ -126,6 +126,26 @@ static void dump_shows_who_is_held_back_and_its_name(void **state) {
     exec_dump(&s.ex);
     assert_non_null(strstr(log_text, "task worker \"held\" idle\n"));
     assert_non_null(strstr(log_text, "task worker \"held\" waiting\n"));
+    for (int i = 0; i < WORKERS; i++) gate_open(&s.g[i], 0);
+    tear_down(&s);
+}
+
+static void check_finds_a_broken_ring_of_those_held_back(void **state) {
+    scene s;
+    (void)state;
+    set_up(&s, 2, 0, 1);
+    for (int kind = 0; kind < 4; kind++) {
+        exec_task *held = s.h[3].task, whole = *held;
+        exec_group *crew = held->group;
+        if (kind == 0) held->strand.flags &= (uint16_t)~EXEC__T_HELD;
+        if (kind == 1) held->group = NULL;
+        if (kind == 2) held->next = held;               /* a ring that does not come back */
+        if (kind == 3) crew->running++;
+        assert_int_equal(exec_check(&s.ex), -EINVAL);
+        *held = whole;
+        if (kind == 3) crew->running--;
+        assert_int_equal(exec_check(&s.ex), 0);
+    }
     for (int i = 0; i < WORKERS; i++) gate_open(&s.g[i], 0);
     tear_down(&s);
 }
@@ -731,6 +751,7 @@ int main(void) {
         cmocka_unit_test(no_limit_and_a_large_one_run_all_at_once),
         cmocka_unit_test(a_wake_does_not_start_who_is_held_back),
         cmocka_unit_test(dump_shows_who_is_held_back_and_its_name),
+        cmocka_unit_test(check_finds_a_broken_ring_of_those_held_back),
         cmocka_unit_test(every_way_out_starts_those_held_back_so_that_they_release),
         cmocka_unit_test(one_that_is_held_back_is_aborted_or_killed_alone),
         cmocka_unit_test(an_abort_from_a_poll_starts_it_in_the_queue),

@@ -1,6 +1,7 @@
 /* SPDX-License-Identifier: MIT
  * The reactor and what waits on descriptors, over real sockets of 127.0.0.1. Every system call of the
- * headers goes through `faulty`, which counts it and can make it fail. */
+ * headers goes through `faulty`, which counts it and can make it fail.
+ * What it says is compared; not with: EXEC_SMALL. */
 #ifndef _GNU_SOURCE
 #define _GNU_SOURCE 1
 #endif
@@ -485,6 +486,22 @@ static void accept_on_what_does_not_listen(void **state) {
     assert_int_equal(run(exec_accept(&io, pair[0])), -ENOTSOCK);
     close_pair(pair);
     assert_int_equal(run(exec_accept(&io, -1)), -EBADF);
+    end();
+}
+
+static void an_accept_that_cannot_be_made_ends(void **state) {
+    static const int errors[] = { EBADF, EINVAL, ENOTSOCK, EFAULT, ENOSYS };
+    char address[EXEC_ADDRESS_BYTES];
+    int listener;
+    exec_io io;
+    (void)state;
+    begin();
+    listener = listen_here(address, NULL);
+    for (size_t i = 0; i < COUNT(errors); i++) {
+        fail_call(CALL_ACCEPT, errors[i], 0, 1);
+        assert_int_equal(run(exec_accept(&io, listener)), -errors[i]);
+    }
+    exec_close_fd(&ex, listener);
     end();
 }
 
@@ -1321,6 +1338,21 @@ static void foreign_blocking_pipe(void **state) {
 }
 
 /* What was readable once, and was read by others since, does not stop the thread. */
+static void adopt_says_why_it_cannot(void **state) {
+    int ends[2];
+    (void)state;
+    begin();
+    assert_int_equal(exec_fd_adopt(&ex, -1), -EBADF);
+    assert_int_equal(pipe(ends), 0);
+    fail_call(CALL_FCNTL, EPERM, 1, 1);
+    assert_int_equal(exec_fd_adopt(&ex, ends[0]), -EPERM);
+    assert_false(fcntl(ends[0], F_GETFL) & O_NONBLOCK);
+    assert_int_equal(exec_fd_adopt(&ex, ends[0]), 0);
+    assert_true(fcntl(ends[0], F_GETFL) & O_NONBLOCK);
+    close_pair(ends);
+    end();
+}
+
 static void foreign_blocking_pipe_read_by_others(void **state) {
     exec_timeout_op limit;
     exec_handle h;
@@ -1722,6 +1754,13 @@ static void check_finds_a_broken_table(void **state) {
     io.waiter.fd++;
     assert_int_equal(exec_check(&ex), -EINVAL);
     io.waiter.fd--;
+    io.waiter.linked = 0;
+    assert_int_equal(exec_check(&ex), -EINVAL);
+    io.waiter.linked = 1;
+    io.waiter.interest = EXEC_WRITABLE;
+    assert_int_equal(exec_check(&ex), -EINVAL);
+    io.waiter.interest = EXEC_READABLE;
+    assert_int_equal(exec_check(&ex), 0);
     assert_int_equal(exec_handle_abort(&h), 0);
     close_pair(pair);
     end();
@@ -2058,6 +2097,7 @@ int main(void) {
         cmocka_unit_test(accepted_sockets),
         cmocka_unit_test(accept_goes_on_after_errors_of_one_connection),
         cmocka_unit_test(accept_on_what_does_not_listen),
+        cmocka_unit_test(an_accept_that_cannot_be_made_ends),
         cmocka_unit_test(trap_22_emfile_on_accept),
         cmocka_unit_test(a_paused_accept_can_be_cancelled_or_lose_its_listener),
         cmocka_unit_test(trap_14_reader_and_writer_of_one_fd),
@@ -2088,6 +2128,7 @@ int main(void) {
         cmocka_unit_test(trap_25_regular_files_and_dev_null),
         cmocka_unit_test(trap_35_sigpipe),
         cmocka_unit_test(foreign_blocking_pipe),
+        cmocka_unit_test(adopt_says_why_it_cannot),
         cmocka_unit_test(foreign_blocking_pipe_read_by_others),
         cmocka_unit_test(foreign_blocking_listener),
         cmocka_unit_test(nonblocking_pipes),

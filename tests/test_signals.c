@@ -1,5 +1,6 @@
 /* SPDX-License-Identifier: MIT
- * Signals as futures: what comes, what is kept, what the host program gets back. */
+ * Signals as futures: what comes, what is kept, what the host program gets back.
+ * What it says is compared; not with: EXEC_SMALL. */
 #ifndef _GNU_SOURCE
 #define _GNU_SOURCE 1
 #endif

@@ -1,5 +1,6 @@
 /* SPDX-License-Identifier: MIT
- * Tasks, where they live, handles, groups, the escalation of cancels. */
+ * Tasks, where they live, handles, groups, the escalation of cancels.
+ * What it says is compared; not with: EXEC_SMALL. */
 #include "test.h"
 #include "leaves.h"
 

@@ -1,5 +1,6 @@
 /* SPDX-License-Identifier: MIT
- * Sleep, timeout, and the default wheel. The clock is virtual, or a fake kernel's: a park moves it. */
+ * Sleep, timeout, and the default wheel. The clock is virtual, or a fake kernel's: a park moves it.
+ * What it says is compared; not with: EXEC_SMALL. */
 #define _GNU_SOURCE 1       /* a system header comes before the implementation */
 #include <stdint.h>
 struct timespec;
@@ -1023,11 +1024,18 @@ static void a_dump_says_until_when(void **state) {
     assert_int_equal(spawn_waiter(&w, NULL, exec_sleep(&other, EXEC_NEVER), NULL, NULL), 0);
     assert_int_equal(exec_turn(&w.ex), 2);
     exec_dump(&w.ex);
-    assert_non_null(strstr(dumped, "timeout"));
+    expect_words(dumped, "timeout");
     expect_words(dumped, "until +12 ms");
     expect_words(dumped, "until +30 s");
     expect_words(dumped, "until cancelled");
     expect_words(dumped, "3 timers, parks until +12 ms");
+    dumped[0] = 0;
+    assert_int_equal(exec_clock_advance(&w.ex, EXEC_MS(12) + EXEC_US(7)), 0);       /* it is late, by a little and by more */
+    exec_dump(&w.ex);
+    expect_words(dumped, "until -7000 ns");
+    assert_int_equal(exec_clock_advance(&w.ex, EXEC_MS(20)), 0);
+    exec_dump(&w.ex);
+    expect_words(dumped, "until -20 ms");
     w.ex.config.log = quiet;
     assert_int_equal(exec_destroy(&w.ex, EXEC_NEVER), 0);
 }

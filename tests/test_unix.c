@@ -102,6 +102,7 @@ static void the_longest_path(void **state) {
 }
 
 static void a_path_in_the_way(void **state) {
+    char text[EXEC_ADDRESS_BYTES];
     exec_socket_opts replace;
     int fd, other;
     (void)state;
@@ -128,6 +129,14 @@ static void a_path_in_the_way(void **state) {
     close(fd);
     assert_int_equal(exec_listen(&ex, address, &replace), -EADDRINUSE);         /* a file is no socket */
     assert_int_equal(access(path, F_OK), 0);
+    fd = exec_listen(&ex, "unix:@exec-in-the-way", &replace);                   /* what has no path */
+    assert_true(fd >= 0 || EXEC_POSIX_ONLY);
+    if (fd >= 0) assert_int_equal(exec_listen(&ex, "unix:@exec-in-the-way", &replace), -EADDRINUSE);
+    if (fd >= 0) assert_int_equal(exec_close_fd(&ex, fd), 0);
+    fd = exec_listen(&ex, "127.0.0.1:0", &replace);
+    text_of(fd, text);
+    assert_int_equal(exec_listen(&ex, text, &replace), -EADDRINUSE);
+    assert_int_equal(exec_close_fd(&ex, fd), 0);
     end_in_a_directory();
 }
 

@@ -62,6 +62,7 @@ config_coverage_all() {
     cover nothreads -DEXEC_NO_THREADS=1
     cover poll -pthread $POLL
     cover posix -pthread -DEXEC_POSIX_ONLY=1
+    cover small -pthread -DEXEC_SMALL=1
     if can_m32 && have dpkg-source && cmocka_for m32 gcc -m32; then
         CMOCKA=$BUILD/cmocka-m32.o cover m32 -m32 -pthread -isystem "$BUILD/cmocka/include"
     fi
