@@ -1336,6 +1336,37 @@ static void foreign_blocking_pipe(void **state) {
     end();
 }
 
+/* The event of one direction ends the watch of both: who waits for the other one is watched again. */
+static void a_blocking_fifo_is_read_and_written(void **state) {
+    static char page[4096], in[1 << 20];
+    exec_handle reader, writer;
+    exec_io r, w;
+    char path[64];
+    int ends[2], both;
+    (void)state;
+    begin();
+    assert_int_equal(pipe2(ends, O_CLOEXEC), 0);
+    snprintf(path, sizeof path, "/proc/self/fd/%d", ends[0]);
+    both = open(path, O_RDWR | O_CLOEXEC);
+    assert_true(both >= 0);
+    start(&reader, exec_read(&r, both, in, sizeof in));         /* it is empty: writable only */
+    turns(2);
+    start(&writer, exec_write(&w, both, "abc", 3));
+    assert_int_equal(join(&writer), 3);
+    assert_int_equal(join(&reader), 3);
+    assert_memory_equal(in, "abc", 3);
+    assert_int_equal(fcntl(ends[1], F_SETFL, O_NONBLOCK), 0);
+    while (write(ends[1], page, sizeof page) > 0) continue;     /* it is full: readable only */
+    start(&writer, exec_write(&w, both, "def", 3));
+    turns(2);
+    start(&reader, exec_read(&r, both, in, sizeof in));
+    assert_true(join(&reader) >= (intptr_t)sizeof page);
+    assert_int_equal(join(&writer), 3);
+    assert_int_equal(exec_close_fd(&ex, both), 0);
+    close_pair(ends);
+    end();
+}
+
 /* What was readable once, and was read by others since, does not stop the thread. */
 static void adopt_says_why_it_cannot(void **state) {
     int ends[2];
@@ -1806,6 +1837,33 @@ static void a_foreign_loop_waits_on_poll_fds(void **state) {
     end();
 }
 
+#if ON_EPOLL
+/* It is made with the first waker. Whoever looks is told, until epoll takes it. */
+static void epoll_may_refuse_the_wake_descriptor(void **state) {
+    exec_remote remote;
+    exec_handle waits;
+    gate g = { 0 };
+    (void)state;
+    begin();
+    start(&waits, gate_wait(&g));
+    assert_int_equal(exec_remote_get(&ex, &remote), 0);
+    fail_call(CALL_EPOLL_CTL, ENOSPC, 0, 3);
+    assert_int_equal(exec_poll_fd(&ex), -ENOSPC);
+    assert_int_equal(exec_net_poll(&net, 0), -ENOSPC);
+    assert_int_equal(exec_run(&ex), -ENOSPC);
+    assert_int_equal(fault.times, 0);
+    assert_int_equal(exec_poll_fd(&ex), net.epoll);
+    while (exec_prepare(&ex) == 0) turns(1);
+    assert_int_equal(exec_remote_stop(&remote), 0);
+    assert_int_equal(host_poll(5000), 1);
+    assert_int_equal(exec_run(&ex), 1);                 /* stopped */
+    exec_remote_drop(&remote);
+    gate_open(&g, 7);
+    assert_int_equal(join(&waits), 7);
+    end();
+}
+#endif
+
 #if !EXEC_NO_THREADS
 static void *send_value(void *arg) {
     struct timespec moment = { 0, 5000000 };
@@ -2127,6 +2185,7 @@ int main(void) {
         cmocka_unit_test(trap_25_regular_files_and_dev_null),
         cmocka_unit_test(trap_35_sigpipe),
         cmocka_unit_test(foreign_blocking_pipe),
+        cmocka_unit_test(a_blocking_fifo_is_read_and_written),
         cmocka_unit_test(adopt_says_why_it_cannot),
         cmocka_unit_test(foreign_blocking_pipe_read_by_others),
         cmocka_unit_test(foreign_blocking_listener),
@@ -2146,6 +2205,9 @@ int main(void) {
         cmocka_unit_test(dump_names_what_is_waited_for),
         cmocka_unit_test(check_finds_a_broken_table),
         cmocka_unit_test(a_foreign_loop_waits_on_poll_fds),
+#if ON_EPOLL
+        cmocka_unit_test(epoll_may_refuse_the_wake_descriptor),
+#endif
 #if !EXEC_NO_THREADS
         cmocka_unit_test(a_waker_of_another_thread_ends_the_park),
 #endif

@@ -566,7 +566,7 @@ static void every_failing_allocation_is_an_error_and_nothing_leaks(void **state)
 typedef struct { EXEC_FRAME; exec_handle *h; gate *gate; } looks_at_itself;
 EXEC_ASYNC(looks_at_itself) {
     EXEC_BEGIN;
-    trace_number("running ", exec_handle_state(self->h));
+    trace_number("running ", (long)exec_handle_state(self->h));
     EXEC_AWAIT(gate_wait(self->gate));
     EXEC_END;
 }
