@@ -2412,7 +2412,6 @@ EXEC_API int exec__start(exec_future *root) {
     EXEC_TRACE_SPAWN(t);
     if (t->group) exec__calls_of(t->group)->start(t->group, t);
     else exec_wake(t);
-    if (ex->closing) exec_strand_cancel(&t->strand, EXEC_CANCEL);
     return 0;
 }
 

@@ -36,6 +36,7 @@ static int batch(int count) {
     if (batch_hook && count > 0) batch_hook(count);
     return count;
 }
+static int asked;       /* the backlog of the last listen(2), or the time of the last epoll_wait(2) */
 static int exec__ppoll(struct pollfd *fds, nfds_t count, const struct timespec *timeout);
 static int sys_ppoll(struct pollfd *fds, nfds_t count, const struct timespec *timeout) {
     return faulty(CALL_PPOLL) ? -1 : batch(exec__ppoll(fds, count, timeout));
@@ -43,7 +44,8 @@ static int sys_ppoll(struct pollfd *fds, nfds_t count, const struct timespec *ti
 
 #define EXEC_SYS_EPOLL_CREATE1(flags) (faulty(CALL_EPOLL_CREATE) ? -1 : epoll_create1(flags))
 #define EXEC_SYS_EPOLL_CTL(...) (faulty(CALL_EPOLL_CTL) ? -1 : epoll_ctl(__VA_ARGS__))
-#define EXEC_SYS_EPOLL_WAIT(...) (faulty(CALL_EPOLL_WAIT) ? -1 : batch(epoll_wait(__VA_ARGS__)))
+#define EXEC_SYS_EPOLL_WAIT(epoll, events, size, ms) (asked = (ms), faulty(CALL_EPOLL_WAIT) ? -1 : \
+    batch(epoll_wait(epoll, events, size, asked)))
 #define EXEC_SYS_EPOLL_PWAIT2(epoll, events, size, timeout) (faulty(CALL_EPOLL_PWAIT2) ? -1 : \
     batch(exec__epoll_pwait2(epoll, events, size, timeout)))
 #define EXEC_SYS_RECV(...) (faulty(CALL_RECV) ? -1 : recv(__VA_ARGS__))
@@ -55,7 +57,7 @@ static int sys_ppoll(struct pollfd *fds, nfds_t count, const struct timespec *ti
 #define EXEC_SYS_PIPE(...) (faulty(CALL_PIPE) ? -1 : pipe(__VA_ARGS__))
 #define EXEC_SYS_SOCKET(...) (faulty(CALL_SOCKET) ? -1 : socket(__VA_ARGS__))
 #define EXEC_SYS_BIND(...) (faulty(CALL_BIND) ? -1 : bind(__VA_ARGS__))
-#define EXEC_SYS_LISTEN(...) (faulty(CALL_LISTEN) ? -1 : listen(__VA_ARGS__))
+#define EXEC_SYS_LISTEN(fd, backlog) (asked = (backlog), faulty(CALL_LISTEN) ? -1 : listen(fd, asked))
 #define EXEC_SYS_CONNECT(...) (faulty(CALL_CONNECT) ? -1 : connect(__VA_ARGS__))
 #define EXEC_SYS_GETSOCKOPT(...) (faulty(CALL_GETSOCKOPT) ? -1 : getsockopt(__VA_ARGS__))
 #define EXEC_SYS_SETSOCKOPT(...) (faulty(CALL_SETSOCKOPT) ? -1 : setsockopt(__VA_ARGS__))
@@ -186,6 +188,9 @@ static void a_callers_table_is_a_limit(void **state) {
     assert_int_equal(exec_net_attach(&net, &ex, &config), 0);
     assert_int_equal(run(exec_write(&io, pair[1], &c, 1)), -EMFILE);
     assert_int_equal(run(exec_write(&io, pair[0], &c, 1)), 1);
+    memset(calls, 0, sizeof calls);
+    assert_int_equal(run(exec_connect(&io, "127.0.0.1:1", NULL)), -EMFILE);     /* and closes what it made */
+    assert_int_equal(calls[CALL_CONNECT], 0);
     assert_int_equal(exec_fd_cancel(&ex, pair[1]), -EMFILE);
     assert_int_equal(exec_fd_forget(&ex, pair[1]), 0);
     close_pair(pair);
@@ -240,6 +245,7 @@ static void options_of_listen(void **state) {
     opts.backlog = 7;
     opts.no_reuse_address = opts.reuse_port = opts.nagle = 1;
     fd = listen_here(address, NULL);
+    assert_int_equal(asked, 4096);
     assert_true(socket_option(fd, SOL_SOCKET, SO_REUSEADDR));
     assert_false(socket_option(fd, SOL_SOCKET, SO_REUSEPORT));
     assert_true(socket_option(fd, IPPROTO_TCP, TCP_NODELAY));
@@ -247,6 +253,7 @@ static void options_of_listen(void **state) {
     assert_true(fcntl(fd, F_GETFD) & FD_CLOEXEC);
     assert_int_equal(exec_close_fd(&ex, fd), 0);
     fd = listen_here(address, &opts);
+    assert_int_equal(asked, 7);
     assert_false(socket_option(fd, SOL_SOCKET, SO_REUSEADDR));
     assert_true(socket_option(fd, SOL_SOCKET, SO_REUSEPORT));
     assert_false(socket_option(fd, IPPROTO_TCP, TCP_NODELAY));
@@ -1565,6 +1572,12 @@ static void readable_and_writable(void **state) {
     close_pair(pair);
     assert_int_equal(run(exec_readable(&io, pair[0])), -EBADF);
     assert_int_equal(run(exec_writable(&io, -1)), -EBADF);
+    assert_int_equal(socketpair(AF_UNIX, SOCK_STREAM, 0, pair), 0);
+    assert_int_equal(run(exec_writable(&io, pair[0])), 0);
+    assert_int_equal(close(pair[0]), 0);                /* behind its back too: the kernel knows */
+    assert_int_equal(run(exec_writable(&io, pair[0])), -EBADF);
+    assert_int_equal(exec_fd_forget(&ex, pair[0]), 0);
+    assert_int_equal(exec_close_fd(&ex, pair[1]), 0);
     assert_int_equal(pipe(pair), 0);                    /* a blocking one waits as well */
     start(&h, exec_readable(&io, pair[0]));
     turns(2);
@@ -1607,6 +1620,7 @@ static void register_reregister_deregister(void **state) {
     assert_int_equal(exec_net_reregister(&net, &w, EXEC_READABLE | EXEC_WRITABLE), 0);
     assert_int_equal(w.ready, EXEC_READABLE | EXEC_WRITABLE);
     assert_int_equal(net.waiting, 1);
+    assert_int_equal(exec_check(&ex), 0);
     assert_int_equal(exec_net_reregister(&net, &w, 0), -EINVAL);
     assert_int_equal(exec_net_deregister(&net, &w), -ENOENT);
     assert_int_equal(exec_net_reregister(&net, &w, EXEC_READABLE), 0);
@@ -1708,8 +1722,11 @@ static void an_old_kernel_waits_in_milliseconds(void **state) {
         assert_int_equal(exec_net_poll(&net, EXEC_US(1500)), 0);
         assert_true(exec_now(&ex) - before >= EXEC_US(1500));
     }
+    fail_call(CALL_EPOLL_WAIT, EINTR, 0, 1);
+    assert_int_equal(exec_net_poll(&net, EXEC_SEC(30 * 24 * 3600)), 0);
+    assert_int_equal(asked, INT32_MAX);                 /* it has no longer ones */
     assert_int_equal(calls[CALL_EPOLL_PWAIT2], 1);
-    assert_int_equal(calls[CALL_EPOLL_WAIT], 2);
+    assert_int_equal(calls[CALL_EPOLL_WAIT], 3);
     end();
 }
 
