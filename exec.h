@@ -1412,7 +1412,11 @@ extern "C" {
 #define EXEC_SYS_WRITE write
 #endif
 #ifndef EXEC_SYS_CLOSE
+#if EXEC__DIRECT
+#define EXEC_SYS_CLOSE exec__close
+#else
 #define EXEC_SYS_CLOSE close
+#endif
 #endif
 #ifndef EXEC_SYS_GETPID
 #define EXEC_SYS_GETPID getpid
@@ -1453,6 +1457,8 @@ static EXEC__MAYBE_UNUSED int exec__fcntl(int fd, int command, int argument) {
 #endif
 
 #if EXEC__DIRECT
+static EXEC__MAYBE_UNUSED int exec__close(int fd) { return (int)syscall(SYS_close, (long)fd); }
+
 #if defined SYS_clock_gettime
 #define EXEC__SYS_CLOCK SYS_clock_gettime
 #elif defined SYS_ppoll

@@ -567,13 +567,21 @@ extern "C" {
 
 /* Each system call has a name that a test may define before; and those of exec.h. */
 #ifndef EXEC_SYS_EPOLL_CREATE1
+#if EXEC__DIRECT
+#define EXEC_SYS_EPOLL_CREATE1 exec__epoll_create1
+#else
 #define EXEC_SYS_EPOLL_CREATE1 epoll_create1
+#endif
 #endif
 #ifndef EXEC_SYS_EPOLL_CTL
 #define EXEC_SYS_EPOLL_CTL epoll_ctl
 #endif
 #ifndef EXEC_SYS_EPOLL_WAIT
+#if EXEC__DIRECT
+#define EXEC_SYS_EPOLL_WAIT exec__epoll_wait
+#else
 #define EXEC_SYS_EPOLL_WAIT epoll_wait
+#endif
 #endif
 #ifndef EXEC_SYS_EPOLL_PWAIT2
 #define EXEC_SYS_EPOLL_PWAIT2 exec__epoll_pwait2
@@ -835,6 +843,14 @@ static EXEC__MAYBE_UNUSED int exec__epoll_pwait2(int epoll, struct epoll_event *
                                                  const exec__timespec64 *timeout) {
     return (int)syscall(SYS_epoll_pwait2, epoll, events, count, timeout, NULL, 0L);
 }
+
+#if EXEC__DIRECT
+static EXEC__MAYBE_UNUSED int exec__epoll_create1(int flags) { return (int)syscall(SYS_epoll_create1, (long)flags); }
+
+static EXEC__MAYBE_UNUSED int exec__epoll_wait(int epoll, struct epoll_event *events, int count, int ms) {
+    return (int)syscall(SYS_epoll_pwait, (long)epoll, events, (long)count, (long)ms, NULL, 0L);
+}
+#endif
 
 static int exec__backend_open(exec_net *net, const exec_net_config *config) {
     (void)config;
