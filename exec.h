@@ -65,7 +65,8 @@
  *  EXEC_NO_MALLOC   0  references no allocator; calls that only allocate are not declared the same
  *  EXEC_POSIX_ONLY  0  no call but POSIX.1-2008: a pipe for the eventfd, waits in ms      the same
  *  EXEC_SMALL       0  without words: a programming error traps, a type has no file and does not describe
- *                      itself, the log gets fixed lines; for small flash             should not differ
+ *                      itself, the log gets fixed lines; for small flash. And with less of libc: to read
+ *                      the clock is a system call, and a wait with a limit takes two     should not differ
  *  EXEC_LC_SWITCH   0  ISO C form of the resume points (no labels as values)     may differ by file
  *  EXEC_ASSERT(c,m)    what a programming error does: prints file, line, advice; aborts  may differ
  *  EXEC_TRACE_*        hooks, see below; empty                      those of the implementing file
@@ -1387,8 +1388,8 @@ EXEC__USED EXEC__MAYBE_UNUSED static const char *const exec__layout_used = &EXEC
 extern "C" {
 #endif
 
-/* With EXEC_SMALL the calls around which libc has most are made without it: a static libc reads the clock in the vdso,
-   which is 1 kB of code, and 32-bit musl has another kilobyte for times of 32 bits. */
+/* With EXEC_SMALL the calls around which libc has most are made without it: to read the clock in the vdso is 1 kB of
+   code in a static musl, and what 32-bit musl does for kernels that know 32-bit times alone is another one. */
 #if EXEC_SMALL && !EXEC_POSIX_ONLY
 #define EXEC__DIRECT 1
 #else
@@ -3425,7 +3426,7 @@ static int64_t exec__next_deadline(const exec *ex) {
 }
 
 /* Somebody outside may still wake a task: a waker, a remote, a descriptor. */
-static int exec__reachable(const exec *ex) { return exec__waiting(ex) || (ex->port && ex->port->held(ex)); }
+static EXEC__NOINLINE int exec__reachable(const exec *ex) { return exec__waiting(ex) || (ex->port && ex->port->held(ex)); }
 
 /* How long a wait may take. A virtual clock does not wait: it jumps, if nobody outside may act. */
 static int64_t exec__timeout(exec *ex) {
