@@ -1,7 +1,8 @@
 # SPDX-License-Identifier: MIT
 # The named configurations. Sourced by tests/run. The longest come first: they run side by side.
 
-# name | what it is. Those marked (--full) differ little from others: without --full they run by --only.
+# name | what it is. Of those marked (--full) each run has one, which rotates by commit; those marked (--full only)
+# take long.
 CONFIGS='
 headers             each header alone and after system headers, in each form and with each option
 valgrind            memcheck: no error, no leak
@@ -43,7 +44,7 @@ layout              files compiled with different options do not link
 compile-fail        what must not compile does not, and says why; what must abort does, and says why
 symbols             every public function and macro is used by a test
 coverage            every public function was entered by a test; lines and branches of the default build
-coverage-all        lines and branches united over every build; a line that no test runs is listed (--full)
+coverage-all        lines and branches united over every build; a line that no test runs is listed (--full only)
 nomalloc-symbols    EXEC_NO_MALLOC: undefined symbols from tests/allowed-symbols.txt only
 posix-symbols       EXEC_POSIX_ONLY: undefined symbols from tests/allowed-symbols-posix.txt only
 examples            each example by its one command, and a smoke test; what README.md and the headers show
@@ -56,14 +57,22 @@ bench               bench/run: rows are whole, and no count of ours is above its
 sizes               an echo server over the same by hand, and the types, within tests/size/bounds; x86-64, armhf, i386
 gdb                 tools/exec-gdb.py prints what exec_dump prints: live, from cores, with and without -g
 fuzz                each tests/fuzz/*.c with libFuzzer, 10 s (long: 60 s, or EXEC_FUZZ_SECONDS)
-mutants             tools/mutate: named faults put into the headers for 150 s, each caught (--full)
+mutants             tools/mutate: named faults put into the headers for 150 s, each caught (--full only)
 spin                the wake protocol as a Spin model: no lost wake, and each fault put in is found
 meson               as a subproject, by packaging/exec.wrap, installed with pkg-config, and built for itself
 cmake               by add_subdirectory, by FetchContent, installed with find_package
 versions            exec.h, meson.build, CMakeLists.txt, CHANGELOG.md and README.md name the same
 '
 
-config_names() { echo "$CONFIGS" | awk -v all="${EXEC_TEST_LONG:-}" 'NF && (all || !/\(--full\)$/) { print $1 }'; }
+# Those of each run, or with --full all of them.
+config_names() { echo "$CONFIGS" | awk -v all="${EXEC_TEST_LONG:-}" 'NF && (all || !/\(--full( only)?\)$/) { print $1 }'; }
+# One of those that rotate: by commit, or outside a repository by day.
+rotating_config() {
+    local names turn
+    names=($(echo "$CONFIGS" | awk '/\(--full\)$/ { print $1 }'))
+    turn=$(git rev-parse --short=7 HEAD 2>/dev/null) && turn=$((16#$turn)) || turn=$(($(date +%s) / 86400))
+    echo "${names[turn % ${#names[@]}]}"
+}
 config_exists() { echo "$CONFIGS" | grep -q -- "^$1 "; }
 list_configs() { echo "$CONFIGS" | sed '/^$/d'; }
 
