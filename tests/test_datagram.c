@@ -475,6 +475,9 @@ static void a_full_queue_is_an_error_or_a_wait(void **state) {
     assert_int_equal(run(exec_timeout(&limit, exec_send_to(&out, connected, "y", 1, NULL), EXEC_MS(1))), -ETIMEDOUT);
     start(&h, exec_send_to(&out, connected, "y", 1, NULL));
     turns(2);
+    exec_dump(&ex);
+    expect_words(log_text, "send_to fd ");
+    assert_null(strstr(log_text, " bytes"));            /* it goes whole, or not */
     for (int i = 0; i < sent; i++) assert_int_equal(run(exec_recv_from(&in, ends[0], buf, sizeof buf)), 1);
     assert_int_equal(join(&h), 1);
     assert_int_equal(run(exec_recv_from(&in, ends[0], buf, sizeof buf)), 1);

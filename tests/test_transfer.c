@@ -136,6 +136,29 @@ static void a_vector_is_one_datagram(void **state) {
     end();
 }
 
+/* Only a blocking descriptor is written by pages. */
+static void a_vector_into_a_pipe_or_a_file_is_one_call(void **state) {
+    struct iovec parts[3];
+    int ends[2], file;
+    exec_io io;
+    (void)state;
+    begin();
+    fill_expected();
+    for (size_t i = 0; i < COUNT(parts); i++) {
+        parts[i].iov_base = &expected[3000 * i];
+        parts[i].iov_len = 3000;
+    }
+    file = open_file();
+    assert_int_equal(exec_pipe(&ex, ends), 0);
+    assert_int_equal(run(exec_writev(&io, ends[1], parts, COUNT(parts))), 9000);
+    assert_int_equal(run(exec_writev(&io, file, parts, COUNT(parts))), 9000);
+    assert_int_equal(run(exec_read_exact(&io, ends[0], got, 9000)), 9000);
+    assert_memory_equal(got, expected, 9000);
+    close_pair(ends);
+    assert_int_equal(exec_close_fd(&ex, file), 0);
+    end();
+}
+
 static void a_short_readv_ends_readiness(void **state) {
     struct iovec part;
     int ends[2];
@@ -562,6 +585,7 @@ int main(void) {
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(vectors_scatter_and_gather),
         cmocka_unit_test(a_vector_is_one_datagram),
+        cmocka_unit_test(a_vector_into_a_pipe_or_a_file_is_one_call),
         cmocka_unit_test(a_short_readv_ends_readiness),
         cmocka_unit_test(without_a_signal_mask_nothing_is_written),
         cmocka_unit_test(writev_all_writes_each_byte_once_and_in_order),
