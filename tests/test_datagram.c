@@ -139,7 +139,12 @@ static void options_reach_the_socket(void **state) {
     assert_int_equal(socket_option(ends[0], IPPROTO_TCP, TCP_NODELAY), 0);
     assert_int_equal(exec_socket_set(ends[0], NULL), 0);
     assert_int_equal(socket_option(ends[0], IPPROTO_TCP, TCP_NODELAY), 1);
+    opts.keepalive_s = 3;
+    assert_int_equal(exec_socket_set(ends[0], &opts), 0);
+    assert_int_equal(socket_option(ends[0], IPPROTO_TCP, TCP_KEEPIDLE), 3);
+    assert_int_equal(socket_option(ends[0], IPPROTO_TCP, TCP_KEEPINTVL), 1);    /* a quarter, but not none */
     close_pair(ends);
+    opts.keepalive_s = 0;
     opts.broadcast = opts.reuse_port = 1;
     fd = exec_datagram(&ex, "127.0.0.1:0", NULL, &opts);
     assert_int_equal(socket_option(fd, SOL_SOCKET, SO_BROADCAST), 1);

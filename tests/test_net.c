@@ -36,6 +36,7 @@ static int batch(int count) {
     if (batch_hook && count > 0) batch_hook(count);
     return count;
 }
+static int asked;       /* the backlog of the last listen(2) */
 static int exec__ppoll(struct pollfd *fds, nfds_t count, const struct timespec *timeout);
 static int sys_ppoll(struct pollfd *fds, nfds_t count, const struct timespec *timeout) {
     return faulty(CALL_PPOLL) ? -1 : batch(exec__ppoll(fds, count, timeout));
@@ -55,7 +56,7 @@ static int sys_ppoll(struct pollfd *fds, nfds_t count, const struct timespec *ti
 #define EXEC_SYS_PIPE(...) (faulty(CALL_PIPE) ? -1 : pipe(__VA_ARGS__))
 #define EXEC_SYS_SOCKET(...) (faulty(CALL_SOCKET) ? -1 : socket(__VA_ARGS__))
 #define EXEC_SYS_BIND(...) (faulty(CALL_BIND) ? -1 : bind(__VA_ARGS__))
-#define EXEC_SYS_LISTEN(...) (faulty(CALL_LISTEN) ? -1 : listen(__VA_ARGS__))
+#define EXEC_SYS_LISTEN(fd, backlog) (asked = (backlog), faulty(CALL_LISTEN) ? -1 : listen(fd, asked))
 #define EXEC_SYS_CONNECT(...) (faulty(CALL_CONNECT) ? -1 : connect(__VA_ARGS__))
 #define EXEC_SYS_GETSOCKOPT(...) (faulty(CALL_GETSOCKOPT) ? -1 : getsockopt(__VA_ARGS__))
 #define EXEC_SYS_SETSOCKOPT(...) (faulty(CALL_SETSOCKOPT) ? -1 : setsockopt(__VA_ARGS__))
@@ -186,6 +187,9 @@ static void a_callers_table_is_a_limit(void **state) {
     assert_int_equal(exec_net_attach(&net, &ex, &config), 0);
     assert_int_equal(run(exec_write(&io, pair[1], &c, 1)), -EMFILE);
     assert_int_equal(run(exec_write(&io, pair[0], &c, 1)), 1);
+    memset(calls, 0, sizeof calls);
+    assert_int_equal(run(exec_connect(&io, "127.0.0.1:1", NULL)), -EMFILE);     /* and closes what it made */
+    assert_int_equal(calls[CALL_CONNECT], 0);
     assert_int_equal(exec_fd_cancel(&ex, pair[1]), -EMFILE);
     assert_int_equal(exec_fd_forget(&ex, pair[1]), 0);
     close_pair(pair);
@@ -240,6 +244,7 @@ static void options_of_listen(void **state) {
     opts.backlog = 7;
     opts.no_reuse_address = opts.reuse_port = opts.nagle = 1;
     fd = listen_here(address, NULL);
+    assert_int_equal(asked, 4096);
     assert_true(socket_option(fd, SOL_SOCKET, SO_REUSEADDR));
     assert_false(socket_option(fd, SOL_SOCKET, SO_REUSEPORT));
     assert_true(socket_option(fd, IPPROTO_TCP, TCP_NODELAY));
@@ -247,6 +252,7 @@ static void options_of_listen(void **state) {
     assert_true(fcntl(fd, F_GETFD) & FD_CLOEXEC);
     assert_int_equal(exec_close_fd(&ex, fd), 0);
     fd = listen_here(address, &opts);
+    assert_int_equal(asked, 7);
     assert_false(socket_option(fd, SOL_SOCKET, SO_REUSEADDR));
     assert_true(socket_option(fd, SOL_SOCKET, SO_REUSEPORT));
     assert_false(socket_option(fd, IPPROTO_TCP, TCP_NODELAY));
@@ -1336,6 +1342,37 @@ static void foreign_blocking_pipe(void **state) {
     end();
 }
 
+/* The event of one direction ends the watch of both: who waits for the other one is watched again. */
+static void a_blocking_fifo_is_read_and_written(void **state) {
+    static char page[4096], in[1 << 20];
+    exec_handle reader, writer;
+    exec_io r, w;
+    char path[64];
+    int ends[2], both;
+    (void)state;
+    begin();
+    assert_int_equal(pipe2(ends, O_CLOEXEC), 0);
+    snprintf(path, sizeof path, "/proc/self/fd/%d", ends[0]);
+    both = open(path, O_RDWR | O_CLOEXEC);
+    assert_true(both >= 0);
+    start(&reader, exec_read(&r, both, in, sizeof in));         /* it is empty: writable only */
+    turns(2);
+    start(&writer, exec_write(&w, both, "abc", 3));
+    assert_int_equal(join(&writer), 3);
+    assert_int_equal(join(&reader), 3);
+    assert_memory_equal(in, "abc", 3);
+    assert_int_equal(fcntl(ends[1], F_SETFL, O_NONBLOCK), 0);
+    while (write(ends[1], page, sizeof page) > 0) continue;     /* it is full: readable only */
+    start(&writer, exec_write(&w, both, "def", 3));
+    turns(2);
+    start(&reader, exec_read(&r, both, in, sizeof in));
+    assert_true(join(&reader) >= (intptr_t)sizeof page);
+    assert_int_equal(join(&writer), 3);
+    assert_int_equal(exec_close_fd(&ex, both), 0);
+    close_pair(ends);
+    end();
+}
+
 /* What was readable once, and was read by others since, does not stop the thread. */
 static void adopt_says_why_it_cannot(void **state) {
     int ends[2];
@@ -1534,6 +1571,12 @@ static void readable_and_writable(void **state) {
     close_pair(pair);
     assert_int_equal(run(exec_readable(&io, pair[0])), -EBADF);
     assert_int_equal(run(exec_writable(&io, -1)), -EBADF);
+    assert_int_equal(socketpair(AF_UNIX, SOCK_STREAM, 0, pair), 0);
+    assert_int_equal(run(exec_writable(&io, pair[0])), 0);
+    assert_int_equal(close(pair[0]), 0);                /* behind its back too: the kernel knows */
+    assert_int_equal(run(exec_writable(&io, pair[0])), -EBADF);
+    assert_int_equal(exec_fd_forget(&ex, pair[0]), 0);
+    assert_int_equal(exec_close_fd(&ex, pair[1]), 0);
     assert_int_equal(pipe(pair), 0);                    /* a blocking one waits as well */
     start(&h, exec_readable(&io, pair[0]));
     turns(2);
@@ -1576,6 +1619,7 @@ static void register_reregister_deregister(void **state) {
     assert_int_equal(exec_net_reregister(&net, &w, EXEC_READABLE | EXEC_WRITABLE), 0);
     assert_int_equal(w.ready, EXEC_READABLE | EXEC_WRITABLE);
     assert_int_equal(net.waiting, 1);
+    assert_int_equal(exec_check(&ex), 0);
     assert_int_equal(exec_net_reregister(&net, &w, 0), -EINVAL);
     assert_int_equal(exec_net_deregister(&net, &w), -ENOENT);
     assert_int_equal(exec_net_reregister(&net, &w, EXEC_READABLE), 0);
@@ -1807,6 +1851,33 @@ static void a_foreign_loop_waits_on_poll_fds(void **state) {
     close_pair(pair);
     end();
 }
+
+#if ON_EPOLL
+/* It is made with the first waker. Whoever looks is told, until epoll takes it. */
+static void epoll_may_refuse_the_wake_descriptor(void **state) {
+    exec_remote remote;
+    exec_handle waits;
+    gate g = { 0 };
+    (void)state;
+    begin();
+    start(&waits, gate_wait(&g));
+    assert_int_equal(exec_remote_get(&ex, &remote), 0);
+    fail_call(CALL_EPOLL_CTL, ENOSPC, 0, 3);
+    assert_int_equal(exec_poll_fd(&ex), -ENOSPC);
+    assert_int_equal(exec_net_poll(&net, 0), -ENOSPC);
+    assert_int_equal(exec_run(&ex), -ENOSPC);
+    assert_int_equal(fault.times, 0);
+    assert_int_equal(exec_poll_fd(&ex), net.epoll);
+    while (exec_prepare(&ex) == 0) turns(1);
+    assert_int_equal(exec_remote_stop(&remote), 0);
+    assert_int_equal(host_poll(5000), 1);
+    assert_int_equal(exec_run(&ex), 1);                 /* stopped */
+    exec_remote_drop(&remote);
+    gate_open(&g, 7);
+    assert_int_equal(join(&waits), 7);
+    end();
+}
+#endif
 
 #if !EXEC_NO_THREADS
 static void *send_value(void *arg) {
@@ -2129,6 +2200,7 @@ int main(void) {
         cmocka_unit_test(trap_25_regular_files_and_dev_null),
         cmocka_unit_test(trap_35_sigpipe),
         cmocka_unit_test(foreign_blocking_pipe),
+        cmocka_unit_test(a_blocking_fifo_is_read_and_written),
         cmocka_unit_test(adopt_says_why_it_cannot),
         cmocka_unit_test(foreign_blocking_pipe_read_by_others),
         cmocka_unit_test(foreign_blocking_listener),
@@ -2148,6 +2220,9 @@ int main(void) {
         cmocka_unit_test(dump_names_what_is_waited_for),
         cmocka_unit_test(check_finds_a_broken_table),
         cmocka_unit_test(a_foreign_loop_waits_on_poll_fds),
+#if ON_EPOLL
+        cmocka_unit_test(epoll_may_refuse_the_wake_descriptor),
+#endif
 #if !EXEC_NO_THREADS
         cmocka_unit_test(a_waker_of_another_thread_ends_the_park),
 #endif

@@ -293,6 +293,31 @@ static unsigned abort_and_resume(exec_io *io, exec_future *f, int kind, int from
     return aborts;
 }
 
+/* More than the kernel takes in one call. */
+static void writev_all_takes_any_number_of_parts(void **state) {
+    static struct iovec parts[3000];
+    (void)state;
+    begin();
+    fill_expected();
+    for (size_t i = 0; i < COUNT(parts); i++) {
+        parts[i].iov_base = expected + i;
+        parts[i].iov_len = 1;
+    }
+    for (int kind = 0; kind < KINDS; kind++) {
+        exec_handle h;
+        exec_io io;
+        int ends[2];
+        open_kind(kind, ends);
+        collect(&h, ends[0], COUNT(parts));
+        assert_int_equal(run(exec_writev_all(&io, ends[1], parts, COUNT(parts))), COUNT(parts));
+        assert_int_equal(exec_close_fd(&ex, ends[1]), 0);
+        assert_int_equal(join(&h), 0);
+        assert_memory_equal(got, expected, COUNT(parts));
+        assert_int_equal(exec_close_fd(&ex, ends[0]), 0);
+    }
+    end();
+}
+
 static void trap_33_an_aborted_writev_all_goes_on(void **state) {
     static struct iovec parts[500];
     int rounds = test_rounds(30);
@@ -589,6 +614,7 @@ int main(void) {
         cmocka_unit_test(a_short_readv_ends_readiness),
         cmocka_unit_test(without_a_signal_mask_nothing_is_written),
         cmocka_unit_test(writev_all_writes_each_byte_once_and_in_order),
+        cmocka_unit_test(writev_all_takes_any_number_of_parts),
         cmocka_unit_test(trap_33_an_aborted_writev_all_goes_on),
         cmocka_unit_test(trap_35_no_sigpipe_by_a_vector_or_a_file),
 #if EXEC_POSIX_ONLY
