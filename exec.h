@@ -47,7 +47,8 @@
  *     (resume_cost_is_flat in tests/counts, deep_chain_resumes_on_a_flat_stack)
  *  3. The EXEC_FINALLY of a body that began runs exactly once and to its end: on return, on error, on
  *     cancel, on kill. No child outlives its parent's await. (random_trees)
- *  4. A wake is never lost: while idle, queued, running, from any thread. (trap_16_*, wakers_*)
+ *  4. A wake is never lost: while idle, queued, running, from any thread. (trap_16_*, trap_04_*,
+ *     test_interleave.c)
  *  5. A handle is defined for ever: after completion, and after the executor is gone. (trap_02_*)
  *  6. After exec_destroy a waker that another thread still holds does nothing; the last one frees
  *     its cell. (trap_06_*)
