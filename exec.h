@@ -44,7 +44,7 @@
  *  1. Ready tasks run in FIFO order; what a turn left over runs before what is woken later.
  *     (trap_01_leftovers_run_first)
  *  2. A resume costs the same at every await depth, and the C stack does not grow with the depth.
- *     (resume_cost_is_flat in tests/counts, deep_chain_resumes_on_a_flat_stack)
+ *     (resume_cost_is_flat in tests/run.d/counts.sh, deep_chain_resumes_on_a_flat_stack)
  *  3. The EXEC_FINALLY of a body that began runs exactly once and to its end: on return, on error, on
  *     cancel, on kill. No child outlives its parent's await. (random_trees)
  *  4. A wake is never lost: while idle, queued, running, from any thread. (trap_16_*, trap_04_*,

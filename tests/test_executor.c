@@ -30,12 +30,6 @@ static int fake_ppoll(struct pollfd *fds, nfds_t count, const struct timespec *t
     return 0;
 }
 
-static int64_t hand;
-static int64_t hand_clock(void *user) {
-    (void)user;
-    return hand;
-}
-
 /* ----------------------------------------------------------------------------- order and fairness */
 
 typedef struct { EXEC_FRAME; int id, left; long *polls; } runner;
@@ -484,7 +478,7 @@ static void destroy_ends_any_number_of_tasks(void **state) {
 }
 #endif
 
-static int64_t moving_clock(void *user) { (void)user; return hand += 1000; }
+static int64_t moving_clock(void *user) { (void)user; return hand.now += 1000; }
 
 /* A deadline that is over, however long: no arithmetic overflows, and none is endless. */
 static void destroy_with_a_negative_deadline(void **state) {
@@ -798,7 +792,7 @@ static void drivers_are_detached_last_first(void **state) {
 
 static int64_t ticking(void *user) {
     (void)user;
-    return hand += 10;
+    return hand.now += 10;
 }
 static void spin_looks_so_long_before_it_parks(void **state) {
     exec ex;
@@ -867,7 +861,7 @@ static void the_default_parker_waits_until_the_deadline_or_says_why_not(void **s
     d.name = "detached";
     nap_driver = &d;
     config.clock = hand_clock;
-    hand = 5000;
+    hand.now = 5000;
     assert_int_equal(exec_init(&ex, &config), 0);
     assert_int_equal(exec_attach(&ex, &d.driver, &naps_type), 0);
     assert_int_equal(EXEC_SPAWN(&ex, test_opts(), naps_then, .ns = 1500000000), 0);
@@ -875,7 +869,7 @@ static void the_default_parker_waits_until_the_deadline_or_says_why_not(void **s
     assert_int_equal(exec_run(&ex), -EINVAL);
     assert_true(park_timeout == 1500000000);
     park_error = EINTR;
-    hand += 1499999999;
+    hand.now += 1499999999;
     {
         exec_config *c = &ex.config;
         c->clock = ticking;         /* each look at the clock is 10 ns */
@@ -1251,9 +1245,9 @@ static void check_finds_a_corrupted_list(void **state) {
 typedef struct { EXEC_FRAME; int64_t first, second; } slow_task;
 EXEC_ASYNC(slow_task) {
     EXEC_BEGIN;
-    hand += self->first;
+    hand.now += self->first;
     EXEC_YIELD;
-    hand += self->second;
+    hand.now += self->second;
     EXEC_END;
 }
 static void a_poll_over_stall_ns_is_reported(void **state) {
@@ -1262,7 +1256,7 @@ static void a_poll_over_stall_ns_is_reported(void **state) {
     (void)state;
     config.clock = hand_clock;
     config.stall_ns = EXEC_MS(10);
-    hand = 0;
+    hand.now = 0;
     assert_int_equal(exec_init(&ex, &config), 0);
     assert_int_equal(EXEC_SPAWN(&ex, test_opts(), slow_task, .first = EXEC_MS(10), .second = EXEC_MS(12)), 0);
     ex.config.tasks_per_turn = 1;

@@ -1,76 +1,14 @@
 /* SPDX-License-Identifier: MIT
  * The reactor and what waits on descriptors, over real sockets of 127.0.0.1. Every system call of the
  * headers goes through `faulty`, which counts it and can make it fail. */
-#ifndef _GNU_SOURCE
-#define _GNU_SOURCE 1
-#endif
+#include "net.h"
 #include <arpa/inet.h>
-#include <errno.h>
-#include <fcntl.h>
-#include <netinet/in.h>
-#include <netinet/tcp.h>
-#include <poll.h>
-#include <signal.h>
-#include <stdint.h>
-#include <string.h>
-#include <sys/epoll.h>
-#include <sys/resource.h>
-#include <sys/socket.h>
-#include <sys/stat.h>
 #include <sys/wait.h>
 #include <time.h>
-#include <unistd.h>
+#if !EXEC_NO_THREADS
+#include <pthread.h>
+#endif
 
-enum {
-    CALL_NONE, CALL_EPOLL_CREATE, CALL_EPOLL_CTL, CALL_EPOLL_WAIT, CALL_EPOLL_PWAIT2, CALL_RECV, CALL_SEND,
-    CALL_READ, CALL_WRITE, CALL_ACCEPT, CALL_SOCKET, CALL_BIND, CALL_LISTEN, CALL_CONNECT, CALL_GETSOCKOPT,
-    CALL_SETSOCKOPT, CALL_GETSOCKNAME, CALL_GETPEERNAME, CALL_FCNTL, CALL_FSTAT, CALL_CLOSE, CALL_PPOLL, CALL_PIPE,
-    CALLS
-};
-#include "faulty.h"
-
-/* Is called with each batch of events before the reactor sees them. */
-static void (*batch_hook)(int count);
-
-static int batch(int count) {
-    if (batch_hook && count > 0) batch_hook(count);
-    return count;
-}
-static int exec__ppoll(struct pollfd *fds, nfds_t count, const struct timespec *timeout);
-static int sys_ppoll(struct pollfd *fds, nfds_t count, const struct timespec *timeout) {
-    return faulty(CALL_PPOLL) ? -1 : batch(exec__ppoll(fds, count, timeout));
-}
-
-#define EXEC_SYS_EPOLL_CREATE1(flags) (faulty(CALL_EPOLL_CREATE) ? -1 : epoll_create1(flags))
-#define EXEC_SYS_EPOLL_CTL(...) (faulty(CALL_EPOLL_CTL) ? -1 : epoll_ctl(__VA_ARGS__))
-#define EXEC_SYS_EPOLL_WAIT(...) (faulty(CALL_EPOLL_WAIT) ? -1 : batch(epoll_wait(__VA_ARGS__)))
-#define EXEC_SYS_EPOLL_PWAIT2(epoll, events, size, timeout) (faulty(CALL_EPOLL_PWAIT2) ? -1 : \
-    batch(exec__epoll_pwait2(epoll, events, size, timeout)))
-#define EXEC_SYS_RECV(...) (faulty(CALL_RECV) ? -1 : recv(__VA_ARGS__))
-#define EXEC_SYS_SEND(...) (faulty(CALL_SEND) ? -1 : send(__VA_ARGS__))
-#define EXEC_SYS_READ(...) (faulty(CALL_READ) ? -1 : read(__VA_ARGS__))
-#define EXEC_SYS_WRITE(...) (faulty(CALL_WRITE) ? -1 : write(__VA_ARGS__))
-#define EXEC_SYS_ACCEPT4(...) (faulty(CALL_ACCEPT) ? -1 : accept4(__VA_ARGS__))
-#define EXEC_SYS_ACCEPT(...) (faulty(CALL_ACCEPT) ? -1 : accept(__VA_ARGS__))
-#define EXEC_SYS_PIPE(...) (faulty(CALL_PIPE) ? -1 : pipe(__VA_ARGS__))
-#define EXEC_SYS_SOCKET(...) (faulty(CALL_SOCKET) ? -1 : socket(__VA_ARGS__))
-#define EXEC_SYS_BIND(...) (faulty(CALL_BIND) ? -1 : bind(__VA_ARGS__))
-#define EXEC_SYS_LISTEN(...) (faulty(CALL_LISTEN) ? -1 : listen(__VA_ARGS__))
-#define EXEC_SYS_CONNECT(...) (faulty(CALL_CONNECT) ? -1 : connect(__VA_ARGS__))
-#define EXEC_SYS_GETSOCKOPT(...) (faulty(CALL_GETSOCKOPT) ? -1 : getsockopt(__VA_ARGS__))
-#define EXEC_SYS_SETSOCKOPT(...) (faulty(CALL_SETSOCKOPT) ? -1 : setsockopt(__VA_ARGS__))
-#define EXEC_SYS_GETSOCKNAME(...) (faulty(CALL_GETSOCKNAME) ? -1 : getsockname(__VA_ARGS__))
-#define EXEC_SYS_GETPEERNAME(...) (faulty(CALL_GETPEERNAME) ? -1 : getpeername(__VA_ARGS__))
-#define EXEC_SYS_FCNTL(...) (faulty(CALL_FCNTL) ? -1 : fcntl(__VA_ARGS__))
-#define EXEC_SYS_FSTAT(...) (faulty(CALL_FSTAT) ? -1 : fstat(__VA_ARGS__))
-#define EXEC_SYS_CLOSE(fd) faulty_close(CALL_CLOSE, fd)
-#define EXEC_SYS_PPOLL sys_ppoll
-
-#define TEST_HEADER "../exec_net.h"
-#include "test.h"
-#include "leaves.h"
-#include "reactor.h"
-#include "awaits.h"
 /* What waits, and what looks. Tests about calls of epoll are for that backend alone. */
 #define ON_EPOLL (EXEC_BACKEND == EXEC_BACKEND_EPOLL)
 #if ON_EPOLL
@@ -79,16 +17,13 @@ static int sys_ppoll(struct pollfd *fds, nfds_t count, const struct timespec *ti
 #define EPOLL_FD (-ENOSYS)
 #endif
 enum { CALL_LOOK = ON_EPOLL ? CALL_EPOLL_WAIT : CALL_PPOLL };
-#if !EXEC_NO_THREADS
-#include <pthread.h>
-#endif
 
 /* ------------------------------------------------------------------------------------ the setting */
 
 static int listen_here(char *address, const exec_socket_opts *opts) {
     int fd = exec_listen(&ex, "127.0.0.1:0", opts);
     assert_true(fd >= 0);
-    assert_int_equal(exec_local_address(fd, address, EXEC_ADDRESS_BYTES), 0);
+    text_of(fd, address);
     return fd;
 }
 
@@ -106,7 +41,7 @@ static int plain_connect(const char *address) {
 }
 
 /* pair[0]: accepted by the library; pair[1]: foreign. */
-static void tcp_pair(int pair[2]) {
+static void foreign_pair(int pair[2]) {
     char address[EXEC_ADDRESS_BYTES];
     int listener = listen_here(address, NULL);
     exec_io io;
@@ -142,7 +77,7 @@ static void attach_refuses_a_second_parker(void **state) {
     begin();
     assert_int_equal(exec_net_attach(&other, &ex, NULL), -EBUSY);
     assert_int_equal(exec_net_attach(&net, &ex, NULL), -EBUSY);     /* and the one that is there stays */
-    tcp_pair(pair);
+    foreign_pair(pair);
     close_pair(pair);
     end();
 }
@@ -223,13 +158,6 @@ static void port_in_use(void **state) {
     end();
 }
 
-static int socket_option(int fd, int level, int option) {
-    int value = -1;
-    socklen_t size = sizeof value;
-    assert_int_equal(getsockopt(fd, level, option, &value, &size), 0);
-    return value;
-}
-
 static void options_of_listen(void **state) {
     exec_socket_opts opts;
     char address[EXEC_ADDRESS_BYTES];
@@ -262,7 +190,7 @@ static void addresses_as_text(void **state) {
     int pair[2], fd;
     (void)state;
     begin();
-    tcp_pair(pair);
+    foreign_pair(pair);
     assert_int_equal(exec_local_address(pair[0], address, sizeof address), 0);
     assert_int_equal(exec_peer_address(pair[1], text, sizeof text), 0);
     assert_string_equal(address, text);
@@ -430,7 +358,7 @@ static void accepted_sockets(void **state) {
     exec_io io;
     (void)state;
     begin();
-    tcp_pair(pair);
+    foreign_pair(pair);
     assert_true(socket_option(pair[0], IPPROTO_TCP, TCP_NODELAY));
     assert_true(fcntl(pair[0], F_GETFL) & O_NONBLOCK);
     assert_true(fcntl(pair[0], F_GETFD) & FD_CLOEXEC);
@@ -475,7 +403,7 @@ static void accept_on_what_does_not_listen(void **state) {
     exec_io io;
     (void)state;
     begin();
-    tcp_pair(pair);
+    foreign_pair(pair);
     assert_int_equal(run(exec_accept(&io, pair[0])), -EINVAL);
     close_pair(pair);
     assert_int_equal(socketpair(AF_UNIX, SOCK_DGRAM | SOCK_NONBLOCK, 0, pair), 0);
@@ -632,7 +560,7 @@ static void echo_makes_three_calls(void **state) {
     int pair[2];
     (void)state;
     begin();
-    tcp_pair(pair);
+    foreign_pair(pair);
     memset(buf, 0, sizeof buf);
     for (int round = 0; round < 50; round++) {
         if (round == 5) memset(calls, 0, sizeof calls);
@@ -659,7 +587,7 @@ static void an_exact_read_makes_one_call_a_part(void **state) {
     int pair[2];
     (void)state;
     begin();
-    tcp_pair(pair);
+    foreign_pair(pair);
     start(&h, exec_read_exact(&io, pair[0], buf, sizeof buf));
     turns(2);
     calls[CALL_RECV] = 0;
@@ -682,7 +610,7 @@ static void a_megabyte_arrives_whole(void **state) {
     int pair[2];
     (void)state;
     begin();
-    tcp_pair(pair);
+    foreign_pair(pair);
     test_seed(14);
     for (size_t i = 0; i < BYTES; i++) out[i] = (unsigned char)test_random();
     start(&h, exec_write_all(&w, pair[0], out, BYTES));
@@ -710,7 +638,7 @@ static void a_byte_at_a_time(void **state) {
     int pair[2];
     (void)state;
     begin();
-    tcp_pair(pair);
+    foreign_pair(pair);
     assert_int_equal(EXEC_SPAWN(&ex, test_opts(), dripper, .fd = pair[1], .left = 20), 0);
     assert_int_equal(run(exec_read_exact(&io, pair[0], buf, sizeof buf)), 20);
     for (int i = 0; i < 20; i++) assert_int_equal(buf[i], 20 - i);
@@ -725,7 +653,7 @@ static void half_close(void **state) {
     int pair[2];
     (void)state;
     begin();
-    tcp_pair(pair);
+    foreign_pair(pair);
     assert_int_equal(send(pair[1], "ab", 2, 0), 2);
     assert_int_equal(shutdown(pair[1], SHUT_WR), 0);
     assert_int_equal(run(exec_read(&io, pair[0], buf, sizeof buf)), 2);
@@ -745,7 +673,7 @@ static void data_and_fin_in_one_edge(void **state) {
     int pair[2];
     (void)state;
     begin();
-    tcp_pair(pair);
+    foreign_pair(pair);
     start(&h, exec_read(&io, pair[0], buf, sizeof buf));
     turns(2);
     assert_int_equal(send(pair[1], "ab", 2, 0), 2);
@@ -764,7 +692,7 @@ static void urgent_data_ends_no_readiness(void **state) {
     int pair[2];
     (void)state;
     begin();
-    tcp_pair(pair);
+    foreign_pair(pair);
     start(&h, exec_read(&io, pair[0], buf, sizeof buf));
     turns(2);
     assert_int_equal(send(pair[1], "abc", 3, 0), 3);
@@ -789,7 +717,7 @@ static void reset_by_the_peer(void **state) {
     int pair[2];
     (void)state;
     begin();
-    tcp_pair(pair);
+    foreign_pair(pair);
     start(&h, exec_read(&io, pair[0], &c, 1));
     turns(2);
     assert_int_equal(setsockopt(pair[1], SOL_SOCKET, SO_LINGER, &hard, sizeof hard), 0);
@@ -806,7 +734,7 @@ static void end_of_file_inside_read_exact(void **state) {
     int pair[2];
     (void)state;
     begin();
-    tcp_pair(pair);
+    foreign_pair(pair);
     assert_int_equal(run(exec_read_exact(&io, pair[0], buf, 0)), 0);
     assert_int_equal(run(exec_write_all(&io, pair[0], buf, 0)), 0);
     assert_int_equal(send(pair[1], "abc", 3, 0), 3);
@@ -825,7 +753,7 @@ static void recv_and_send_with_flags(void **state) {
     int pair[2];
     (void)state;
     begin();
-    tcp_pair(pair);
+    foreign_pair(pair);
     assert_int_equal(run(exec_send(&io, pair[0], "abc", 3, MSG_MORE)), 3);
     assert_int_equal(run(exec_send(&io, pair[0], "d", 1, 0)), 1);
     for (int i = 0; i < 3; i++)                         /* a short peek does not end readiness */
@@ -847,7 +775,7 @@ static void trap_33_timed_out_read_exact_keeps_progress(void **state) {
     int pair[2];
     (void)state;
     begin();
-    tcp_pair(pair);
+    foreign_pair(pair);
     assert_int_equal(send(pair[1], "0123", 4, 0), 4);
     assert_int_equal(run(exec_timeout(&limit, exec_read_exact(&io, pair[0], buf, 10), EXEC_MS(5))), -ETIMEDOUT);
     assert_true(limit.expired);
@@ -873,7 +801,7 @@ static void trap_34_a_peer_that_never_reads(void **state) {
     size_t kept;
     (void)state;
     begin();
-    tcp_pair(pair);
+    foreign_pair(pair);
     for (size_t i = 0; i < BYTES; i++) out[i] = (unsigned char)(i * 31 + (i >> 12));
     assert_int_equal(run(exec_timeout(&limit, exec_write_all(&w, pair[0], out, BYTES), EXEC_MS(20))), -ETIMEDOUT);
     assert_true(limit.expired);
@@ -897,7 +825,7 @@ static void cancelled_read_moves_nothing(void **state) {
     int pair[2];
     (void)state;
     begin();
-    tcp_pair(pair);
+    foreign_pair(pair);
     start(&h, exec_read(&io, pair[0], buf, sizeof buf));
     turns(2);
     assert_int_equal(send(pair[1], "abc", 3, 0), 3);
@@ -920,7 +848,7 @@ static void trap_05_no_waiter_is_left(void **state) {
     int pair[2];
     (void)state;
     begin();
-    tcp_pair(pair);
+    foreign_pair(pair);
     for (int i = 0; i < 10; i++) {
         assert_int_equal(run(exec_select(&select, exec_read(&r, pair[0], &c, 1), exec_readable(&w, pair[1]),
                                          exec_sleep(&nap, EXEC_US(50)))), 2);
@@ -977,7 +905,7 @@ static void reads_and_writes_of_a_socket_cost_budget(void **state) {
     (void)state;
     config.ops_per_poll = PER_POLL;
     begin_with(&config);
-    tcp_pair(pair);
+    foreign_pair(pair);
     for (int reads = 0; reads < 2; reads++) {
         uint64_t before = stats(&ex).polls;
         assert_int_equal(EXEC_SPAWN(&ex, test_opts(), one_by_one, .fd = pair[reads], .reads = reads, .left = OPS), 0);
@@ -1029,7 +957,7 @@ static void trap_17_io_and_timers_beside_a_busy_task(void **state) {
     exec_io io;
     (void)state;
     begin();
-    tcp_pair(pair);
+    foreign_pair(pair);
     assert_int_equal(EXEC_SPAWN(&ex, test_opts(), spinner, .stop = &stop, .polls = &polls), 0);
     start(&reads, exec_read(&io, pair[0], &c, 1));
     turns(2);
@@ -1051,7 +979,7 @@ static void spurious_polls_make_no_system_call(void **state) {
     unsigned before;
     (void)state;
     begin();
-    tcp_pair(pair);
+    foreign_pair(pair);
     listener = listen_here(address, NULL);
     start(&h[0], exec_read(&io[0], pair[0], &c, 1));
     start(&h[1], exec_accept(&io[1], listener));
@@ -1076,7 +1004,7 @@ static void second_waiter_is_busy(void **state) {
     int pair[2];
     (void)state;
     begin();
-    tcp_pair(pair);
+    foreign_pair(pair);
     start(&h, exec_read(&io, pair[0], &c, 1));
     turns(2);
     assert_int_equal(run(exec_read(&other, pair[0], &c, 1)), -EBUSY);
@@ -1095,7 +1023,7 @@ static void fd_cancel_ends_waits_until_the_close(void **state) {
     int pair[2], fd;
     (void)state;
     begin();
-    tcp_pair(pair);
+    foreign_pair(pair);
     start(&h, exec_read(&io, pair[0], &c, 1));
     turns(2);
     assert_int_equal(exec_fd_cancel(&ex, pair[0]), 0);
@@ -1117,7 +1045,7 @@ static void fd_cancel_ends_waits_until_the_close(void **state) {
     assert_int_equal(run(exec_write(&io, pair[0], &c, 1)), 1);
     assert_int_equal(run(exec_read(&io, pair[1], &c, 1)), 1);
     close_pair(pair);
-    do tcp_pair(pair); while (pair[0] > fd && pair[1] > fd);
+    do foreign_pair(pair); while (pair[0] > fd && pair[1] > fd);
     assert_int_equal(run(exec_write(&io, pair[0], &c, 1)), 1);
     close_pair(pair);
     end();
@@ -1130,7 +1058,7 @@ static void closing_ends_the_waits_of_others(void **state) {
     int pair[2];
     (void)state;
     begin();
-    tcp_pair(pair);
+    foreign_pair(pair);
     start(&r, exec_read(&ri, pair[0], big, 1));
     start(&w, exec_write_all(&wi, pair[0], big, sizeof big));
     turns(20);
@@ -1171,20 +1099,6 @@ static void fd_forget_before_a_foreign_close(void **state) {
 
 /* One batch brings events of two descriptors; the first is closed and its number opened again before
    they are delivered: the new one gets nothing. */
-typedef struct { exec_future fut; exec_task *task; unsigned polls; } idle_op;
-static exec_poll idle_poll(exec_cx *cx, exec_future *f) {
-    idle_op *op = (idle_op *)(void *)f;
-    op->task = cx->task;
-    op->polls++;
-    return exec_canceled(f) ? exec_ready(f, -ECANCELED) : exec_pending(cx, f);
-}
-static const exec_type idle_type = { idle_poll, NULL, NULL, "idle", __FILE__, 0, 0, 0 };
-static exec_future *idle(idle_op *op) {
-    exec_future_init(&op->fut, &idle_type);
-    op->polls = 0;
-    return &op->fut;
-}
-
 static struct { int old_fd, fresh[2]; exec_waiter waiter; exec_task *task; } swap;
 static void swap_fd(int count) {
     batch_hook = NULL;
@@ -1199,23 +1113,23 @@ static void swap_fd(int count) {
 
 static void trap_23_stale_events_of_a_batch(void **state) {
     exec_handle h, idler;
-    idle_op op;
+    gate g = { 0 };
     exec_io io;
     char c;
     int a[2], b[2];
     (void)state;
     begin();
-    tcp_pair(b);
-    tcp_pair(a);
+    foreign_pair(b);
+    foreign_pair(a);
     assert_int_equal(socketpair(AF_UNIX, SOCK_STREAM | SOCK_NONBLOCK, 0, swap.fresh), 0);
-    start(&idler, idle(&op));
+    start(&idler, gate_wait(&g));
     start(&h, exec_read(&io, b[0], &c, 1));
     turns(2);
-    assert_int_equal(exec_net_register(&net, &swap.waiter, a[0], EXEC_READABLE, op.task), 0);
+    assert_int_equal(exec_net_register(&net, &swap.waiter, a[0], EXEC_READABLE, g.task), 0);
     turns(2);
     swap.waiter.ready = 0;
     swap.old_fd = a[0];
-    swap.task = op.task;
+    swap.task = g.task;
     assert_int_equal(send(a[1], "x", 1, 0), 1);
     assert_int_equal(send(b[1], "x", 1, 0), 1);
     batch_hook = swap_fd;
@@ -1238,7 +1152,7 @@ static void trap_25_regular_files_and_dev_null(void **state) {
     char path[] = "/tmp/exec_test_net_XXXXXX", buf[16] = "";
     exec_waiter waiter;
     exec_handle h;
-    idle_op op;
+    gate g = { 0 };
     exec_io io;
     int fd, null;
     (void)state;
@@ -1256,9 +1170,9 @@ static void trap_25_regular_files_and_dev_null(void **state) {
     assert_int_equal(run(exec_read(&io, fd, buf, sizeof buf)), 0);
     assert_int_equal(run(exec_read(&io, null, buf, sizeof buf)), 0);
     assert_int_equal(run(exec_write(&io, null, buf, sizeof buf)), sizeof buf);
-    start(&h, idle(&op));
+    start(&h, gate_wait(&g));
     turns(1);
-    assert_int_equal(exec_net_register(&net, &waiter, fd, EXEC_READABLE | EXEC_WRITABLE, op.task), 0);
+    assert_int_equal(exec_net_register(&net, &waiter, fd, EXEC_READABLE | EXEC_WRITABLE, g.task), 0);
     assert_int_equal(waiter.ready, EXEC_READABLE | EXEC_WRITABLE);
     assert_int_equal(exec_net_deregister(&net, &waiter), 0);
     assert_int_equal(exec_handle_abort(&h), 0);
@@ -1279,7 +1193,7 @@ static void trap_35_sigpipe(void **state) {
     int fds[2];
     (void)state;
     begin();
-    tcp_pair(fds);
+    foreign_pair(fds);
     exec_close_fd(&ex, fds[1]);
     while (run(exec_write(&io, fds[0], "x", 1)) == 1) continue;
     assert_true(EXEC_RESULT(&io) == -EPIPE || EXEC_RESULT(&io) == -ECONNRESET);
@@ -1548,29 +1462,29 @@ static void readable_and_writable(void **state) {
 static void register_reregister_deregister(void **state) {
     exec_waiter w, other;
     exec_handle h;
-    idle_op op;
+    gate g = { 0 };
     char buf[8];
     int pair[2];
     (void)state;
     begin();
     assert_int_equal(socketpair(AF_UNIX, SOCK_STREAM | SOCK_NONBLOCK, 0, pair), 0);
-    start(&h, idle(&op));
+    start(&h, gate_wait(&g));
     turns(1);
-    assert_int_equal(exec_net_register(&net, &w, pair[0], 0, op.task), -EINVAL);
-    assert_int_equal(exec_net_register(&net, &w, -1, EXEC_READABLE, op.task), -EBADF);
-    assert_int_equal(exec_net_register(&net, &w, pair[0], EXEC_READABLE, op.task), 0);
-    assert_int_equal(exec_net_register(&net, &other, pair[0], EXEC_READABLE, op.task), -EBUSY);
+    assert_int_equal(exec_net_register(&net, &w, pair[0], 0, g.task), -EINVAL);
+    assert_int_equal(exec_net_register(&net, &w, -1, EXEC_READABLE, g.task), -EBADF);
+    assert_int_equal(exec_net_register(&net, &w, pair[0], EXEC_READABLE, g.task), 0);
+    assert_int_equal(exec_net_register(&net, &other, pair[0], EXEC_READABLE, g.task), -EBUSY);
     assert_int_equal(net.waiting, 1);
     turns(1);
     w.ready = 0;                                        /* it may have been ready; EAGAIN said no */
-    op.polls = 0;
+    g.polls = 0;
     turns(2);
-    assert_int_equal(op.polls, 0);
+    assert_int_equal(g.polls, 0);
     assert_int_equal(write(pair[1], "ab", 2), 2);
     assert_true(exec_net_poll(&net, EXEC_SEC(5)) >= 1);
     turns(1);
     assert_int_equal(w.ready, EXEC_READABLE);
-    assert_int_equal(op.polls, 1);
+    assert_int_equal(g.polls, 1);
     assert_int_equal(exec_net_reregister(&net, &w, EXEC_WRITABLE), 0);
     assert_int_equal(w.ready, EXEC_WRITABLE);
     assert_int_equal(exec_net_reregister(&net, &w, EXEC_READABLE | EXEC_WRITABLE), 0);
@@ -1583,11 +1497,11 @@ static void register_reregister_deregister(void **state) {
     assert_int_equal(net.waiting, 0);
     assert_int_equal(read(pair[0], buf, 8), 2);
     turns(1);
-    op.polls = 0;
+    g.polls = 0;
     assert_int_equal(write(pair[1], "ab", 2), 2);
     turns(2);
-    assert_int_equal(op.polls, 0);                      /* nobody is told any more */
-    assert_int_equal(exec_net_register(&net, &w, pair[0], EXEC_READABLE, op.task), 0);
+    assert_int_equal(g.polls, 0);                       /* nobody is told any more */
+    assert_int_equal(exec_net_register(&net, &w, pair[0], EXEC_READABLE, g.task), 0);
     close_pair(pair);
     assert_int_equal(w.fd, -EBADF);
     assert_false(w.linked);
@@ -1598,14 +1512,14 @@ static void register_reregister_deregister(void **state) {
 static void register_a_blocking_pipe(void **state) {
     exec_waiter w;
     exec_handle h;
-    idle_op op;
+    gate g = { 0 };
     int fds[2];
     (void)state;
     begin();
     assert_int_equal(pipe(fds), 0);
-    start(&h, idle(&op));
+    start(&h, gate_wait(&g));
     turns(1);
-    assert_int_equal(exec_net_register(&net, &w, fds[0], EXEC_READABLE, op.task), 0);
+    assert_int_equal(exec_net_register(&net, &w, fds[0], EXEC_READABLE, g.task), 0);
     assert_int_equal(exec_net_poll(&net, 0), 0);
     assert_int_equal(w.ready, 0);
     assert_int_equal(write(fds[1], "x", 1), 1);
@@ -1623,14 +1537,14 @@ static void register_a_blocking_pipe(void **state) {
 static void reregister_of_a_cancelled_descriptor(void **state) {
     exec_waiter w;
     exec_handle h;
-    idle_op op;
+    gate g = { 0 };
     int pair[2];
     (void)state;
     begin();
     assert_int_equal(socketpair(AF_UNIX, SOCK_STREAM | SOCK_NONBLOCK, 0, pair), 0);
-    start(&h, idle(&op));
+    start(&h, gate_wait(&g));
     turns(1);
-    assert_int_equal(exec_net_register(&net, &w, pair[0], EXEC_READABLE, op.task), 0);
+    assert_int_equal(exec_net_register(&net, &w, pair[0], EXEC_READABLE, g.task), 0);
     assert_int_equal(exec_net_deregister(&net, &w), 0);
     assert_int_equal(exec_fd_cancel(&ex, pair[0]), 0);
     assert_int_equal(exec_net_reregister(&net, &w, EXEC_READABLE), -EBADF);     /* no event would come */
@@ -1653,7 +1567,7 @@ static void poll_with_no_zero_and_finite_timeout(void **state) {
     assert_int_equal(exec_net_poll(&net, EXEC_US(1500)), 0);
     assert_true(exec_now(&ex) - before >= EXEC_US(1500));
     assert_int_equal(exec_net_poll(&net, -1), 0);
-    tcp_pair(pair);
+    foreign_pair(pair);
     start(&h, exec_read(&io, pair[0], &c, 1));
     turns(2);
     assert_int_equal(send(pair[1], "x", 1, 0), 1);
@@ -1722,7 +1636,7 @@ static void dump_names_what_is_waited_for(void **state) {
     int pair[2];
     (void)state;
     begin();
-    tcp_pair(pair);
+    foreign_pair(pair);
     assert_int_equal(send(pair[1], "0123", 4, 0), 4);
     start(&h, exec_read_exact(&io, pair[0], buf, 10));
     turns(3);
@@ -1743,7 +1657,7 @@ static void check_finds_a_broken_table(void **state) {
     (void)state;
     NEEDS_WORDS();                      /* drivers have no check */
     begin();
-    tcp_pair(pair);
+    foreign_pair(pair);
     start(&h, exec_read(&io, pair[0], &c, 1));
     turns(2);
     assert_int_equal(exec_check(&ex), 0);
@@ -1765,14 +1679,6 @@ static void check_finds_a_broken_table(void **state) {
     end();
 }
 
-/* poll(2) as a host program calls it: what the executor wants watched is ready, or not. */
-static int host_poll(int ms) {
-    struct pollfd fds[8];
-    int n = exec_poll_fds(&ex, fds, COUNT(fds));
-    assert_in_range(n, 1, COUNT(fds));
-    return poll(fds, (nfds_t)n, ms);
-}
-
 static void a_foreign_loop_waits_on_poll_fds(void **state) {
     exec_remote remote;
     exec_handle h;
@@ -1781,7 +1687,7 @@ static void a_foreign_loop_waits_on_poll_fds(void **state) {
     int pair[2];
     (void)state;
     begin();
-    tcp_pair(pair);
+    foreign_pair(pair);
     start(&h, exec_read(&io, pair[0], &c, 1));
     turns(3);                                           /* the first edge says that it is writable */
     while (exec_prepare(&ex) == 0) turns(1);
@@ -1868,7 +1774,7 @@ static void the_table_grows_and_the_steady_state_allocates_nothing(void **state)
     config.release = count_release;
     begin_with(&config);
     for (size_t i = 0; i < COUNT(fds); i++) fds[i] = dup(1);
-    tcp_pair(pair);
+    foreign_pair(pair);
     assert_true(pair[0] > 200);
     assert_true(net.slot_count > 200);
     start(&(exec_handle){ 0 }, exec_read(&io, pair[0], &c, 1));

@@ -1167,11 +1167,6 @@ static void an_aborted_child_is_no_failure_of_its_group(void **state) {
 
 /* ------------------------------------------------------------------------------------- escalation */
 
-static int64_t hand;
-static int64_t hand_clock(void *user) {
-    (void)user;
-    return hand;
-}
 typedef struct { EXEC_FRAME; gate *gate, *clean; } slow_cleanup;
 EXEC_ASYNC(slow_cleanup) {
     EXEC_BEGIN;
@@ -1190,7 +1185,7 @@ static void a_cleanup_is_killed_between_one_and_two_spans(void **state) {
         int64_t killed[2] = { 0, 0 };
         config.clock = hand_clock;
         config.cleanup_ns = 100;
-        hand = 1000;
+        hand.now = 1000;
         memset(g, 0, sizeof g);
         memset(clean, 0, sizeof clean);
         assert_int_equal(exec_init(&ex, &config), 0);
@@ -1200,11 +1195,11 @@ static void a_cleanup_is_killed_between_one_and_two_spans(void **state) {
         }
         exec_turn(&ex);
         assert_int_equal(exec_handle_abort(&h[0]), 0);
-        for (hand = 1000; hand < 1500; hand++) {
-            if (hand == 1000 + offset) exec_handle_abort(&h[1]);
+        for (hand.now = 1000; hand.now < 1500; hand.now++) {
+            if (hand.now == 1000 + offset) exec_handle_abort(&h[1]);
             exec_turn(&ex);
             assert_int_equal(exec_check(&ex), 0);
-            for (int i = 0; i < 2; i++) if (!killed[i] && clean[i].canceled) killed[i] = hand;
+            for (int i = 0; i < 2; i++) if (!killed[i] && clean[i].canceled) killed[i] = hand.now;
         }
         assert_in_range(killed[0], 1100, 1200);
         assert_in_range(killed[1], 1100 + offset, 1200 + offset);

@@ -210,7 +210,7 @@ static void pairs_and_pipes_are_ours(void **state) {
         close_pair(ends);
     }
     ends[0] = ends[1] = -7;
-    fail_call(CALL_PIPE2, EMFILE, 0, 1);
+    fail_call(CALL_PIPE, EMFILE, 0, 1);
     assert_int_equal(exec_pipe(&ex, ends), -EMFILE);
     fail_call(CALL_SOCKETPAIR, ENFILE, 0, 1);
     assert_int_equal(exec_socket_pair(&ex, ends, 0), -ENFILE);
@@ -613,7 +613,7 @@ static void trap_20_each_call_of_unix_sockets_fails(void **state) {
     static const fault_list list[] = {
         { CALL_SOCKET, { EMFILE, ENOBUFS } }, { CALL_BIND, { EACCES, EROFS } }, { CALL_LISTEN, { EADDRINUSE } },
         { CALL_CONNECT, { EACCES, EAGAIN, ECONNREFUSED } }, { CALL_LSTAT, { EACCES, EOVERFLOW } },
-        { CALL_UNLINK, { EACCES, EROFS, EPERM } }, { CALL_PIPE2, { EMFILE, ENFILE } },
+        { CALL_UNLINK, { EACCES, EROFS, EPERM } }, { CALL_PIPE, { EMFILE, ENFILE } },
         { CALL_SOCKETPAIR, { EMFILE, ENFILE } }, { CALL_SHUTDOWN, { ENOTCONN } }, { CALL_CLOSE, { EIO } },
         { CALL_SENDMSG, { EINTR, ETOOMANYREFS, EPIPE, ENOBUFS } }, { CALL_RECVMSG, { EINTR, ENOMEM, ECONNRESET } } };
     (void)state;

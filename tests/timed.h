@@ -11,14 +11,6 @@
 
 typedef struct { exec ex; exec_timers timers; } world;
 
-/* The clock that is moved by hand, and how often it was read. */
-static struct { int64_t now; unsigned reads; } hand;
-static inline int64_t hand_clock(void *user) {
-    (void)user;
-    hand.reads++;
-    return hand.now;
-}
-
 static inline void open_virtual(world *w, int64_t now) {
     exec_config config = quiet_config();
     config.virtual_clock = 1;
