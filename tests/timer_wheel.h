@@ -4,6 +4,8 @@
 #ifndef TIMER_WHEEL_H
 #define TIMER_WHEEL_H
 
+#include "timed.h"
+
 #define TICK ((int64_t)EXEC_TIMER_TICK_NS)
 /* How often a timer may wake the executor before its time. */
 #define EARLY (EXEC_TIMER_LEVELS - 1)
@@ -19,16 +21,9 @@ EXEC_ASYNC(watch) {
     EXEC_END;
 }
 
-typedef struct { exec ex; exec_timers timers; } world;
-
 /* The clock stands at `start`, the watcher waits. */
 static void world_open(world *w, int64_t start) {
-    exec_config config;
-    memset(&config, 0, sizeof config);
-    config.virtual_clock = 1;
-    assert_int_equal(exec_init(&w->ex, &config), 0);
-    assert_int_equal(exec_clock_advance(&w->ex, start), 0);
-    assert_int_equal(exec_timers_attach(&w->timers, &w->ex), 0);
+    open_virtual(w, start);
     assert_int_equal(EXEC_SPAWN(&w->ex, test_opts(), watch), 0);
     assert_int_equal(exec_turn(&w->ex), 1);
 }
@@ -41,11 +36,7 @@ static void world_turn(world *w, int64_t at) {
     if (exec_turn(&w->ex) < 0) fail();
 }
 
-static uint64_t expiries(world *w) {
-    exec_counters counters;
-    exec_stats(&w->ex, &counters);
-    return counters.expiries;
-}
+static uint64_t expiries(const world *w) { return stats(&w->ex).expiries; }
 
 static int64_t round_up(int64_t deadline) { return (deadline + TICK - 1) / TICK * TICK; }
 
