@@ -143,16 +143,26 @@ EXEC_ASYNC(blind_abort) {
     EXEC_RETURN(self->status);
     EXEC_END;
 }
+static unsigned char *page_of(const void *p) { return (unsigned char *)((uintptr_t)p & ~(uintptr_t)4095); }
+
+/* So many that are ready, the victim in the middle of them. */
+static void spawn_runners(exec *ex, exec_pool *pool, size_t count, exec_handle *victim, long *polls) {
+    exec_opts opts = { .pool = pool };
+    for (size_t i = 0; i < count; i++) {
+        opts.handle = i == count / 2 ? victim : NULL;
+        assert_int_equal(EXEC_SPAWN(ex, &opts, runner, .polls = polls), 0);
+    }
+}
+
 static void trap_10_abort_is_constant_with_a_million_ready_tasks(void **state) {
     static EXEC_SLOT(blind_abort) slot;
     exec ex;
     exec_config config = quiet_config();
     exec_pool pool;
     exec_handle victim, aborter;
-    exec_opts opts = { .pool = &pool };
     exec_opts first = { .storage = &slot, .storage_bytes = sizeof slot, .handle = &aborter };
     size_t count = 1000000, bytes = count * sizeof(EXEC_SLOT(runner));
-    unsigned char *memory, *keep = NULL;
+    unsigned char *memory;
     long polls = 0;
     blind_abort *frame;
     (void)state;
@@ -164,15 +174,11 @@ static void trap_10_abort_is_constant_with_a_million_ready_tasks(void **state) {
     frame = EXEC_CLAIM(&ex, &first, blind_abort);
     assert_non_null(frame);
     EXEC_START(frame);
-    for (size_t i = 0; i < count; i++) {
-        opts.handle = i == count / 2 ? &victim : NULL;
-        assert_int_equal(EXEC_SPAWN(&ex, &opts, runner, .polls = &polls), 0);
-        if (i == count / 2) keep = memory + (((size_t)((unsigned char *)victim.task - memory)) & ~(size_t)4095);
-    }
+    spawn_runners(&ex, &pool, count, &victim, &polls);
     frame->victim = &victim;
     frame->memory = memory;
     frame->bytes = bytes;
-    frame->keep = keep;
+    frame->keep = page_of(victim.task);
     ex.config.tasks_per_turn = 1;
     assert_int_equal(exec_turn(&ex), 1);
     assert_int_equal(exec_handle_state(&aborter), EXEC_STATE_COMPLETED);
@@ -670,6 +676,13 @@ static int parker_fds(exec_driver *d, struct pollfd *fds, unsigned count) {
 }
 static const exec_driver_type parker_type = { "parker", NULL, NULL, parker_park, parker_waiting, parker_fds, NULL, NULL,
                                               NULL, NULL };
+static void open_parker(exec *ex, naps *d, parker *p) {
+    memset(p, 0, sizeof *p);
+    open_naps(ex, d);
+    ex->config.virtual_clock = 0;
+    assert_int_equal(exec_attach(ex, &p->driver, &parker_type), 0);
+}
+
 static void one_driver_parks_and_the_rest_take_turns(void **state) {
     exec ex;
     naps d;
@@ -678,11 +691,8 @@ static void one_driver_parks_and_the_rest_take_turns(void **state) {
     exec_handle h;
     exec_opts opts = test_opts_handle(&h);
     (void)state;
-    memset(&p, 0, sizeof p);
     memset(&q, 0, sizeof q);
-    open_naps(&ex, &d);
-    ex.config.virtual_clock = 0;
-    assert_int_equal(exec_attach(&ex, &p.driver, &parker_type), 0);
+    open_parker(&ex, &d, &p);
     assert_int_equal(exec_attach(&ex, &q.driver, &parker_type), -EBUSY);
     assert_ptr_equal(exec_find_driver(&ex, &parker_type), &p.driver);
     assert_ptr_equal(exec_find_driver(&ex, &naps_type), &d.driver);
@@ -701,12 +711,20 @@ static void one_driver_parks_and_the_rest_take_turns(void **state) {
     assert_int_equal(p.looks, 1);       /* before the first poll; then it parked */
     assert_int_equal(p.parks, 2);
     assert_true(p.timeout == EXEC_NEVER);
-    /* the error of a wait ends the run */
-    g.open = 0;
-    p.opens = NULL;
+    trace_reset();
+    close_exec(&ex);
+}
+
+static void the_error_of_a_wait_ends_the_run(void **state) {
+    exec ex;
+    naps d;
+    parker p;
+    gate g = { 0 };
+    (void)state;
+    open_parker(&ex, &d, &p);
     p.waiting = 1;
-    assert_int_equal(EXEC_SPAWN(&ex, &opts, waits, .gate = &g), 0);
     p.status = -EIO;
+    assert_int_equal(EXEC_SPAWN(&ex, test_opts(), waits, .gate = &g), 0);
     assert_int_equal(exec_run(&ex), -EIO);
     ex.config.spin_ns = 1;
     assert_int_equal(exec_run(&ex), -EIO);
@@ -714,6 +732,16 @@ static void one_driver_parks_and_the_rest_take_turns(void **state) {
     p.status = 0;
     gate_open(&g, 0);
     assert_int_equal(exec_run(&ex), 0);
+    trace_reset();
+    close_exec(&ex);
+}
+
+static void check_asks_the_drivers(void **state) {
+    exec ex;
+    naps d;
+    (void)state;
+    open_naps(&ex, &d);
+    assert_int_equal(exec_check(&ex), 0);
     d.detached = 1;                     /* its check fails */
     assert_int_equal(exec_check(&ex), -EINVAL);
     d.detached = 0;
@@ -966,7 +994,12 @@ static void the_failed_hook_hears_of_detached_tasks_only(void **state) {
     exec_turn(&ex);
     close_exec(&ex);                                                                /* detached and cancelled */
     assert_int_equal(failures, 2);
-    open_exec(&ex);                                                                 /* the default: a line */
+}
+
+static void without_a_hook_a_failure_is_a_line_of_the_log(void **state) {
+    exec ex;
+    (void)state;
+    open_exec(&ex);
     assert_int_equal(EXEC_SPAWN(&ex, test_opts(), fails, .with = -EPIPE), 0);
     assert_int_equal(exec_run(&ex), 0);
     assert_string_equal(log_text, EXEC_SMALL ? "exec: a detached task failed\n"
@@ -1070,16 +1103,14 @@ static void dump_prints_the_await_chain_of_each_task(void **state) {
     exec ex;
     naps d;
     gate a = { 0 }, b = { 0 };
-    exec_handle h, join;
+    exec_handle h;
     exec_opts opts = test_opts_handle(&h);
-    exec_handle_op op;
     char expected[2048];
     (void)state;
     open_naps(&ex, &d);
     opts.name = "the one";
     assert_int_equal(EXEC_SPAWN(&ex, &opts, dumped_root, .a = &a, .b = &b), 0);
     exec_turn(&ex);
-    opts = test_opts_handle(&join);
     log_text[0] = 0;
     exec_dump(&ex);
     snprintf(expected, sizeof expected,
@@ -1099,7 +1130,6 @@ static void dump_prints_the_await_chain_of_each_task(void **state) {
     exec_dump(&ex);
     assert_non_null(strstr(log_text, "2 tasks\ntask dumped_root \"the one\" cancelling\n"));
     assert_non_null(strstr(log_text, "task runner scheduled\n"));
-    (void)!exec_handle_join(&op, &h);
     gate_open(&a, 0);
     assert_int_equal(exec_run(&ex), 0);
     log_text[0] = 0;
@@ -1199,9 +1229,28 @@ static void stats_and_trace_hooks_count(void **state) {
     close_exec(&ex);
 }
 
+/* h[0] is the handle of the first of three tasks. */
+static void corrupt(exec *ex, exec_handle *h, int kind) {
+    static exec_store other;
+    exec_task *t = h[0].task;
+    switch (kind) {
+    case 0: t->next = t; break;                 /* a ring that does not come back to its last */
+    case 1: t->list_next = t; break;
+    case 2: t->list_prev = t; break;
+    case 3: t->observers = &h[1]; break;
+    case 4: ex->counters.tasks++; break;
+    case 5: h[0].task = h[1].task; break;
+    case 6: t->store = &other; break;
+    case 7: t->strand.flags ^= EXEC__T_CANCELLING; break;
+    case 8: t->strand.leaf = NULL; break;
+    case 9: t->strand.leaf->flags |= EXEC__F_DONE; break;
+    case 10: h[0].link = &h[1].next; break;
+    default: t->strand.flags ^= EXEC__T_QUEUED;
+    }
+}
+
 static void check_finds_a_corrupted_list(void **state) {
     exec ex;
-    exec_store other = { 0 };
     gate g[3];
     exec_handle h[3];
     (void)state;
@@ -1217,18 +1266,7 @@ static void check_finds_a_corrupted_list(void **state) {
         exec_handle **link = h[0].link;
         exec_future *leaf = t->strand.leaf, leaf_was = *leaf;
         log_text[0] = 0;
-        if (kind == 0) t->next = t;                 /* a ring that does not come back to its last */
-        if (kind == 1) t->list_next = t;
-        if (kind == 2) t->list_prev = t;
-        if (kind == 3) t->observers = &h[1];
-        if (kind == 4) ex.counters.tasks++;
-        if (kind == 5) h[0].task = h[1].task;
-        if (kind == 6) t->store = &other;
-        if (kind == 7) t->strand.flags ^= EXEC__T_CANCELLING;
-        if (kind == 8) t->strand.leaf = NULL;
-        if (kind == 9) leaf->flags |= EXEC__F_DONE;
-        if (kind == 10) h[0].link = &h[1].next;
-        if (kind == 11) t->strand.flags ^= EXEC__T_QUEUED;
+        corrupt(&ex, h, kind);
         assert_int_equal(exec_check(&ex), -EINVAL);
         assert_string_equal(log_text, "exec: exec_check found a list or a count that does not hold\n");
         *t = whole;
@@ -1399,6 +1437,8 @@ static const struct CMUnitTest tests[] = {
     cmocka_unit_test(destroy_lets_cleanups_end_until_its_deadline),
     cmocka_unit_test(destroy_has_its_deadline_when_a_remote_is_out_and_the_clock_is_virtual),
     cmocka_unit_test(one_driver_parks_and_the_rest_take_turns),
+    cmocka_unit_test(the_error_of_a_wait_ends_the_run),
+    cmocka_unit_test(check_asks_the_drivers),
     cmocka_unit_test(the_parker_says_what_to_watch),
     cmocka_unit_test(a_driver_may_have_nothing_but_park),
     cmocka_unit_test(drivers_are_detached_last_first),
@@ -1407,6 +1447,7 @@ static const struct CMUnitTest tests[] = {
     cmocka_unit_test(the_default_parker_waits_until_the_deadline_or_says_why_not),
     cmocka_unit_test(wrong_configs_are_refused),
     cmocka_unit_test(the_failed_hook_hears_of_detached_tasks_only),
+    cmocka_unit_test(without_a_hook_a_failure_is_a_line_of_the_log),
     cmocka_unit_test(the_failed_hook_may_spawn_into_the_free_slot),
     cmocka_unit_test(the_failed_hook_may_spawn_into_the_free_storage),
     cmocka_unit_test(dump_prints_the_await_chain_of_each_task),

@@ -598,7 +598,17 @@ static void a_handle_shows_every_state(void **state) {
     gate_open(&g, 0);
     exec_turn(&ex);
     assert_int_equal(exec_handle_state(&h), EXEC_STATE_CANCELLED);
-    g.open = 0;
+    trace_reset();
+    close_exec(&ex);
+}
+
+static void a_detached_handle_is_one_of_no_task(void **state) {
+    exec ex;
+    gate g = { 0 };
+    exec_handle h;
+    exec_opts opts = test_opts_handle(&h);
+    (void)state;
+    open_exec(&ex);
     assert_int_equal(EXEC_SPAWN(&ex, &opts, looks_at_itself, .h = &h, .gate = &g), 0);
     exec_handle_detach(&h);
     assert_int_equal(exec_handle_state(&h), EXEC_STATE_DETACHED);
@@ -612,25 +622,29 @@ static void a_handle_shows_every_state(void **state) {
     close_exec(&ex);
 }
 
-static void trap_02_a_handle_is_defined_after_its_task_and_its_executor(void **state) {
+/* Two handles of a task, of which nothing is left, nor of its executor; it gave 9. */
+static void handles_of_the_past(exec_handle *h, exec_handle *copy) {
     static EXEC_SLOT(member) slot;
-    exec_handle h, copy, late;
     gate g = { .open = 1, .value = 9 };
+    exec *ex = (exec *)malloc(sizeof *ex);
+    exec_opts opts = { .storage = &slot, .storage_bytes = sizeof slot, .handle = h, .name = "kept" };
+    assert_non_null(ex);
+    open_exec(ex);
+    assert_int_equal(EXEC_SPAWN(ex, &opts, member, .gate = &g), 0);
+    exec_handle_copy(copy, h);
+    assert_int_equal(exec_run(ex), 0);
+    memset(&slot, 0xEE, sizeof slot);
+    close_exec(ex);
+    memset(ex, 0xEE, sizeof *ex);
+    free(ex);
+}
+
+static void trap_02_a_handle_is_defined_after_its_task_and_its_executor(void **state) {
+    exec_handle h, copy, late;
     exec_handle_op op;
+    exec ex;
     (void)state;
-    {
-        exec *ex = (exec *)malloc(sizeof *ex);
-        exec_opts opts = { .storage = &slot, .storage_bytes = sizeof slot, .handle = &h, .name = "kept" };
-        assert_non_null(ex);
-        open_exec(ex);
-        assert_int_equal(EXEC_SPAWN(ex, &opts, member, .gate = &g), 0);
-        exec_handle_copy(&copy, &h);
-        assert_int_equal(exec_run(ex), 0);
-        memset(&slot, 0xEE, sizeof slot);
-        close_exec(ex);
-        memset(ex, 0xEE, sizeof *ex);
-        free(ex);
-    }
+    handles_of_the_past(&h, &copy);
     exec_handle_copy(&late, &h);
     for (int i = 0; i < 3; i++) {
         exec_handle *each = i == 0 ? &h : i == 1 ? &copy : &late;
@@ -644,14 +658,10 @@ static void trap_02_a_handle_is_defined_after_its_task_and_its_executor(void **s
         exec_handle_detach(each);
         assert_int_equal(exec_handle_result(each), 9);
     }
-    /* joined in another executor, later */
-    {
-        exec ex;
-        open_exec(&ex);
-        assert_int_equal(exec_run_until(&ex, exec_handle_join(&op, &h)), 0);
-        assert_int_equal(op.fut.result, 9);
-        close_exec(&ex);
-    }
+    open_exec(&ex);                     /* joined in another executor, later */
+    assert_int_equal(exec_run_until(&ex, exec_handle_join(&op, &h)), 0);
+    assert_int_equal(op.fut.result, 9);
+    close_exec(&ex);
     trace_reset();
 }
 
@@ -1299,6 +1309,7 @@ static const struct CMUnitTest tests[] = {
     cmocka_unit_test(every_failing_allocation_is_an_error_and_nothing_leaks),
 #endif
     cmocka_unit_test(a_handle_shows_every_state),
+    cmocka_unit_test(a_detached_handle_is_one_of_no_task),
     cmocka_unit_test(trap_02_a_handle_is_defined_after_its_task_and_its_executor),
     cmocka_unit_test(trap_19_any_task_may_join_and_it_is_the_one_that_is_woken),
     cmocka_unit_test(a_cancelled_joiner_leaves_the_task_alone),
