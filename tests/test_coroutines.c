@@ -1572,6 +1572,4 @@ static const struct CMUnitTest tests[] = {
     cmocka_unit_test(trap_37_an_always_ready_op_does_not_starve_others),
 };
 
-int main(void) {
-    return cmocka_run_group_tests_name("coroutines", tests, NULL, NULL);
-}
+int main(void) { return cmocka_run_group_tests(tests, NULL, NULL); }

@@ -1464,6 +1464,4 @@ static const struct CMUnitTest tests[] = {
 #endif
 };
 
-int main(void) {
-    return cmocka_run_group_tests_name("executor", tests, NULL, NULL);
-}
+int main(void) { return cmocka_run_group_tests(tests, NULL, NULL); }

@@ -1336,6 +1336,4 @@ static const struct CMUnitTest tests[] = {
     cmocka_unit_test(cleanup_ns_may_be_endless),
 };
 
-int main(void) {
-    return cmocka_run_group_tests_name("tasks", tests, NULL, NULL);
-}
+int main(void) { return cmocka_run_group_tests(tests, NULL, NULL); }
