@@ -307,5 +307,5 @@ int main(void) {
         cmocka_unit_test(an_op_that_was_never_polled_says_that_it_did_nothing),
         cmocka_unit_test(dump_names_the_kind_and_shows_the_branches)
     };
-    return cmocka_run_group_tests_name("combine", tests, NULL, NULL);
+    return cmocka_run_group_tests(tests, NULL, NULL);
 }

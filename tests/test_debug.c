@@ -461,5 +461,5 @@ int main(void) {
 #endif
         cmocka_unit_test(a_second_waiter_of_one_direction_is_refused)
     };
-    return cmocka_run_group_tests_name("debug", tests, NULL, NULL);
+    return cmocka_run_group_tests(tests, NULL, NULL);
 }

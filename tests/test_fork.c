@@ -523,5 +523,5 @@ int main(void) {
         cmocka_unit_test(what_is_posted_behind_a_fork_runs_in_the_parent_alone),
         cmocka_unit_test(a_child_that_uses_the_parents_executor_is_told)
     };
-    return cmocka_run_group_tests_name("fork", tests, NULL, NULL);
+    return cmocka_run_group_tests(tests, NULL, NULL);
 }

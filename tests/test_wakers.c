@@ -1040,5 +1040,5 @@ int main(void) {
         cmocka_unit_test(a_wake_from_another_thread_makes_the_poll_fd_readable),
 #endif
     };
-    return cmocka_run_group_tests_name("wakers", tests, NULL, NULL);
+    return cmocka_run_group_tests(tests, NULL, NULL);
 }
