@@ -83,9 +83,11 @@ run_test() {
 suite() {
     local dir=$BUILD/$CONFIG source name bad=0 without=''
     TESTS=0 LEFT_OUT=''
+    local rounds=5000
+    case $CONFIG in tsan*) rounds=20000 ;; esac
     if [ "$CONFIG" != gcc ] && [ "$CONFIG" != asan ] && [ -z "${EXEC_TEST_LONG:-}" ]; then
-        export EXEC_TEST_ROUNDS="${EXEC_TEST_ROUNDS:-20000}" EXEC_TEST_TREES="${EXEC_TEST_TREES:-20000}" \
-            EXEC_TEST_PROGRAMS="${EXEC_TEST_PROGRAMS:-20000}"
+        export EXEC_TEST_ROUNDS="${EXEC_TEST_ROUNDS:-$rounds}" EXEC_TEST_TREES="${EXEC_TEST_TREES:-$rounds}" \
+            EXEC_TEST_PROGRAMS="${EXEC_TEST_PROGRAMS:-$rounds}"
     fi
     mkdir -p "$dir"
     hash_sources
