@@ -4,6 +4,7 @@
 #define TEST_HEADER "../exec_net.h"
 #include "test.h"
 #include "leaves.h"
+#include "table.h"
 
 #include <sys/socket.h>
 #if !EXEC_NO_THREADS
@@ -24,18 +25,9 @@ EXEC_ASYNC(reads) {
 }
 enum { READS_AT = __LINE__ - 3 };
 static void open_net(int pair[2]) {
-    static exec_fd_slot slots[256];
-    static struct pollfd fds[COUNT(slots) + 1];
-    exec_net_config config;
-    memset(&config, 0, sizeof config);
-    if (EXEC_NO_MALLOC) {
-        config.slots = slots;
-        config.slot_count = COUNT(slots);
-        config.pollfds = fds;
-        config.pollfd_count = COUNT(fds);
-    }
+    exec_net_config config = table_config();
     open_exec(&ex);
-    must(exec_net_attach(&net, &ex, &config));
+    must(exec_net_attach(&net, &ex, EXEC_NO_MALLOC ? &config : NULL));
     must(socketpair(AF_UNIX, SOCK_STREAM, 0, pair));
 }
 static void close_net(const int pair[2]) {
