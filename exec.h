@@ -426,7 +426,7 @@ EXEC_API void exec_wake(exec_task *task);
    cancelled before its first poll runs to its first suspension: one that has effects before that asks. */
 static inline unsigned exec_cancel_level(const exec_cx *cx) { return cx->strand->level; }
 
-/* STRANDS, for combinators of your own. A branch: init with its future, poll (NULL while it pends,
+/* STRANDS, for combinators of your own; owner's thread. A branch: init with its future, poll (NULL while it pends,
    its future when it is ready), cancel with the level of your own strand, poll until done. */
 EXEC_API void exec_strand_init(exec_strand *s, exec_future *root);
 EXEC_API exec_future *exec_strand_poll(exec_cx *cx, exec_strand *s);

@@ -45,7 +45,13 @@ CMakeLists.txt $(sed -n 's/^project(exec VERSION \([^ ]*\).*/\1/p' CMakeLists.tx
 CHANGELOG.md $(sed -n 's/^What will be \(.*\)\.$/\1/p; s/^## \[\([0-9].*\)\].*/\1/p' CHANGELOG.md | head -n 1)
 README.md $(sed -n 's/.*Version \([0-9.]*[0-9]\).*/\1/p' README.md)
 END
-    counted $n
+    # what private copies share is of one minor version
+    version=${version%.*}
+    if grep -o 'exec__signal_[a-z_]*_v[0-9_]*' exec_net.h | grep -v "_v${version/./_}\$"; then
+        echo "FAIL: exec_net.h has symbols of another version than $version"
+        bad=1
+    fi
+    counted $((n + 1))
     [ $bad -eq 0 ]
 }
 
