@@ -149,7 +149,8 @@ static inline void each_call_fails(const fault_list *list, size_t count, intptr_
     for (size_t i = 0; i < count; i++) {
         unsigned reached = 0;
         for (const int *error = list[i].errors; *error; error++)
-            for (unsigned skip = 0; skip < 8 && one_call_fails(list[i].call, *error, skip, all, &runs); skip++) reached++;
+            for (unsigned skip = 0; skip < 8 && one_call_fails(list[i].call, *error, skip, all, &runs); skip++)
+                reached++;
         if (!reached) fail_msg("call %d of the list is never made", (int)i);
     }
     printf("%u runs failed cleanly, %u went on\n", runs.failed, runs.passed);

@@ -21,8 +21,8 @@ enum { NODES = 512, TASKS = 96, ROOTS = 6, KIDS = 3, STEPS = 6, TRACE = 8192, SC
 enum { LEAF, IO, SLEEP, CALL, SELECT, FAIR, RACE, JOIN, TIMEOUT, AFTER, HANDLE, YIELD, UNTIL, GROUP, GROUP_JOIN, ROOM,
        GROUP_CANCEL, SPAWN, WAKE, ABORT, KILL, BUSY, PREEMPT, RETURN, KINDS };
 static const char *const kind_names[] = { "leaf", "io", "sleep", "call", "select", "fair", "race", "join", "timeout",
-    "after", "handle", "yield", "until", "group", "group_join", "room", "group_cancel", "spawn", "wake", "abort", "kill", "busy",
-    "preempt", "return" };
+    "after", "handle", "yield", "until", "group", "group_join", "room", "group_cancel", "spawn", "wake", "abort",
+    "kill", "busy", "preempt", "return" };
 enum { AWAIT, TRY, SHIELD };
 
 typedef struct node {

@@ -269,7 +269,15 @@ static void dump_names_the_kind_and_shows_the_branches(void **state) {
 }
 
 /* A select whose first branch is ready never polls the second. */
-typedef struct { EXEC_FRAME; always now; exec_handle none; exec_handle_op op; exec_select_op first; runner kid; gate *gate; } unpolled;
+typedef struct {
+    EXEC_FRAME;
+    always now;
+    exec_handle none;
+    exec_handle_op op;
+    exec_select_op first;
+    runner kid;
+    gate *gate;
+} unpolled;
 EXEC_ASYNC(unpolled) {
     EXEC_BEGIN;
     EXEC_AWAIT(exec_select(&self->first, always_ready(&self->now), exec_handle_join(&self->op, &self->none),

@@ -50,8 +50,8 @@ static void a_second_waiter_of_one_direction_is_refused(void **state) {
     assert_int_equal(exec_handle_result(&second), -EBUSY);
     snprintf(line, sizeof line, "test_debug.c:%d: descriptor %d is waited for already, at ", READS_AT, pair[0]);
     if (EXEC_DEBUG) assert_non_null(strstr(log_text, line));
-    snprintf(line, sizeof line, "test_debug.c:%d: -EBUSY; one op a direction at a time, let one task do both or wait for it",
-             READS_AT);
+    snprintf(line, sizeof line,
+             "test_debug.c:%d: -EBUSY; one op a direction at a time, let one task do both or wait for it", READS_AT);
     if (EXEC_DEBUG) assert_non_null(strstr(log_text, line));
     close_net(pair);
 }
@@ -222,8 +222,8 @@ static void pends_without_a_word(void) {
     must(exec_turn(&ex));
 }
 static void a_return_from_a_coroutine_is_refused(void **state) {
-    static const char advice[] = "a poll returned without exec_pending or exec_ready: leave a coroutine by EXEC_RETURN, "
-        "never by return (the line is that of its last await)";
+    static const char advice[] = "a poll returned without exec_pending or exec_ready: leave a coroutine by "
+        "EXEC_RETURN, never by return (the line is that of its last await)";
     (void)state;
     dies_at(returns_from_a_body, RETURNS_AT, advice);
     dies_at(returns_from_a_child, RETURNS_AT, advice);
@@ -375,10 +375,10 @@ static void a_frame_freed_while_pending_is_refused(void **state) {
             "a frame is freed while another task awaits what is in it: join the task instead");
     dies_at(leaves_a_timer, AWAITS_AT, "a frame is freed and a timer is still armed in it, or wakes its task: "
             "exec_timer_cancel it when the leaf ends");
-    dies_at(leaves_a_timer_for_another, ARMS_AT, "a frame is freed and a timer is still armed in it, or wakes its task: "
-            "exec_timer_cancel it when the leaf ends");
-    dies_at(leaves_a_waiter, AWAITS_AT, "a frame is freed and an op in it, or of its task, still waits for a descriptor "
-            "or a signal: exec_net_deregister when the leaf ends");
+    dies_at(leaves_a_timer_for_another, ARMS_AT, "a frame is freed and a timer is still armed in it, or wakes its "
+            "task: exec_timer_cancel it when the leaf ends");
+    dies_at(leaves_a_waiter, AWAITS_AT, "a frame is freed and an op in it, or of its task, still waits for a "
+            "descriptor or a signal: exec_net_deregister when the leaf ends");
     dies_at(ends_with_a_linked_handle, WATCHES_AT, "a frame is freed and a handle in it is still linked: "
             "exec_handle_detach in its EXEC_FINALLY, or join the task");
     dies_in(wakes_one_that_is_over, "exec.h", "exec_wake of a task that is over: a leaf forgets its task when it "

@@ -130,7 +130,14 @@ static void trap_16_a_wake_during_a_poll_polls_again(void **state) {
 }
 
 /* With everything else made inaccessible an abort cannot look at another ready task. */
-typedef struct { EXEC_FRAME; exec_handle *victim; void *memory; size_t bytes; unsigned char *keep; int status; } blind_abort;
+typedef struct {
+    EXEC_FRAME;
+    exec_handle *victim;
+    void *memory;
+    size_t bytes;
+    unsigned char *keep;
+    int status;
+} blind_abort;
 EXEC_ASYNC(blind_abort) {
     EXEC_BEGIN;
     {
@@ -375,7 +382,8 @@ static void outside_any_task(void) {
 }
 static void a_parentless_future_says_so(void **state) {
     (void)state;
-    if (!EXEC_DEBUG) dies_saying(outside_any_task, "a future was polled that nobody awaits: use EXEC_AWAIT or exec_poll_child");
+    if (!EXEC_DEBUG)
+        dies_saying(outside_any_task, "a future was polled that nobody awaits: use EXEC_AWAIT or exec_poll_child");
 }
 
 /* ----------------------------------------------------------------------------------------- destroy */
@@ -654,7 +662,14 @@ static void destroy_has_its_deadline_when_a_remote_is_out_and_the_clock_is_virtu
 }
 
 /* A driver that parks. */
-typedef struct { exec_driver driver; unsigned waiting; int status, parks, looks; int64_t timeout; gate *opens; int after; } parker;
+typedef struct {
+    exec_driver driver;
+    unsigned waiting;
+    int status, parks, looks;
+    int64_t timeout;
+    gate *opens;
+    int after;
+} parker;
 static int parker_park(exec_driver *d, int64_t timeout_ns) {
     parker *p = (parker *)(void *)d;
     if (timeout_ns == 0) p->looks++;
@@ -1090,7 +1105,8 @@ EXEC_ASYNC(dumped_middle) {
     EXEC_BEGIN;
     EXEC_YIELD;
     EXEC_FINALLY;
-    dump_lines[1] = __LINE__; EXEC_AWAIT(exec_select(&self->sel, gate_wait(self->a), EXEC_CALL(&self->leaf, dumped_leaf, .gate = self->b)));
+    (void)!EXEC_CALL(&self->leaf, dumped_leaf, .gate = self->b);
+    dump_lines[1] = __LINE__; EXEC_AWAIT(exec_select(&self->sel, gate_wait(self->a), &self->leaf.fut));
     EXEC_END;
 }
 typedef struct { EXEC_FRAME; gate *a, *b; dumped_middle middle; } dumped_root;

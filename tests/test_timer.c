@@ -646,7 +646,13 @@ static void a_cancel_at_the_moment_of_expiry_outranks_it(void **state) {
     close_empty(&w);
 }
 
-typedef struct { EXEC_FRAME; exec_timeout_op limit; exec_sleep_op nap; int64_t from; int64_t *took; int *expired; } tidy;
+typedef struct {
+    EXEC_FRAME;
+    exec_timeout_op limit;
+    exec_sleep_op nap;
+    int64_t from, *took;
+    int *expired;
+} tidy;
 
 EXEC_ASYNC(tidy) {
     EXEC_BEGIN;
@@ -721,7 +727,13 @@ static void trap_05_no_node_stays(void **state) {
 /* ---------------------------------------------------------------------------------- spurious wakes */
 
 #define NAPPERS 24
-typedef struct { exec_sleep_op nap, inner; exec_timeout_op limit; int64_t due, at; intptr_t expect; exec_handle h; } napper;
+typedef struct {
+    exec_sleep_op nap, inner;
+    exec_timeout_op limit;
+    int64_t due, at;
+    intptr_t expect;
+    exec_handle h;
+} napper;
 
 static void start_napper(world *w, napper *n) {
     int64_t nap = EXEC_MS(test_below(200)), limit = EXEC_MS(test_below(200));
@@ -887,7 +899,7 @@ static void a_dump_says_until_when(void **state) {
     expect_words(log_text, "until cancelled");
     expect_words(log_text, "3 timers, parks until +12 ms");
     log_text[0] = 0;
-    assert_int_equal(exec_clock_advance(&w.ex, EXEC_MS(12) + EXEC_US(7)), 0);   /* it is late, by a little and by more */
+    assert_int_equal(exec_clock_advance(&w.ex, EXEC_MS(12) + EXEC_US(7)), 0);   /* late, by a little and by more */
     exec_dump(&w.ex);
     expect_words(log_text, "until -7000 ns");
     assert_int_equal(exec_clock_advance(&w.ex, EXEC_MS(20)), 0);

@@ -273,7 +273,8 @@ static size_t drain(int fd, size_t received) {
 
 /* Aborts f at random points and goes on with it: each time `done` says what went out, nothing is sent
    twice or left out. The bytes that were received are the proof. How often it was aborted. */
-static unsigned abort_and_resume(exec_io *io, exec_future *f, int kind, int from, const unsigned char *bytes, size_t count) {
+static unsigned abort_and_resume(exec_io *io, exec_future *f, int kind, int from, const unsigned char *bytes,
+                                 size_t count) {
     size_t received = 0;
     unsigned aborts = 0;
     exec_handle h;
@@ -578,8 +579,8 @@ static void trap_20_each_call_of_transfers_fails(void **state) {
         { CALL_READV, { EINTR, EIO, EBADF } }, { CALL_WRITEV, { EINTR, EPIPE, EIO, ENOSPC } },
         { CALL_RECVMSG, { EINTR, ECONNRESET, ENOMEM } }, { CALL_SENDMSG, { EINTR, EPIPE, ENOBUFS } },
 #if !EXEC_POSIX_ONLY
-        { CALL_SENDFILE, { EINTR, EIO, ENOMEM, EPIPE } }, { CALL_PREAD, { EINTR, EIO } }, { CALL_SEND, { EINTR, EPIPE } },
-        { CALL_GETSOCKOPT, { EBADF, ENOMEM } },
+        { CALL_SENDFILE, { EINTR, EIO, ENOMEM, EPIPE } }, { CALL_PREAD, { EINTR, EIO } },
+        { CALL_SEND, { EINTR, EPIPE } }, { CALL_GETSOCKOPT, { EBADF, ENOMEM } },
 #endif
         { CALL_FCNTL, { EBADF } } };
     (void)state;

@@ -108,7 +108,8 @@ static void condition_set_up(leaf *l, world *w) {
 /* -------------------------------------------------------------------------------------- the tree */
 
 enum { OP_YIELD, OP_LEAF, OP_CALL, OP_TRY, OP_SELECT, OP_FAIR, OP_RACE, OP_JOIN, OP_TIMEOUT, OP_TIMED_SELECT,
-       OP_SHIELD, OP_GROUP, OP_GROUP_ROOM, OP_GROUP_JOIN, OP_WAIT_UNTIL, OP_SELF_ABORT, OP_SELF_KILL, OP_RETURN, OP_COUNT };
+       OP_SHIELD, OP_GROUP, OP_GROUP_ROOM, OP_GROUP_JOIN, OP_WAIT_UNTIL, OP_SELF_ABORT, OP_SELF_KILL, OP_RETURN,
+       OP_COUNT };
 
 EXEC_ASYNC_DECLARE(node);
 

@@ -42,8 +42,9 @@ static int64_t round_up(int64_t deadline) { return (deadline + TICK - 1) / TICK 
 
 /* What must hold of one timer when a turn at `now` is over: it was armed for `deadline`. */
 static void check_timer(const exec_timer *n, int64_t deadline, int64_t now) {
-    if (!exec_timer_armed(n) && deadline > now) fail_msg("early: %lld at %lld", (long long)deadline, (long long)now);
-    if (exec_timer_armed(n) && deadline <= now - TICK) fail_msg("late: %lld at %lld", (long long)deadline, (long long)now);
+    int armed = exec_timer_armed(n);
+    if (!armed && deadline > now) fail_msg("early: %lld at %lld", (long long)deadline, (long long)now);
+    if (armed && deadline <= now - TICK) fail_msg("late: %lld at %lld", (long long)deadline, (long long)now);
 }
 
 /* Arms timers for start + delays[i], which ascend, and steps the clock tick by tick: at each step

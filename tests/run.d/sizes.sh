@@ -79,7 +79,8 @@ config_sizes() {
     status=$?
     cat "$log"
     skipped=$(sed -n 's|^skip \([^/]*\)/.*: \(.*\)|\1: \2|p' "$log" | sort -u | paste -s -d ';')
-    over=$(sed -n 's|^[a-zA-Z]* \(.*\)/echo-smallest/over-raw: \([0-9]*\).*|\1 \2|p' "$log" | paste -s -d ',' | sed 's/,/, /')
+    over=$(sed -n 's|^[a-zA-Z]* \(.*\)/echo-smallest/over-raw: \([0-9]*\).*|\1 \2|p' "$log" |
+        paste -s -d ',' | sed 's/,/, /')
     note "(the smallest over the echo by hand: $over${skipped:+; not measured: $skipped})"
     counted $(($(grep -c '^ok ' "$log") + 2))
     return $status
