@@ -2468,7 +2468,7 @@ static EXEC__MAYBE_UNUSED ssize_t exec__pread(int fd, void *buf, size_t len, int
 
 /* To a foreign socket that blocks: sendfile(2) knows no MSG_DONTWAIT. */
 static EXEC__COLD ssize_t exec__sendfile_copy(const exec_sendfile_op *op, int64_t at, size_t len) {
-    char buf[4096];
+    char buf[EXEC__PAGE];
     ssize_t n = EXEC_SYS_PREAD(op->in, buf, len < sizeof buf ? len : sizeof buf, at);
     return n <= 0 ? n : EXEC_SYS_SEND(op->io.waiter.fd, buf, (size_t)n, EXEC__DONTWAIT | MSG_NOSIGNAL);
 }
