@@ -1565,16 +1565,8 @@ static void register_wakes_until_deregister(void **state) {
     turns(1);
     assert_int_equal(w.waiter.ready, EXEC_READABLE);
     assert_int_equal(w.gate.polls, 1);
-    assert_int_equal(exec_net_reregister(&net, &w.waiter, EXEC_WRITABLE), 0);
-    assert_int_equal(w.waiter.ready, EXEC_WRITABLE);
-    assert_int_equal(exec_net_reregister(&net, &w.waiter, EXEC_READABLE | EXEC_WRITABLE), 0);
-    assert_int_equal(w.waiter.ready, EXEC_READABLE | EXEC_WRITABLE);
-    assert_int_equal(net.waiting, 1);
-    assert_int_equal(exec_check(&ex), 0);
-    assert_int_equal(exec_net_reregister(&net, &w.waiter, 0), -EINVAL);
-    assert_int_equal(exec_net_deregister(&net, &w.waiter), -ENOENT);
-    assert_int_equal(exec_net_reregister(&net, &w.waiter, EXEC_READABLE), 0);
     assert_int_equal(exec_net_deregister(&net, &w.waiter), 0);
+    assert_int_equal(exec_net_deregister(&net, &w.waiter), -ENOENT);
     assert_int_equal(net.waiting, 0);
     assert_int_equal(read(w.pair[0], buf, 8), 2);
     turns(1);
