@@ -1472,6 +1472,7 @@ static int exec__io_wait(exec_cx *cx, exec_net *net, exec_io *io) {
     }
     if ((status = exec__slot_get(net, w->fd)) < 0) return status;
     if (EXEC__LIKELY(!exec__may_go(&net->slots[w->fd], w))) {
+        w->ready = 0;                           /* another op may have used it up: it is to be told again */
         if (w->linked) return 0;
         status = exec__link(net, w, cx->task);
         if (EXEC__LIKELY(status < 0 || !exec__may_go(&net->slots[w->fd], w))) return status;

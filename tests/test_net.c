@@ -1087,6 +1087,31 @@ static void second_waiter_is_busy(void **state) {
     end();
 }
 
+/* Who came later is polled first, finds the descriptor ready and takes it all: it need not wait. */
+static void a_waiter_that_was_forestalled_is_told_again(void **state) {
+    exec_handle waits, takes;
+    exec_io io, other;
+    char c[4], all[4];
+    int pair[2];
+    (void)state;
+    begin();
+    tcp_pair(pair);
+    for (int i = 0; i < 2; i++) {
+        start(&waits, i ? exec_readable(&io, pair[0]) : exec_read(&io, pair[0], c, sizeof c));
+        turns(2);
+        assert_int_equal(send(pair[1], "a", 1, 0), 1);
+        start(&takes, exec_read(&other, pair[0], all, sizeof all));
+        assert_int_equal(join(&takes), 1);
+        turns(2);
+        assert_int_equal(exec_handle_result(&waits), -EAGAIN);
+        assert_int_equal(send(pair[1], "b", 1, 0), 1);
+        turns(2);
+        assert_int_equal(exec_handle_result(&waits), !i);
+    }
+    close_pair(pair);
+    end();
+}
+
 /* ------------------------------------------------------------------------------------ descriptors */
 
 static void fd_cancel_ends_waits_until_the_close(void **state) {
@@ -2121,6 +2146,7 @@ int main(void) {
         cmocka_unit_test(trap_17_io_and_timers_beside_a_busy_task),
         cmocka_unit_test(spurious_polls_make_no_system_call),
         cmocka_unit_test(second_waiter_is_busy),
+        cmocka_unit_test(a_waiter_that_was_forestalled_is_told_again),
         cmocka_unit_test(fd_cancel_ends_waits_until_the_close),
         cmocka_unit_test(closing_ends_the_waits_of_others),
         cmocka_unit_test(fd_forget_before_a_foreign_close),
