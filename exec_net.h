@@ -729,7 +729,7 @@ static int exec__wants(const exec_fd_slot *s, unsigned direction) {
 static inline void exec__tell(exec *ex, exec_waiter *w, unsigned direction) {
     if (!w) return;
     w->ready = (uint8_t)(w->ready | direction);
-    exec__wake(ex, w->task);
+    exec__wake_idle(ex, w->task);
 }
 
 static inline void exec__came(exec_net *net, exec_fd_slot *s, unsigned came) {
@@ -833,22 +833,33 @@ static void exec__backend_unwatch(exec_net *net, int fd, const exec_fd_slot *s) 
         EXEC_SYS_EPOLL_CTL(net->epoll, EPOLL_CTL_DEL, fd, NULL);
 }
 
-static void exec__epoll_event(exec_net *net, const exec__event *event) {
-    uint32_t fd = event->data.of.fd, events = event->events;
-    unsigned came = (events & EPOLLIN ? +EXEC_READABLE : 0) | (events & EPOLLOUT ? +EXEC_WRITABLE : 0);
-    exec_fd_slot *s;
-    if (fd >= net->slot_count) return;          /* the eventfd, which is only to end the wait */
-    s = &net->slots[fd];
-    if (s->generation != event->data.of.generation) return;
-    if (EXEC__UNLIKELY(events & ~(uint32_t)(EPOLLIN | EPOLLOUT))) {
+static unsigned exec__epoll_came(uint32_t events) {
+    return (events & EPOLLIN ? +EXEC_READABLE : 0) | (events & EPOLLOUT ? +EXEC_WRITABLE : 0);
+}
+
+/* More than that bytes came or went; or of a blocking one. */
+static EXEC__COLD void exec__epoll_rare(exec_net *net, uint32_t fd, exec_fd_slot *s, uint32_t events) {
+    unsigned came = exec__epoll_came(events);
+    if (events & ~(uint32_t)(EPOLLIN | EPOLLOUT)) {
         came |= events & (EPOLLHUP | EPOLLERR) ? EXEC_READABLE | EXEC_WRITABLE : EXEC_READABLE;
         /* Behind these there may be no further edge: from now on only EAGAIN ends readiness. */
         s->state &= (uint8_t)~EXEC__FD_SHORT;
     }
     exec__came(net, s, came);
-    if (EXEC__UNLIKELY(s->state & EXEC__FD_BLOCKING)
-        && (exec__wants(s, EXEC_READABLE) || exec__wants(s, EXEC_WRITABLE)))
+    if ((s->state & EXEC__FD_BLOCKING) && (exec__wants(s, EXEC_READABLE) || exec__wants(s, EXEC_WRITABLE)))
         exec__backend_watch(net, (int)fd, s);
+}
+
+static void exec__epoll_event(exec_net *net, const exec__event *event) {
+    uint32_t fd = event->data.of.fd, events = event->events;
+    exec_fd_slot *s;
+    if (fd >= net->slot_count) return;          /* the eventfd, which is only to end the wait */
+    s = &net->slots[fd];
+    if (s->generation != event->data.of.generation) return;
+    if (EXEC__UNLIKELY((events & ~(uint32_t)(EPOLLIN | EPOLLOUT)) || (s->state & EXEC__FD_BLOCKING)))
+        exec__epoll_rare(net, fd, s, events);
+    else
+        exec__came(net, s, exec__epoll_came(events));
 }
 
 static int exec__epoll_ms(const exec_net *net, exec__event *events, int ms) {

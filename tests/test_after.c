@@ -1,6 +1,5 @@
 /* SPDX-License-Identifier: MIT
- * exec_after and exec_after_delay: a result is handed on no earlier than a time. Times are ns.
- * What it says is compared; not with: EXEC_SMALL. */
+ * exec_after and exec_after_delay: a result is handed on no earlier than a time. Times are ns. */
 #include "timed.h"
 
 static gate open_gate(intptr_t value) {

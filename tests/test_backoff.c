@@ -1,6 +1,5 @@
 /* SPDX-License-Identifier: MIT
- * Backoff and retry against tables computed by hand. Times are ns.
- * What it says is compared; not with: EXEC_SMALL. */
+ * Backoff and retry against tables computed by hand. Times are ns. */
 #include "timed.h"
 
 static exec_backoff make_backoff(int64_t first, int64_t max, uint32_t percent) {

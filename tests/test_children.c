@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: MIT
  * Child processes as futures: start, end, signals, and what the host's SIGCHLD may do.
- * Memcheck knows no pidfd_open; not with: valgrind, EXEC_SMALL. */
+ * Memcheck knows no pidfd_open; not with: valgrind. */
 #ifndef _GNU_SOURCE
 #define _GNU_SOURCE 1
 #endif

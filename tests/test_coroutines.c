@@ -1,6 +1,5 @@
 /* SPDX-License-Identifier: MIT
- * The macros of coroutines, hand-written futures, the levels of cancel, select and join.
- * What it says is compared; not with: EXEC_SMALL. */
+ * The macros of coroutines, hand-written futures, the levels of cancel, select and join. */
 #include "test.h"
 #include "leaves.h"
 

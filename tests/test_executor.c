@@ -1,6 +1,5 @@
 /* SPDX-License-Identifier: MIT
- * The executor: order, fairness, runs, destroy, drivers, clocks, dump, stats, check, hooks.
- * What it says is compared; not with: EXEC_SMALL. */
+ * The executor: order, fairness, runs, destroy, drivers, clocks, dump, stats, check, hooks. */
 #define _GNU_SOURCE 1
 #include <poll.h>
 #include <time.h>
@@ -1127,6 +1126,7 @@ static void dump_names_whom_a_join_waits_for(void **state) {
     gate g[2];
     exec_handle h[2];
     (void)state;
+    NEEDS_WORDS();
     memset(g, 0, sizeof g);
     open_exec(&ex);
     for (int i = 0; i < 2; i++) {
@@ -1154,6 +1154,7 @@ static void dump_cuts_what_is_too_long(void **state) {
     exec_handle h;
     exec_opts opts = test_opts_handle(&h);
     (void)state;
+    NEEDS_WORDS();
     memset(name, 'n', sizeof name - 1);
     opts.name = name;
     open_exec(&ex);

@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: MIT
  * fork(2): what a child may do, what it is told when it does more, and that the parent goes on as if
- * there had been no child. What it says is compared; not with: EXEC_SMALL. */
+ * there had been no child. */
 #define TEST_HEADER "../exec_net.h"
 #define EXEC_SYS_GETPID counted_getpid
 static int counted_getpid(void);

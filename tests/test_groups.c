@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: MIT
  * Groups with a limit, that collect, that make a producer wait; the values that their tasks see. (What a
- * group is: test_tasks.c.) What it says is compared; not with: EXEC_SMALL. */
+ * group is: test_tasks.c.) */
 #include "test.h"
 #include "leaves.h"
 

@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: MIT
- * Intervals against tables computed by hand. Times are ns. What it says is compared; not with: EXEC_SMALL. */
+ * Intervals against tables computed by hand. Times are ns. */
 #include "timed.h"
 
 /* What one tick is to be, and how long the work behind it takes. */

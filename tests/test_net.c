@@ -1,7 +1,6 @@
 /* SPDX-License-Identifier: MIT
  * The reactor and what waits on descriptors, over real sockets of 127.0.0.1. Every system call of the
- * headers goes through `faulty`, which counts it and can make it fail.
- * What it says is compared; not with: EXEC_SMALL. */
+ * headers goes through `faulty`, which counts it and can make it fail. */
 #ifndef _GNU_SOURCE
 #define _GNU_SOURCE 1
 #endif

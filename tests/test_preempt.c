@@ -1,6 +1,5 @@
 /* SPDX-License-Identifier: MIT
- * Tasks that compute for long: exec_yield_if_needed, and what stall_ns tells of who does not ask.
- * What it says is compared; not with: EXEC_SMALL. */
+ * Tasks that compute for long: exec_yield_if_needed, and what stall_ns tells of who does not ask. */
 #include "test.h"
 #include "leaves.h"
 

@@ -1,6 +1,5 @@
 /* SPDX-License-Identifier: MIT
- * Signals as futures: what comes, what is kept, what the host program gets back.
- * What it says is compared; not with: EXEC_SMALL. */
+ * Signals as futures: what comes, what is kept, what the host program gets back. */
 #ifndef _GNU_SOURCE
 #define _GNU_SOURCE 1
 #endif
@@ -36,7 +35,11 @@ enum { CALL_NONE, CALL_SIGNALFD, CALL_SIGPROCMASK, CALL_SIGPENDING, CALL_SIGTIME
 static volatile sig_atomic_t handled;
 static void host_handler(int signo) {
     (void)signo;
+#if EXEC_NO_THREADS
+    handled++;
+#else
     __atomic_store_n(&handled, handled + 1, __ATOMIC_RELEASE);
+#endif
 }
 static struct sigaction handler_before;
 static void install(int signo) {

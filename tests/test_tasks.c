@@ -1,6 +1,5 @@
 /* SPDX-License-Identifier: MIT
- * Tasks, where they live, handles, groups, the escalation of cancels.
- * What it says is compared; not with: EXEC_SMALL. */
+ * Tasks, where they live, handles, groups, the escalation of cancels. */
 #include "test.h"
 #include "leaves.h"
 

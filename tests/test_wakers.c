@@ -1,7 +1,6 @@
 /* SPDX-License-Identifier: MIT
  * Wakers, remotes, oneshots, and what other threads do with them.
- * EXEC_TEST_LONG in the environment: ten times the rounds of the races.
- * What it says is compared; not with: EXEC_SMALL. */
+ * EXEC_TEST_LONG in the environment: ten times the rounds of the races. */
 #define _GNU_SOURCE 1
 #include <stddef.h>
 #include <sys/types.h>

@@ -70,7 +70,7 @@ config_amalgamated() {
     amalgamated_examples "$dir" || fail 'an example beside the one header'
     passes check_headers "$dir/headers"
     mv "$dir"/exec*.h .
-    passes suite gcc $C11 -O0 -g -pthread
+    passes suite gcc $C11 -O0 -g1 -pthread
     passes config_static
     BUILD=$build
     counted $total

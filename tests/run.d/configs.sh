@@ -1,7 +1,8 @@
 # SPDX-License-Identifier: MIT
 # The named configurations. Sourced by tests/run. The longest come first: they run side by side.
 
-# name | what it is. Those marked (--full) differ little from others: without --full they run by --only.
+# name | what it is. Of those marked (--full) each run has one, which rotates by commit; those marked (--full only)
+# take long.
 CONFIGS='
 headers             each header alone and after system headers, in each form and with each option
 valgrind            memcheck: no error, no leak
@@ -43,7 +44,7 @@ layout              files compiled with different options do not link
 compile-fail        what must not compile does not, and says why; what must abort does, and says why
 symbols             every public function and macro is used by a test
 coverage            every public function was entered by a test; lines and branches of the default build
-coverage-all        lines and branches united over every build; a line that no test runs is listed (--full)
+coverage-all        lines and branches united over every build; a line that no test runs is listed (--full only)
 nomalloc-symbols    EXEC_NO_MALLOC: undefined symbols from tests/allowed-symbols.txt only
 posix-symbols       EXEC_POSIX_ONLY: undefined symbols from tests/allowed-symbols-posix.txt only
 examples            each example by its one command, and a smoke test; what README.md and the headers show
@@ -56,33 +57,41 @@ bench               bench/run: rows are whole, and no count of ours is above its
 sizes               an echo server over the same by hand, and the types, within tests/size/bounds; x86-64, armhf, i386
 gdb                 tools/exec-gdb.py prints what exec_dump prints: live, from cores, with and without -g
 fuzz                each tests/fuzz/*.c with libFuzzer, 10 s (long: 60 s, or EXEC_FUZZ_SECONDS)
-mutants             tools/mutate: named faults put into the headers for 150 s, each caught (--full)
+mutants             tools/mutate: named faults put into the headers for 150 s, each caught (--full only)
 spin                the wake protocol as a Spin model: no lost wake, and each fault put in is found
 meson               as a subproject, by packaging/exec.wrap, installed with pkg-config, and built for itself
 cmake               by add_subdirectory, by FetchContent, installed with find_package
 versions            exec.h, meson.build, CMakeLists.txt, CHANGELOG.md and README.md name the same
 '
 
-config_names() { echo "$CONFIGS" | awk -v all="${EXEC_TEST_LONG:-}" 'NF && (all || !/\(--full\)$/) { print $1 }'; }
+# Those of each run, or with --full all of them.
+config_names() { echo "$CONFIGS" | awk -v all="${EXEC_TEST_LONG:-}" 'NF && (all || !/\(--full( only)?\)$/) { print $1 }'; }
+# One of those that rotate: by commit, or outside a repository by day.
+rotating_config() {
+    local names turn
+    names=($(echo "$CONFIGS" | awk '/\(--full\)$/ { print $1 }'))
+    turn=$(git rev-parse --short=7 HEAD 2>/dev/null) && turn=$((16#$turn)) || turn=$(($(date +%s) / 86400))
+    echo "${names[turn % ${#names[@]}]}"
+}
 config_exists() { echo "$CONFIGS" | grep -q -- "^$1 "; }
 list_configs() { echo "$CONFIGS" | sed '/^$/d'; }
 
 C11=-std=c11
 
-config_gcc() { suite gcc $C11 -O2 -g -pthread; }
-config_clang() { needs clang; suite clang $C11 -O2 -g -pthread; }
-config_gcc_O0() { suite gcc $C11 -O0 -g -pthread -DEXEC_API=; }
+config_gcc() { suite gcc $C11 -O2 -g1 -pthread; }
+config_clang() { needs clang; suite clang $C11 -O2 -g1 -pthread; }
+config_gcc_O0() { suite gcc $C11 -O0 -g1 -pthread -DEXEC_API=; }
 # The labels of a clone have other addresses than those that a frame holds.
 config_gcc_O3() {
     needs nm
-    suite gcc $C11 -O3 -fipa-cp-clone -g -pthread &&
+    suite gcc $C11 -O3 -fipa-cp-clone -g1 -pthread &&
         if nm "$BUILD"/gcc-O3/test_* | grep -E 'exec__body_.*\.(constprop|isra|clone|part)'; then
             fail 'trap_31: a coroutine was cloned'
         fi
 }
-config_gcc_Os() { suite gcc $C11 -Os -g -pthread; }
-config_gcc_lto() { suite gcc $C11 -O2 -flto=auto -g -pthread; }
-config_clang_lto() { needs clang ld.lld; suite clang $C11 -O2 -flto -fuse-ld=lld -g -pthread; }
+config_gcc_Os() { suite gcc $C11 -Os -g1 -pthread; }
+config_gcc_lto() { suite gcc $C11 -O2 -flto=auto -g1 -pthread; }
+config_clang_lto() { needs clang ld.lld; suite clang $C11 -O2 -flto -fuse-ld=lld -g1 -pthread; }
 
 # landing_pads COMPILER FLAGS...: wherever one of these coroutines resumes is one. Without FLAGS the check fails.
 PADDED='tests/test_coroutines.c tests/test_combine.c examples/*.c'
@@ -101,19 +110,19 @@ finds_bare_labels() { ! landing_pads "$@" >"$BUILD/$CONFIG/bare.log" && grep -q 
 
 config_gcc_cet() {
     local cet=-fcf-protection=full
-    suite gcc $C11 -O2 -g -pthread $cet && landing_pads gcc $cet && { ! have clang || landing_pads clang $cet; } &&
+    suite gcc $C11 -O2 -g1 -pthread $cet && landing_pads gcc $cet && { ! have clang || landing_pads clang $cet; } &&
         finds_bare_labels gcc -fcf-protection=none
 }
-config_gcc_switch() { suite gcc $C11 -O1 -g -pthread -DEXEC_LC_SWITCH=1; }
-config_clang_switch() { needs clang; suite clang $C11 -O2 -g -pthread -DEXEC_LC_SWITCH=1; }
-config_gcc_debug() { suite gcc $C11 -O2 -g -pthread -DEXEC_DEBUG=1; }
-config_clang_debug() { needs clang; suite clang $C11 -O2 -g -pthread -DEXEC_DEBUG=1; }
-config_gcc_nomalloc() { suite gcc $C11 -O1 -g -pthread -DEXEC_NO_MALLOC=1; }
-config_gcc_small() { suite gcc $C11 -O1 -g -pthread -DEXEC_SMALL=1; }
-config_gcc_nothreads() { suite gcc $C11 -O2 -g -DEXEC_NO_THREADS=1; }
+config_gcc_switch() { suite gcc $C11 -O1 -g1 -pthread -DEXEC_LC_SWITCH=1; }
+config_clang_switch() { needs clang; suite clang $C11 -O2 -g1 -pthread -DEXEC_LC_SWITCH=1; }
+config_gcc_debug() { suite gcc $C11 -O1 -g1 -pthread -DEXEC_DEBUG=1; }
+config_clang_debug() { needs clang; suite clang $C11 -O2 -g1 -pthread -DEXEC_DEBUG=1; }
+config_gcc_nomalloc() { suite gcc $C11 -O1 -g1 -pthread -DEXEC_NO_MALLOC=1; }
+config_gcc_small() { suite gcc $C11 -O1 -g1 -pthread -DEXEC_SMALL=1; }
+config_gcc_nothreads() { suite gcc $C11 -O2 -g1 -DEXEC_NO_THREADS=1; }
 POLL=-DEXEC_BACKEND=EXEC_BACKEND_POLL
-config_gcc_poll() { suite gcc $C11 -O2 -g -pthread $POLL; }
-config_gcc_posix() { suite gcc $C11 -O1 -g -pthread -DEXEC_POSIX_ONLY=1; }
+config_gcc_poll() { suite gcc $C11 -O2 -g1 -pthread $POLL; }
+config_gcc_posix() { suite gcc $C11 -O1 -g1 -pthread -DEXEC_POSIX_ONLY=1; }
 
 # tcc knows few warnings; those it has are errors.
 config_tcc_nothreads() {
@@ -121,7 +130,7 @@ config_tcc_nothreads() {
     SUITE_WARN='-Wall -Werror' suite tcc -g -DEXEC_NO_THREADS=1
 }
 
-SANITIZE='-O1 -g -fno-omit-frame-pointer -fno-sanitize-recover=all'
+SANITIZE='-O1 -g1 -fno-omit-frame-pointer -fno-sanitize-recover=all'
 asan_options() {
     export ASAN_OPTIONS=detect_leaks=1
     export UBSAN_OPTIONS=print_stacktrace=1
@@ -147,7 +156,7 @@ tsan_suite() {
     can_clang_sanitize || skip 'no runtime for the sanitizers of clang'
     export TSAN_OPTIONS=halt_on_error=0:exitcode=66:second_deadlock_stack=1
     have setarch && setarch -R true 2>/dev/null && RUNNER=(setarch -R)
-    suite clang $C11 -O1 -g -pthread -fsanitize=thread "$@"
+    suite clang $C11 -O1 -g1 -pthread -fsanitize=thread "$@"
 }
 config_tsan() { tsan_suite; }
 config_tsan_posix() { tsan_suite -DEXEC_POSIX_ONLY=1; }
@@ -158,7 +167,7 @@ config_valgrind() {
     # A child that is meant to abort holds what it holds: it says nothing, its status still counts.
     RUNNER=(valgrind -q --child-silent-after-fork=yes --error-exitcode=99 --leak-check=full --show-leak-kinds=definite,indirect
         --errors-for-leak-kinds=definite,indirect --track-fds=no --num-callers=20)
-    suite gcc $C11 -O1 -g -pthread
+    suite gcc $C11 -O1 -g1 -pthread
 }
 # own_cmocka_suite "COMPILER AND TARGET" FLAGS...: where Debian has no cmocka to link with.
 own_cmocka_suite() {
@@ -173,9 +182,9 @@ own_cmocka_suite() {
 }
 config_musl_static() {
     needs musl-gcc
-    own_cmocka_suite 'musl-gcc -static' -O1 -g
+    own_cmocka_suite 'musl-gcc -static' -O1 -g1
 }
 config_gcc_m32() {
     can_m32 || skip 'gcc -m32 cannot link here'
-    own_cmocka_suite 'gcc -m32' -O1 -g -pthread
+    own_cmocka_suite 'gcc -m32' -O1 -g1 -pthread
 }

@@ -36,7 +36,7 @@ cross() { # FLAGS...
     export EXEC_TEST_QEMU=1 EXEC_TEST_ROUNDS=${EXEC_TEST_ROUNDS:-5000} EXEC_TEST_TREES=${EXEC_TEST_TREES:-5000} \
         EXEC_TEST_PROGRAMS=${EXEC_TEST_PROGRAMS:-5000}   # 10 times as slow
     RUNNER=("$QEMU")
-    own_cmocka_suite "$TRIPLET-gcc -static" -O2 -g -pthread "$@"
+    own_cmocka_suite "$TRIPLET-gcc -static" -O2 -g1 -pthread "$@"
 }
 
 config_armhf() { cross; }

@@ -36,7 +36,7 @@ real_code_loses_a_wake() {
     by_store="$by_store"'    EXEC__STORE(\&ex->port->head, EXEC__PARKED);\n    return 1;'
     rm -rf "$dir"
     mkdir -p "$dir/tests"
-    cp tests/test_interleave.c tests/test.h "$dir/tests/"
+    cp tests/test_interleave.c tests/test.h tests/emulated.h "$dir/tests/"
     sed "s/^$park\$/$by_store/" exec.h >"$dir/exec.h"
     cmp -s exec.h "$dir/exec.h" && { echo 'exec__arm does not park as it did'; return 1; }
     gcc -std=c11 -O2 -pthread $WARN_C "$dir/tests/test_interleave.c" -o "$dir/test" -lcmocka || return 1

@@ -22,6 +22,8 @@ size_tells() {
     tools/size --check --bounds "$bounds" | grep -q '^FAIL x86-64/types/future: [0-9]* bytes, at most 1$' || return 1
     tools/size --check --bounds "$bounds" >"$bounds.out"
     [ $? -eq 1 ] || return 1
+    echo 'x86-64/types/future 1000 1' >"$bounds"
+    tools/size --check --bounds "$bounds" | grep -q '^ok x86-64/types/future: .*; the goal of 1 is missed$' || return 1
     for bad in 'x86-64/types/none 1' 'x86-64/echo/none 1' 'vax/echo/text 1' 'x86-64/echo/text'; do
         echo "$bad" >"$bounds"
         tools/size --check --bounds "$bounds" >"$bounds.out" 2>&1
@@ -77,7 +79,7 @@ config_sizes() {
     status=$?
     cat "$log"
     skipped=$(sed -n 's|^skip \([^/]*\)/.*: \(.*\)|\1: \2|p' "$log" | sort -u | paste -s -d ';')
-    note "(over the echo by hand: $(sed -n 's|^[a-zA-Z]* \(.*\)/echo/over-raw: \([0-9]*\).*|\1 \2|p' "$log" |
+    note "(the smallest over the echo by hand: $(sed -n 's|^[a-zA-Z]* \(.*\)/echo-smallest/over-raw: \([0-9]*\).*|\1 \2|p' "$log" |
         paste -s -d ',' | sed 's/,/, /')${skipped:+; not measured: $skipped})"
     counted $(($(grep -c '^ok ' "$log") + 2))
     return $status

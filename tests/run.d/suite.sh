@@ -79,13 +79,21 @@ run_test() {
 
 # suite COMPILER FLAGS...: every test program. RUNNER (an array) stands before each program;
 # CMOCKA is what they link with; SUITE_WARN the warnings.
-# Random tests and races run their full number of rounds where they are quick and where most is seen.
+# Random tests and races run their full number of rounds, and with --full their long one, where most is seen.
 suite() {
     local dir=$BUILD/$CONFIG source name bad=0 without=''
     TESTS=0 LEFT_OUT=''
-    if [ "$CONFIG" != gcc ] && [ "$CONFIG" != asan ] && [ -z "${EXEC_TEST_LONG:-}" ]; then
-        export EXEC_TEST_ROUNDS="${EXEC_TEST_ROUNDS:-20000}" EXEC_TEST_TREES="${EXEC_TEST_TREES:-20000}" \
-            EXEC_TEST_PROGRAMS="${EXEC_TEST_PROGRAMS:-20000}"
+    local rounds=5000
+    case $CONFIG in gcc | asan) rounds='' ;; tsan*) rounds=20000 ;; esac
+    if [ -n "${EXEC_TEST_LONG:-}" ]; then
+        case $CONFIG in
+        gcc | asan | tsan) rounds='' ;;
+        *) rounds=20000; unset EXEC_TEST_LONG ;;
+        esac
+    fi
+    if [ -n "$rounds" ]; then
+        export EXEC_TEST_ROUNDS="${EXEC_TEST_ROUNDS:-$rounds}" EXEC_TEST_TREES="${EXEC_TEST_TREES:-$rounds}" \
+            EXEC_TEST_PROGRAMS="${EXEC_TEST_PROGRAMS:-$rounds}"
     fi
     mkdir -p "$dir"
     hash_sources
