@@ -1276,14 +1276,30 @@ static void exec__net_turn(exec_driver *d) {
         exec__resume_accepts(net, -1);
 }
 
-EXEC_API int exec_net_poll(exec_net *net, int64_t timeout_ns) {
+static int exec__net_look(exec_net *net, int64_t timeout_ns) {
     int count = exec__backend_wait(net, timeout_ns);
     if (count > 0) net->driver.exec->counters.io_events += (unsigned)count;
     return count;
 }
 
+/* Not the executor's own look: a task may run, which counts as queued meanwhile and is polled once more; or a foreign
+   loop may wait. */
+EXEC_API int exec_net_poll(exec_net *net, int64_t timeout_ns) {
+    exec *ex = net->driver.exec;
+    exec_task *running = ex->cx.task;
+    unsigned queued = running ? running->strand.flags & EXEC__T_QUEUED : +EXEC__T_QUEUED;
+    int count;
+    if (!queued) exec__task_set(running, EXEC__T_QUEUED);
+    count = exec__net_look(net, timeout_ns);
+    if (!queued) exec__strand_clear(&running->strand, EXEC__T_QUEUED);
+    if (count <= 0) return count;
+    if (running) ex->cx.quota.woken = 1;
+    if (ex->armed) exec__signal_armed(ex);
+    return count;
+}
+
 static int exec__net_park(exec_driver *d, int64_t timeout_ns) {
-    int count = exec_net_poll(exec__net_of(d), timeout_ns);
+    int count = exec__net_look(exec__net_of(d), timeout_ns);
     return count < 0 ? count : 0;
 }
 

@@ -1620,6 +1620,93 @@ static void register_reregister_deregister(void **state) {
     end();
 }
 
+/* A leaf that lets `from` send to its own descriptor and looks at what came: in its second poll, or (`late`) when it is
+   cancelled. It ends when it was told. */
+typedef struct looks { exec_future fut; exec_waiter w; int fd, from, late; } looks;
+static void look(looks *l) {
+    assert_int_equal(send(l->from, "x", 1, 0), 1);
+    assert_true(exec_net_poll(&net, 0) >= 1);
+}
+static exec_poll looks_poll(exec_cx *cx, exec_future *f) {
+    looks *l = (looks *)(void *)f;
+    int poll = f->resume++;
+    if (exec_canceled(f) || (poll && l->w.ready)) {
+        if (l->late) look(l);
+        assert_int_equal(exec_net_deregister(&net, &l->w), 0);
+        return exec_ready(f, exec_canceled(f) ? -ECANCELED : 0);
+    }
+    if (!poll) assert_int_equal(exec_net_register(&net, &l->w, l->fd, EXEC_READABLE, cx->task), 0);
+    l->w.ready = 0;                                     /* it may be, says the first time: it is not */
+    if (poll == 1 && !l->late) look(l);
+    return exec_pending(cx, f);
+}
+static const exec_type looks_type = { looks_poll, NULL, NULL, "looks", "test_net.c", 0, 0, 0 };
+static exec_future *look_inside(looks *l, const int pair[2], int late) {
+    memset(l, 0, sizeof *l);
+    exec_future_init(&l->fut, &looks_type);
+    l->fd = pair[0];
+    l->from = pair[1];
+    l->late = late;
+    return &l->fut;
+}
+
+/* exec_net_poll inside a poll: what came for the task that runs is no less a wake. */
+static void a_look_inside_a_poll_wakes_the_task_that_looks(void **state) {
+    exec_handle h;
+    looks l;
+    int pair[2];
+    (void)state;
+    begin();
+    assert_int_equal(socketpair(AF_UNIX, SOCK_STREAM | SOCK_NONBLOCK, 0, pair), 0);
+    start(&h, look_inside(&l, pair, 0));
+    turns(4);
+    assert_int_equal(exec_handle_result(&h), 0);
+    close_pair(pair);
+    end();
+}
+
+/* The task that an abort from outside unwinds looks, and is over: it is not in the queue then. */
+static void a_look_inside_an_unwind_leaves_no_wake_of_what_is_over(void **state) {
+    exec_handle h;
+    looks l;
+    int pair[2];
+    (void)state;
+    begin();
+    assert_int_equal(socketpair(AF_UNIX, SOCK_STREAM | SOCK_NONBLOCK, 0, pair), 0);
+    start(&h, look_inside(&l, pair, 1));
+    turns(4);
+    assert_int_equal(exec_handle_abort(&h), 0);
+    assert_int_equal(exec_handle_state(&h), EXEC_STATE_CANCELLED);
+    assert_int_equal(exec_check(&ex), 0);
+    turns(1);
+    close_pair(pair);
+    end();
+}
+
+/* exec_net_poll between exec_prepare and exec_turn takes what would have ended the wait of a foreign loop. */
+static void a_look_while_a_foreign_loop_waits_ends_its_wait(void **state) {
+    struct pollfd fds[4];
+    exec_handle h;
+    exec_io io;
+    char c;
+    int pair[2];
+    (void)state;
+    begin();
+    assert_int_equal(socketpair(AF_UNIX, SOCK_STREAM | SOCK_NONBLOCK, 0, pair), 0);
+    start(&h, exec_read(&io, pair[0], &c, 1));
+    turns(3);                                           /* the first edge says that it is writable */
+    while (exec_prepare(&ex) == 0) turns(1);
+    assert_in_range(exec_poll_fds(&ex, fds, COUNT(fds)), 1, COUNT(fds));
+    assert_int_equal(poll(fds, 1, 0), 0);
+    assert_int_equal(send(pair[1], "x", 1, 0), 1);
+    assert_true(exec_net_poll(&net, 0) >= 1);
+    assert_int_equal(poll(fds, 1, 0), 1);               /* the first one is always there: of the executor itself */
+    turns(1);
+    assert_int_equal(exec_handle_result(&h), 1);
+    close_pair(pair);
+    end();
+}
+
 static void register_a_blocking_pipe(void **state) {
     exec_waiter w;
     exec_handle h;
@@ -2162,6 +2249,9 @@ int main(void) {
         cmocka_unit_test(terminals),
         cmocka_unit_test(readable_and_writable),
         cmocka_unit_test(register_reregister_deregister),
+        cmocka_unit_test(a_look_inside_a_poll_wakes_the_task_that_looks),
+        cmocka_unit_test(a_look_inside_an_unwind_leaves_no_wake_of_what_is_over),
+        cmocka_unit_test(a_look_while_a_foreign_loop_waits_ends_its_wait),
         cmocka_unit_test(register_a_blocking_pipe),
         cmocka_unit_test(reregister_of_a_cancelled_descriptor),
         cmocka_unit_test(poll_with_no_zero_and_finite_timeout),
