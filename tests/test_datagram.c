@@ -139,7 +139,12 @@ static void options_reach_the_socket(void **state) {
     assert_int_equal(socket_option(ends[0], IPPROTO_TCP, TCP_NODELAY), 0);
     assert_int_equal(exec_socket_set(ends[0], NULL), 0);
     assert_int_equal(socket_option(ends[0], IPPROTO_TCP, TCP_NODELAY), 1);
+    opts.keepalive_s = 3;
+    assert_int_equal(exec_socket_set(ends[0], &opts), 0);
+    assert_int_equal(socket_option(ends[0], IPPROTO_TCP, TCP_KEEPIDLE), 3);
+    assert_int_equal(socket_option(ends[0], IPPROTO_TCP, TCP_KEEPINTVL), 1);    /* a quarter, but not none */
     close_pair(ends);
+    opts.keepalive_s = 0;
     opts.broadcast = opts.reuse_port = 1;
     fd = exec_datagram(&ex, "127.0.0.1:0", NULL, &opts);
     assert_int_equal(socket_option(fd, SOL_SOCKET, SO_BROADCAST), 1);
@@ -475,6 +480,9 @@ static void a_full_queue_is_an_error_or_a_wait(void **state) {
     assert_int_equal(run(exec_timeout(&limit, exec_send_to(&out, connected, "y", 1, NULL), EXEC_MS(1))), -ETIMEDOUT);
     start(&h, exec_send_to(&out, connected, "y", 1, NULL));
     turns(2);
+    exec_dump(&ex);
+    expect_words(log_text, "send_to fd ");
+    assert_null(strstr(log_text, " bytes"));            /* it goes whole, or not */
     for (int i = 0; i < sent; i++) assert_int_equal(run(exec_recv_from(&in, ends[0], buf, sizeof buf)), 1);
     assert_int_equal(join(&h), 1);
     assert_int_equal(run(exec_recv_from(&in, ends[0], buf, sizeof buf)), 1);

@@ -117,7 +117,10 @@ static void runs_anew(exec *ex) {
 
 typedef struct { exec ex; exec_net net; exec_handle h; exec_remote remote; exec_waker waker; int pair[2], own; } family;
 
+static const exec_driver_type bare_type = { "bare", NULL, NULL, NULL, NULL, NULL, NULL, NULL, NULL, NULL };
+
 static void everything_is_refused(family *f) {
+    exec_driver driver;
     exec_remote remote;
     exec_net net;
     exec_net_config net_config = table_config();
@@ -136,6 +139,8 @@ static void everything_is_refused(family *f) {
     fds = open_descriptors();
     CHECK(exec_net_attach(&net, &f->ex, &net_config) == -ECANCELED);
     CHECK(open_descriptors() == fds);
+    CHECK(exec_attach(&f->ex, &driver, &bare_type) == -ECANCELED);
+    CHECK(f->ex.drivers == NULL);
     CHECK(exec_timers_of(&f->ex) == NULL);
     CHECK(exec_timers_attach(&timers, &f->ex) == -ECANCELED);
     CHECK(exec_timers_of(&f->ex) == NULL);
@@ -225,7 +230,6 @@ static void hook(exec_driver *d) {
     hooks_called++;
 }
 static const exec_driver_type hooked_type = { "hooked", NULL, NULL, NULL, NULL, NULL, hook, NULL, NULL, NULL };
-static const exec_driver_type bare_type = { "bare", NULL, NULL, NULL, NULL, NULL, NULL, NULL, NULL, NULL };
 
 static void each_driver_is_told(void **state) {
     exec ex;

@@ -121,6 +121,9 @@ static void a_callers_table_is_a_limit(void **state) {
     assert_int_equal(exec_net_attach(&net, &ex, &config), 0);
     assert_int_equal(run(exec_write(&io, pair[1], &c, 1)), -EMFILE);
     assert_int_equal(run(exec_write(&io, pair[0], &c, 1)), 1);
+    memset(calls, 0, sizeof calls);
+    assert_int_equal(run(exec_connect(&io, "127.0.0.1:1", NULL)), -EMFILE);     /* and closes what it made */
+    assert_int_equal(calls[CALL_CONNECT], 0);
     assert_int_equal(exec_fd_cancel(&ex, pair[1]), -EMFILE);
     assert_int_equal(exec_fd_forget(&ex, pair[1]), 0);
     close_pair(pair);
@@ -168,6 +171,7 @@ static void options_of_listen(void **state) {
     opts.backlog = 7;
     opts.no_reuse_address = opts.reuse_port = opts.nagle = 1;
     fd = listen_here(address, NULL);
+    assert_int_equal(asked_backlog, 4096);
     assert_true(socket_option(fd, SOL_SOCKET, SO_REUSEADDR));
     assert_false(socket_option(fd, SOL_SOCKET, SO_REUSEPORT));
     assert_true(socket_option(fd, IPPROTO_TCP, TCP_NODELAY));
@@ -175,6 +179,7 @@ static void options_of_listen(void **state) {
     assert_true(fcntl(fd, F_GETFD) & FD_CLOEXEC);
     assert_int_equal(exec_close_fd(&ex, fd), 0);
     fd = listen_here(address, &opts);
+    assert_int_equal(asked_backlog, 7);
     assert_false(socket_option(fd, SOL_SOCKET, SO_REUSEADDR));
     assert_true(socket_option(fd, SOL_SOCKET, SO_REUSEPORT));
     assert_false(socket_option(fd, IPPROTO_TCP, TCP_NODELAY));
@@ -1140,7 +1145,7 @@ static void trap_23_stale_events_of_a_batch(void **state) {
     assert_int_equal(send(a[1], "x", 1, 0), 1);
     assert_int_equal(send(b[1], "x", 1, 0), 1);
     batch_hook = swap_fd;
-    assert_int_equal(exec_net_poll(&net, EXEC_SEC(5)), 2);
+    assert_int_equal(exec_net_poll(&net, EXEC_NEVER), 2);
     assert_null(batch_hook);
     assert_int_equal(swap.waiter.ready, 0);
     assert_int_equal(send(swap.fresh[1], "y", 1, 0), 1);
@@ -1254,6 +1259,37 @@ static void foreign_blocking_pipe(void **state) {
     exec_close_fd(&ex, fds[1]);
     assert_int_equal(run(exec_read(&r, fds[0], in, 1)), 0);
     exec_close_fd(&ex, fds[0]);
+    end();
+}
+
+/* The event of one direction ends the watch of both: who waits for the other one is watched again. */
+static void a_blocking_fifo_is_read_and_written(void **state) {
+    static char page[4096], in[1 << 20];
+    exec_handle reader, writer;
+    exec_io r, w;
+    char path[64];
+    int ends[2], both;
+    (void)state;
+    begin();
+    assert_int_equal(pipe2(ends, O_CLOEXEC), 0);
+    snprintf(path, sizeof path, "/proc/self/fd/%d", ends[0]);
+    both = open(path, O_RDWR | O_CLOEXEC);
+    assert_true(both >= 0);
+    start(&reader, exec_read(&r, both, in, sizeof in));         /* it is empty: writable only */
+    turns(2);
+    start(&writer, exec_write(&w, both, "abc", 3));
+    assert_int_equal(join(&writer), 3);
+    assert_int_equal(join(&reader), 3);
+    assert_memory_equal(in, "abc", 3);
+    assert_int_equal(fcntl(ends[1], F_SETFL, O_NONBLOCK), 0);
+    while (write(ends[1], page, sizeof page) > 0) continue;     /* it is full: readable only */
+    start(&writer, exec_write(&w, both, "def", 3));
+    turns(2);
+    start(&reader, exec_read(&r, both, in, sizeof in));
+    assert_true(join(&reader) >= (intptr_t)sizeof page);
+    assert_int_equal(join(&writer), 3);
+    assert_int_equal(exec_close_fd(&ex, both), 0);
+    close_pair(ends);
     end();
 }
 
@@ -1455,6 +1491,12 @@ static void readable_and_writable(void **state) {
     close_pair(pair);
     assert_int_equal(run(exec_readable(&io, pair[0])), -EBADF);
     assert_int_equal(run(exec_writable(&io, -1)), -EBADF);
+    assert_int_equal(socketpair(AF_UNIX, SOCK_STREAM, 0, pair), 0);
+    assert_int_equal(run(exec_writable(&io, pair[0])), 0);
+    assert_int_equal(close(pair[0]), 0);                /* behind its back too: the kernel knows */
+    assert_int_equal(run(exec_writable(&io, pair[0])), -EBADF);
+    assert_int_equal(exec_fd_forget(&ex, pair[0]), 0);
+    assert_int_equal(exec_close_fd(&ex, pair[1]), 0);
     assert_int_equal(pipe(pair), 0);                    /* a blocking one waits as well */
     start(&h, exec_readable(&io, pair[0]));
     turns(2);
@@ -1542,6 +1584,7 @@ static void reregister_sets_another_interest(void **state) {
     assert_int_equal(exec_net_reregister(&net, &w.waiter, EXEC_READABLE | EXEC_WRITABLE), 0);
     assert_int_equal(w.waiter.ready, EXEC_READABLE | EXEC_WRITABLE);
     assert_int_equal(net.waiting, 1);
+    assert_int_equal(exec_check(&ex), 0);
     assert_int_equal(exec_net_reregister(&net, &w.waiter, 0), -EINVAL);
     assert_int_equal(exec_net_deregister(&net, &w.waiter), -ENOENT);
     assert_int_equal(exec_net_reregister(&net, &w.waiter, EXEC_READABLE), 0);
@@ -1623,17 +1666,19 @@ static void poll_with_no_zero_and_finite_timeout(void **state) {
 }
 
 #if ON_EPOLL    /* of epoll alone: its fallbacks, and what it knows of a descriptor */
-static void an_old_kernel_waits_in_milliseconds(void **state) {
+static void without_epoll_pwait2_ppoll_waits_for_the_epoll(void **state) {
+    unsigned before;
     (void)state;
     begin();
     fail_call(CALL_EPOLL_PWAIT2, ENOSYS, 0, 1);
+    before = calls[CALL_PPOLL];
     for (int i = 0; i < 2; i++) {
-        int64_t before = exec_now(&ex);
+        int64_t from = exec_now(&ex);
         assert_int_equal(exec_net_poll(&net, EXEC_US(1500)), 0);
-        assert_true(exec_now(&ex) - before >= EXEC_US(1500));
+        assert_true(exec_now(&ex) - from >= EXEC_US(1500));
     }
-    assert_int_equal(calls[CALL_EPOLL_PWAIT2], 1);
-    assert_int_equal(calls[CALL_EPOLL_WAIT], 2);
+    assert_int_equal(calls[CALL_EPOLL_PWAIT2], !EXEC_SMALL);
+    assert_int_equal(calls[CALL_PPOLL], before + 2);
     end();
 }
 
@@ -1752,6 +1797,33 @@ static void a_foreign_loop_waits_on_poll_fds(void **state) {
     close_pair(pair);
     end();
 }
+
+#if ON_EPOLL
+/* It is made with the first waker. Whoever looks is told, until epoll takes it. */
+static void epoll_may_refuse_the_wake_descriptor(void **state) {
+    exec_remote remote;
+    exec_handle waits;
+    gate g = { 0 };
+    (void)state;
+    begin();
+    start(&waits, gate_wait(&g));
+    assert_int_equal(exec_remote_get(&ex, &remote), 0);
+    fail_call(CALL_EPOLL_CTL, ENOSPC, 0, 3);
+    assert_int_equal(exec_poll_fd(&ex), -ENOSPC);
+    assert_int_equal(exec_net_poll(&net, 0), -ENOSPC);
+    assert_int_equal(exec_run(&ex), -ENOSPC);
+    assert_int_equal(fault.times, 0);
+    assert_int_equal(exec_poll_fd(&ex), net.epoll);
+    while (exec_prepare(&ex) == 0) turns(1);
+    assert_int_equal(exec_remote_stop(&remote), 0);
+    assert_int_equal(host_poll(5000), 1);
+    assert_int_equal(exec_run(&ex), 1);                 /* stopped */
+    exec_remote_drop(&remote);
+    gate_open(&g, 7);
+    assert_int_equal(join(&waits), 7);
+    end();
+}
+#endif
 
 #if !EXEC_NO_THREADS
 static void *send_value(void *arg) {
@@ -1976,7 +2048,7 @@ static intptr_t do_everything(void) {
     int status;
     patience = fault.call ? EXEC_MS(30) : EXEC_SEC(60);
 #if ON_EPOLL
-    net.coarse = 0;
+    net.no_pwait2 = 0;
 #endif
     status = exec_run_until(&ex, f);
     if (status == 0) return f->result;
@@ -1989,6 +2061,8 @@ static void trap_20_each_system_call_fails(void **state) {
 #if ON_EPOLL
         { CALL_EPOLL_CTL, { ENOMEM, ENOSPC, EBADF, ENOENT, EEXIST, EPERM, EINVAL } },
         { CALL_EPOLL_WAIT, { EINTR, EBADF, EINVAL, EFAULT } },
+#endif
+#if ON_EPOLL && !EXEC_SMALL
         { CALL_EPOLL_PWAIT2, { EINTR, ENOSYS, EPERM, EINVAL } },
 #endif
 #if EXEC_DEBUG || !ON_EPOLL
@@ -2067,6 +2141,7 @@ static const struct CMUnitTest tests[] = {
     cmocka_unit_test(trap_25_regular_files_and_dev_null),
     cmocka_unit_test(trap_35_sigpipe),
     cmocka_unit_test(foreign_blocking_pipe),
+    cmocka_unit_test(a_blocking_fifo_is_read_and_written),
     cmocka_unit_test(adopt_says_why_it_cannot),
     cmocka_unit_test(foreign_blocking_pipe_read_by_others),
     cmocka_unit_test(foreign_blocking_listener),
@@ -2082,12 +2157,15 @@ static const struct CMUnitTest tests[] = {
     cmocka_unit_test(reregister_of_a_cancelled_descriptor),
     cmocka_unit_test(poll_with_no_zero_and_finite_timeout),
 #if ON_EPOLL
-    cmocka_unit_test(an_old_kernel_waits_in_milliseconds),
+    cmocka_unit_test(without_epoll_pwait2_ppoll_waits_for_the_epoll),
     cmocka_unit_test(add_becomes_mod_and_mod_becomes_add),
 #endif
     cmocka_unit_test(dump_names_what_is_waited_for),
     cmocka_unit_test(check_finds_a_broken_table),
     cmocka_unit_test(a_foreign_loop_waits_on_poll_fds),
+#if ON_EPOLL
+    cmocka_unit_test(epoll_may_refuse_the_wake_descriptor),
+#endif
 #if !EXEC_NO_THREADS
     cmocka_unit_test(a_waker_of_another_thread_ends_the_park),
 #endif

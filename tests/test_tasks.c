@@ -548,6 +548,7 @@ static void every_failing_allocation_is_an_error_and_nothing_leaks(void **state)
         if (status == 0) second = EXEC_SPAWN(&ex, NULL, aligned64, .where = &where);
         got = exec_remote_get(&ex, &remote);
         if (got == 0) spawned = EXEC_REMOTE_SPAWN(&remote, aligned64, .where = &where);
+        if (got == 0) assert_true(EXEC_REMOTE_SPAWN(&remote, aligned2048) < 0);     /* more than is supported */
         assert_int_equal(exec_run(&ex), 0);
         worked = status == 0 && second == 0 && got == 0 && spawned == 0;
         assert_true(status == 0 || status == -ENOMEM);
@@ -566,7 +567,7 @@ static void every_failing_allocation_is_an_error_and_nothing_leaks(void **state)
 typedef struct { EXEC_FRAME; exec_handle *h; gate *gate; } looks_at_itself;
 EXEC_ASYNC(looks_at_itself) {
     EXEC_BEGIN;
-    trace_number("running ", exec_handle_state(self->h));
+    trace_number("running ", (long)exec_handle_state(self->h));
     EXEC_AWAIT(gate_wait(self->gate));
     EXEC_END;
 }

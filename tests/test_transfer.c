@@ -169,6 +169,29 @@ static void a_vector_is_one_datagram(void **state) {
     end();
 }
 
+/* Only a blocking descriptor is written by pages. */
+static void a_vector_into_a_pipe_or_a_file_is_one_call(void **state) {
+    struct iovec parts[3];
+    int ends[2], file;
+    exec_io io;
+    (void)state;
+    begin();
+    fill_expected();
+    for (size_t i = 0; i < COUNT(parts); i++) {
+        parts[i].iov_base = &expected[3000 * i];
+        parts[i].iov_len = 3000;
+    }
+    file = open_file();
+    assert_int_equal(exec_pipe(&ex, ends), 0);
+    assert_int_equal(run(exec_writev(&io, ends[1], parts, COUNT(parts))), 9000);
+    assert_int_equal(run(exec_writev(&io, file, parts, COUNT(parts))), 9000);
+    assert_int_equal(run(exec_read_exact(&io, ends[0], got, 9000)), 9000);
+    assert_memory_equal(got, expected, 9000);
+    close_pair(ends);
+    assert_int_equal(exec_close_fd(&ex, file), 0);
+    end();
+}
+
 static void a_short_readv_ends_readiness(void **state) {
     struct iovec part;
     int ends[2];
@@ -302,6 +325,31 @@ static unsigned abort_and_resume(exec_io *io, exec_future *f, int kind, int from
     }
     assert_memory_equal(got, bytes, count);
     return aborts;
+}
+
+/* More than the kernel takes in one call. */
+static void writev_all_takes_any_number_of_parts(void **state) {
+    static struct iovec parts[3000];
+    (void)state;
+    begin();
+    fill_expected();
+    for (size_t i = 0; i < COUNT(parts); i++) {
+        parts[i].iov_base = expected + i;
+        parts[i].iov_len = 1;
+    }
+    for (int kind = 0; kind < KINDS; kind++) {
+        exec_handle h;
+        exec_io io;
+        int ends[2];
+        open_kind(kind, ends);
+        collect(&h, ends[0], COUNT(parts));
+        assert_int_equal(run(exec_writev_all(&io, ends[1], parts, COUNT(parts))), COUNT(parts));
+        assert_int_equal(exec_close_fd(&ex, ends[1]), 0);
+        assert_int_equal(join(&h), 0);
+        assert_memory_equal(got, expected, COUNT(parts));
+        assert_int_equal(exec_close_fd(&ex, ends[0]), 0);
+    }
+    end();
 }
 
 static void trap_33_an_aborted_writev_all_goes_on(void **state) {
@@ -598,9 +646,11 @@ int main(void) {
         cmocka_unit_test(vectors_that_cannot_be_are_refused),
         cmocka_unit_test(vectors_of_a_file),
         cmocka_unit_test(a_vector_is_one_datagram),
+        cmocka_unit_test(a_vector_into_a_pipe_or_a_file_is_one_call),
         cmocka_unit_test(a_short_readv_ends_readiness),
         cmocka_unit_test(without_a_signal_mask_nothing_is_written),
         cmocka_unit_test(writev_all_writes_each_byte_once_and_in_order),
+        cmocka_unit_test(writev_all_takes_any_number_of_parts),
         cmocka_unit_test(trap_33_an_aborted_writev_all_goes_on),
         cmocka_unit_test(trap_35_no_sigpipe_by_a_vector_or_a_file),
 #if EXEC_POSIX_ONLY

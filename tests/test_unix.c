@@ -413,6 +413,34 @@ static void credentials_before_descriptors(void **state) {
     end();
 }
 
+/* They are the caller's, whether this executor could use them or not. */
+static void descriptors_beyond_a_callers_table_come_too(void **state) {
+    exec_net_config config = table_config();
+    int ends[2], pipes[2], got[2];
+    exec_fds_op in, out;
+    char buf[8];
+    (void)state;
+    fds_before = count_fds();
+    mask_before = current_mask();
+    assert_int_equal(socketpair(AF_UNIX, SOCK_STREAM, 0, ends), 0);
+    assert_int_equal(pipe(pipes), 0);
+    config.slot_count = (uint32_t)pipes[1];
+    assert_int_equal(exec_init(&ex, NULL), 0);
+    assert_int_equal(exec_net_attach(&net, &ex, &config), 0);
+    assert_int_equal(run(exec_send_fds(&out, ends[1], "ab", 2, pipes, 2)), 2);
+    assert_int_equal(run(exec_recv_fds(&in, ends[0], buf, sizeof buf, got, 2)), 2);
+    assert_int_equal(in.fd_count, 2);
+    for (unsigned i = 0; i < 2; i++) {
+        assert_true(got[i] > (int)config.slot_count);
+        assert_true(fcntl(got[i], F_GETFD) & FD_CLOEXEC);
+    }
+    is_the_pipe(got[0], pipes[1]);
+    close_pair(got);
+    close_pair(pipes);
+    close_pair(ends);
+    end();
+}
+
 static void data_ends_where_descriptors_came(void **state) {
     int ends[2], pipes[2], got[2];
     exec_fds_op in, out;
@@ -655,6 +683,7 @@ int main(void) {
         cmocka_unit_test(descriptors_go_through),
         cmocka_unit_test(surplus_descriptors_do_not_leak),
         cmocka_unit_test(credentials_before_descriptors),
+        cmocka_unit_test(descriptors_beyond_a_callers_table_come_too),
         cmocka_unit_test(data_ends_where_descriptors_came),
         cmocka_unit_test(cancelled_receive_takes_no_descriptor),
         cmocka_unit_test(no_descriptors_left_for_those_that_come),
