@@ -3427,7 +3427,9 @@ static int64_t exec__next_deadline(const exec *ex) {
 }
 
 /* Somebody outside may still wake a task: a waker, a remote, a descriptor. */
-static EXEC__NOINLINE int exec__reachable(const exec *ex) { return exec__waiting(ex) || (ex->port && ex->port->held(ex)); }
+static EXEC__NOINLINE int exec__reachable(const exec *ex) {
+    return exec__waiting(ex) || (ex->port && ex->port->held(ex));
+}
 
 /* How long a wait may take. A virtual clock does not wait: it jumps, if nobody outside may act. */
 static int64_t exec__timeout(exec *ex) {
