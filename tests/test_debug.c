@@ -4,6 +4,7 @@
 #define TEST_HEADER "../exec_net.h"
 #include "test.h"
 #include "leaves.h"
+#include "table.h"
 
 #include <sys/socket.h>
 #if !EXEC_NO_THREADS
@@ -24,18 +25,9 @@ EXEC_ASYNC(reads) {
 }
 enum { READS_AT = __LINE__ - 3 };
 static void open_net(int pair[2]) {
-    static exec_fd_slot slots[256];
-    static struct pollfd fds[COUNT(slots) + 1];
-    exec_net_config config;
-    memset(&config, 0, sizeof config);
-    if (EXEC_NO_MALLOC) {
-        config.slots = slots;
-        config.slot_count = COUNT(slots);
-        config.pollfds = fds;
-        config.pollfd_count = COUNT(fds);
-    }
+    exec_net_config config = table_config();
     open_exec(&ex);
-    must(exec_net_attach(&net, &ex, &config));
+    must(exec_net_attach(&net, &ex, EXEC_NO_MALLOC ? &config : NULL));
     must(socketpair(AF_UNIX, SOCK_STREAM, 0, pair));
 }
 static void close_net(const int pair[2]) {
@@ -58,8 +50,8 @@ static void a_second_waiter_of_one_direction_is_refused(void **state) {
     assert_int_equal(exec_handle_result(&second), -EBUSY);
     snprintf(line, sizeof line, "test_debug.c:%d: descriptor %d is waited for already, at ", READS_AT, pair[0]);
     if (EXEC_DEBUG) assert_non_null(strstr(log_text, line));
-    snprintf(line, sizeof line, "test_debug.c:%d: -EBUSY; one op a direction at a time, let one task do both or wait for it",
-             READS_AT);
+    snprintf(line, sizeof line,
+             "test_debug.c:%d: -EBUSY; one op a direction at a time, let one task do both or wait for it", READS_AT);
     if (EXEC_DEBUG) assert_non_null(strstr(log_text, line));
     close_net(pair);
 }
@@ -230,8 +222,8 @@ static void pends_without_a_word(void) {
     must(exec_turn(&ex));
 }
 static void a_return_from_a_coroutine_is_refused(void **state) {
-    static const char advice[] = "a poll returned without exec_pending or exec_ready: leave a coroutine by EXEC_RETURN, "
-        "never by return (the line is that of its last await)";
+    static const char advice[] = "a poll returned without exec_pending or exec_ready: leave a coroutine by "
+        "EXEC_RETURN, never by return (the line is that of its last await)";
     (void)state;
     dies_at(returns_from_a_body, RETURNS_AT, advice);
     dies_at(returns_from_a_child, RETURNS_AT, advice);
@@ -410,8 +402,8 @@ static void a_frame_freed_while_pending_is_refused(void **state) {
             "a frame is freed while another task awaits what is in it: join the task instead");
     dies_at(leaves_a_timer, AWAITS_AT, "a frame is freed and a timer is still armed in it, or wakes its task: "
             "exec_timer_cancel it when the leaf ends");
-    dies_at(leaves_a_timer_for_another, ARMS_AT, "a frame is freed and a timer is still armed in it, or wakes its task: "
-            "exec_timer_cancel it when the leaf ends");
+    dies_at(leaves_a_timer_for_another, ARMS_AT, "a frame is freed and a timer is still armed in it, or wakes its "
+            "task: exec_timer_cancel it when the leaf ends");
     dies_at(leaves_a_waiter, AWAITS_AT, waits);
     dies_at(leaves_a_waiter_to_write, AWAITS_AT, waits);
     dies_at(leaves_a_waiter_for_another, REGISTERS_AT, waits);
@@ -489,5 +481,5 @@ int main(void) {
 #endif
         cmocka_unit_test(a_second_waiter_of_one_direction_is_refused)
     };
-    return cmocka_run_group_tests_name("debug", tests, NULL, NULL);
+    return cmocka_run_group_tests(tests, NULL, NULL);
 }
