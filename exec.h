@@ -44,10 +44,11 @@
  *  1. Ready tasks run in FIFO order; what a turn left over runs before what is woken later.
  *     (trap_01_leftovers_run_first)
  *  2. A resume costs the same at every await depth, and the C stack does not grow with the depth.
- *     (resume_cost_is_flat in tests/counts, deep_chain_resumes_on_a_flat_stack)
+ *     (resume_cost_is_flat in tests/run.d/counts.sh, deep_chain_resumes_on_a_flat_stack)
  *  3. The EXEC_FINALLY of a body that began runs exactly once and to its end: on return, on error, on
  *     cancel, on kill. No child outlives its parent's await. (random_trees)
- *  4. A wake is never lost: while idle, queued, running, from any thread. (trap_16_*, wakers_*)
+ *  4. A wake is never lost: while idle, queued, running, from any thread. (trap_16_*, trap_04_*,
+ *     test_interleave.c)
  *  5. A handle is defined for ever: after completion, and after the executor is gone. (trap_02_*)
  *  6. After exec_destroy a waker that another thread still holds does nothing; the last one frees
  *     its cell. (trap_06_*)
@@ -426,7 +427,7 @@ EXEC_API void exec_wake(exec_task *task);
    cancelled before its first poll runs to its first suspension: one that has effects before that asks. */
 static inline unsigned exec_cancel_level(const exec_cx *cx) { return cx->strand->level; }
 
-/* STRANDS, for combinators of your own. A branch: init with its future, poll (NULL while it pends,
+/* STRANDS, for combinators of your own; owner's thread. A branch: init with its future, poll (NULL while it pends,
    its future when it is ready), cancel with the level of your own strand, poll until done. */
 EXEC_API void exec_strand_init(exec_strand *s, exec_future *root);
 EXEC_API exec_future *exec_strand_poll(exec_cx *cx, exec_strand *s);

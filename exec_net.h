@@ -53,7 +53,7 @@
  *         return status < 0;
  *     }
  *
- * WHAT HOLDS (each with the test that proves it, in tests/test_net.c)
+ * WHAT HOLDS (each with the test that proves it, in tests/)
  *  1. An op takes effect only in the poll that makes it ready: one that is cancelled, or loses a
  *     select, has moved no byte. (cancelled_read_moves_nothing)
  *  2. read_exact and write_all keep their progress in the op; exec_resume goes on. (trap_33_*)
@@ -69,7 +69,7 @@
  *     the thread. (foreign_blocking_pipe)
  *  9. A descriptor that comes in a message is close-on-exec, and it is in op->fds or closed: none leaks,
  *     also when there are too many or the op is cancelled. (surplus_descriptors_do_not_leak,
- *     cancelled_receive_takes_no_descriptor, in tests/test_unix.c)
+ *     cancelled_receive_takes_no_descriptor)
  * 10. Nothing is taken from the host program: no handler, no SIGCHLD; a signal is blocked in this thread
  *     from its first await to its release, and none is lost between. (trap_26_*)
  *
@@ -2562,7 +2562,7 @@ static EXEC__MAYBE_UNUSED ssize_t exec__pread(int fd, void *buf, size_t len, int
 
 /* To a foreign socket that blocks: sendfile(2) knows no MSG_DONTWAIT. */
 static EXEC__COLD ssize_t exec__sendfile_copy(const exec_sendfile_op *op, int64_t at, size_t len) {
-    char buf[4096];
+    char buf[EXEC__PAGE];
     ssize_t n = EXEC_SYS_PREAD(op->in, buf, len < sizeof buf ? len : sizeof buf, at);
     return n <= 0 ? n : EXEC_SYS_SEND(op->io.waiter.fd, buf, (size_t)n, EXEC__DONTWAIT | MSG_NOSIGNAL);
 }
