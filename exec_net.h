@@ -1283,7 +1283,7 @@ static int exec__net_look(exec_net *net, int64_t timeout_ns) {
 }
 
 /* Not the executor's own look: a task may run, which counts as queued meanwhile and is polled once more; or a foreign
-   loop may wait. */
+   loop may wait for what this one takes. */
 EXEC_API int exec_net_poll(exec_net *net, int64_t timeout_ns) {
     exec *ex = net->driver.exec;
     exec_task *running = ex->cx.task;
@@ -1294,7 +1294,7 @@ EXEC_API int exec_net_poll(exec_net *net, int64_t timeout_ns) {
     if (!queued) exec__strand_clear(&running->strand, EXEC__T_QUEUED);
     if (count <= 0) return count;
     if (running) ex->cx.quota.woken = 1;
-    if (ex->armed) exec__signal_armed(ex);
+    if (!ex->turning && ex->port) exec__signal_armed(ex);
     return count;
 }
 

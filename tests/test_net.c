@@ -1699,8 +1699,10 @@ static void a_look_while_a_foreign_loop_waits_ends_its_wait(void **state) {
     assert_in_range(exec_poll_fds(&ex, fds, COUNT(fds)), 1, COUNT(fds));
     assert_int_equal(poll(fds, 1, 0), 0);
     assert_int_equal(send(pair[1], "x", 1, 0), 1);
-    assert_true(exec_net_poll(&net, 0) >= 1);
-    assert_int_equal(poll(fds, 1, 0), 1);               /* the first one is always there: of the executor itself */
+    for (int i = 0; i < 2; i++) {                       /* the second takes what the first one said instead */
+        assert_true(exec_net_poll(&net, 0) >= 1);
+        assert_int_equal(poll(fds, 1, 0), 1);           /* the first one is always there: of the executor itself */
+    }
     turns(1);
     assert_int_equal(exec_handle_result(&h), 1);
     close_pair(pair);
