@@ -44,10 +44,11 @@
  *  1. Ready tasks run in FIFO order; what a turn left over runs before what is woken later.
  *     (trap_01_leftovers_run_first)
  *  2. A resume costs the same at every await depth, and the C stack does not grow with the depth.
- *     (resume_cost_is_flat in tests/counts, deep_chain_resumes_on_a_flat_stack)
+ *     (resume_cost_is_flat in tests/run.d/counts.sh, deep_chain_resumes_on_a_flat_stack)
  *  3. The EXEC_FINALLY of a body that began runs exactly once and to its end: on return, on error, on
  *     cancel, on kill. No child outlives its parent's await. (random_trees)
- *  4. A wake is never lost: while idle, queued, running, from any thread. (trap_16_*, wakers_*)
+ *  4. A wake is never lost: while idle, queued, running, from any thread. (trap_16_*, trap_04_*,
+ *     test_interleave.c)
  *  5. A handle is defined for ever: after completion, and after the executor is gone. (trap_02_*)
  *  6. After exec_destroy a waker that another thread still holds does nothing; the last one frees
  *     its cell. (trap_06_*)
@@ -65,7 +66,8 @@
  *  EXEC_NO_MALLOC   0  references no allocator; calls that only allocate are not declared the same
  *  EXEC_POSIX_ONLY  0  no call but POSIX.1-2008: a pipe for the eventfd, waits in ms      the same
  *  EXEC_SMALL       0  without words: a programming error traps, a type has no file and does not describe
- *                      itself, the log gets fixed lines; for small flash             should not differ
+ *                      itself, the log gets fixed lines; for small flash. And with less of libc: to read
+ *                      the clock is a system call, and a wait with a limit takes two     should not differ
  *  EXEC_LC_SWITCH   0  ISO C form of the resume points (no labels as values)     may differ by file
  *  EXEC_ASSERT(c,m)    what a programming error does: prints file, line, advice; aborts  may differ
  *  EXEC_TRACE_*        hooks, see below; empty                      those of the implementing file
@@ -425,7 +427,7 @@ EXEC_API void exec_wake(exec_task *task);
    cancelled before its first poll runs to its first suspension: one that has effects before that asks. */
 static inline unsigned exec_cancel_level(const exec_cx *cx) { return cx->strand->level; }
 
-/* STRANDS, for combinators of your own. A branch: init with its future, poll (NULL while it pends,
+/* STRANDS, for combinators of your own; owner's thread. A branch: init with its future, poll (NULL while it pends,
    its future when it is ready), cancel with the level of your own strand, poll until done. */
 EXEC_API void exec_strand_init(exec_strand *s, exec_future *root);
 EXEC_API exec_future *exec_strand_poll(exec_cx *cx, exec_strand *s);
@@ -803,6 +805,7 @@ struct exec {
     int64_t virtual_now;
     int64_t sweep_at;
     void (*sweep)(exec *ex);    /* exec__sweep, once a task is cancelled under cleanup_ns */
+    void (*reap)(exec *ex, uint32_t left);      /* exec__reap, once one is over that is still queued */
     int64_t preempt_at;         /* EXEC_NEVER until exec_yield_if_needed is called in this turn */
     exec_store heap, fixed;
     exec_config config;
@@ -929,6 +932,7 @@ struct exec_port {
     void (*take)(exec *ex, exec_cell *to);
     void (*signal)(exec_port *port);
     void (*drop)(exec_cell *cell);
+    int (*held)(const exec *ex);
     exec_cell stop, dump;
     uint8_t on_heap;
 #if !EXEC_NO_MALLOC
@@ -1385,6 +1389,14 @@ EXEC__USED EXEC__MAYBE_UNUSED static const char *const exec__layout_used = &EXEC
 extern "C" {
 #endif
 
+/* With EXEC_SMALL the calls around which libc has most are made without it: to read the clock in the vdso is 1 kB of
+   code in a static musl, and what 32-bit musl does for kernels that know 32-bit times alone is another one. */
+#if EXEC_SMALL && !EXEC_POSIX_ONLY
+#define EXEC__DIRECT 1
+#else
+#define EXEC__DIRECT 0
+#endif
+
 /* Each system call has a name that a test may define before. */
 #ifndef EXEC_SYS_EVENTFD
 #define EXEC_SYS_EVENTFD eventfd
@@ -1402,13 +1414,21 @@ extern "C" {
 #define EXEC_SYS_WRITE write
 #endif
 #ifndef EXEC_SYS_CLOSE
+#if EXEC__DIRECT
+#define EXEC_SYS_CLOSE exec__close
+#else
 #define EXEC_SYS_CLOSE close
+#endif
 #endif
 #ifndef EXEC_SYS_GETPID
 #define EXEC_SYS_GETPID getpid
 #endif
 #ifndef EXEC_SYS_CLOCK_GETTIME
+#if EXEC__DIRECT
+#define EXEC_SYS_CLOCK_GETTIME exec__clock_gettime
+#else
 #define EXEC_SYS_CLOCK_GETTIME clock_gettime
+#endif
 #endif
 #ifndef EXEC_SYS_PPOLL
 #define EXEC_SYS_PPOLL exec__ppoll
@@ -1417,6 +1437,16 @@ extern "C" {
 #if EXEC_POSIX_ONLY
 #define exec__fcntl fcntl
 #else
+/* What the kernel takes, whatever libc's time_t is. Newer 32-bit systems have the second calls alone. */
+#ifdef SYS_ppoll
+#define EXEC__SYS_PPOLL SYS_ppoll
+typedef long exec__kernel_time;
+#else
+#define EXEC__SYS_PPOLL SYS_ppoll_time64
+typedef int64_t exec__kernel_time;
+#endif
+typedef struct exec__kernel_timespec { exec__kernel_time seconds, nanoseconds; } exec__kernel_timespec;
+
 #ifdef SYS_fcntl64
 #define EXEC__SYS_FCNTL SYS_fcntl64
 #else
@@ -1425,6 +1455,25 @@ extern "C" {
 /* libc's knows all commands, which some pay with kilobytes. */
 static EXEC__MAYBE_UNUSED int exec__fcntl(int fd, int command, int argument) {
     return (int)syscall(EXEC__SYS_FCNTL, fd, command, (long)argument);
+}
+#endif
+
+#if EXEC__DIRECT
+static EXEC__MAYBE_UNUSED int exec__close(int fd) { return (int)syscall(SYS_close, (long)fd); }
+
+#if defined SYS_clock_gettime
+#define EXEC__SYS_CLOCK SYS_clock_gettime
+#elif defined SYS_ppoll
+#define EXEC__SYS_CLOCK SYS_clock_gettime32     /* its name in musl */
+#else
+#define EXEC__SYS_CLOCK SYS_clock_gettime64
+#endif
+static EXEC__MAYBE_UNUSED int exec__clock_gettime(clockid_t clock, struct timespec *now) {
+    exec__kernel_timespec kernel = { 0, 0 };
+    int status = (int)syscall(EXEC__SYS_CLOCK, (long)clock, &kernel);
+    now->tv_sec = kernel.seconds;
+    now->tv_nsec = (long)kernel.nanoseconds;
+    return status;
 }
 #endif
 
@@ -1493,11 +1542,10 @@ static void exec__put_into(char *buf, size_t size, const exec__text *t) {
     buf[n] = 0;
 }
 
-static void exec__print(const exec__text *t) {
-    struct { char s[241]; } line;
-    memcpy(line.s, t->s, t->n);
-    line.s[t->n] = '\n';
-    if (EXEC_SYS_WRITE(2, line.s, t->n + 1) < 0) return;
+/* As a line: the end stands where the zero byte did. */
+static void exec__print(exec__text *t) {
+    t->s[t->n] = '\n';
+    if (EXEC_SYS_WRITE(2, t->s, t->n + 1) < 0) return;
 }
 
 #if !EXEC_SMALL
@@ -1512,11 +1560,12 @@ EXEC_API EXEC__COLD void exec__fail(const char *file, int line, const char *what
 #endif
 
 EXEC_API EXEC__COLD void exec_log(exec *ex, const char *line) {
-    exec__text t = { 0, "" };
+    exec__text t;
     if (ex->config.log) {
         ex->config.log(ex->config.user, line);
         return;
     }
+    t.n = 0;
     exec__put(&t, line);
     exec__print(&t);
 }
@@ -1653,12 +1702,6 @@ EXEC_API void exec_strand_init(exec_strand *s, exec_future *root) {
     exec__set(root, EXEC__F_ROOT);
 }
 
-EXEC_API void exec_strand_cancel(exec_strand *s, unsigned level) {
-    if (level <= s->level || exec_strand_done(s)) return;
-    s->level = (uint8_t)level;
-    exec__strand_set(s, EXEC__S_DELIVER | EXEC__S_LEVEL);
-}
-
 /* The leaf of a cancelled strand pends: 1 if it was marked and is to be polled. */
 static EXEC__COLD int exec__deliver(exec_cx *cx, exec_strand *s) {
     exec_future *f, *cleanup = NULL;
@@ -1675,6 +1718,16 @@ static EXEC__COLD int exec__deliver(exec_cx *cx, exec_strand *s) {
         if (f->flags & (EXEC__F_CLEANUP | EXEC__F_SHIELD)) cleanup = f;
     exec__set(cleanup ? cleanup : s->leaf, EXEC__F_MARK);
     return !cleanup;
+}
+
+/* exec__deliver, once a level was asked for: a program that cancels nothing is without it. */
+static int (*exec__delivers)(exec_cx *cx, exec_strand *s);
+
+EXEC_API void exec_strand_cancel(exec_strand *s, unsigned level) {
+    if (level <= s->level || exec_strand_done(s)) return;
+    EXEC__STORE(&exec__delivers, &exec__deliver);
+    s->level = (uint8_t)level;
+    exec__strand_set(s, EXEC__S_DELIVER | EXEC__S_LEVEL);
 }
 
 /* The future is ready: 1 if its parent is to be polled, 0 if it was the root. */
@@ -1716,7 +1769,7 @@ static inline exec_future *exec__trampoline(exec_cx *cx, exec_strand *s) {
 #if EXEC_DEBUG
         exec__check_pended(cx, f);
 #endif
-        if (EXEC__LIKELY(!s->level) || !exec__deliver(cx, s)) return NULL;
+        if (EXEC__LIKELY(!s->level) || !EXEC__LOAD(&exec__delivers)(cx, s)) return NULL;
     }
 }
 
@@ -1726,7 +1779,7 @@ static EXEC__COLD int exec__prepare_strand(exec_cx *cx, exec_strand *s) {
         exec__strand_clear(s, EXEC__S_FRESH);
         return exec_is_ready(s->leaf);
     }
-    if (s->level) exec__deliver(cx, s);
+    if (s->level) EXEC__LOAD(&exec__delivers)(cx, s);
     return 0;
 }
 
@@ -2147,26 +2200,9 @@ static void exec__pool_release(exec_store *store, exec_task *t, const exec_type 
     pool->live--;
 }
 
-/* Tasks that ended outside a turn while they were queued keep their memory until they are popped;
-   who runs out of slots takes them out of the queue at once. */
-static void exec__reap(exec *ex) {
-    exec_task *kept = ex->last;
-    while (ex->gone) {
-        exec_task *t = kept->next;
-        if (!(t->strand.flags & EXEC__T_GONE)) {
-            kept = t;
-            continue;
-        }
-        ex->gone--;
-        kept->next = t->next;
-        if (t == ex->last) ex->last = t == kept ? NULL : kept;
-        t->store->release(t->store, t, exec__root_of(t)->type);
-    }
-}
-
 static exec_task *exec__pool_take(exec *ex, exec_pool *pool) {
     exec_task *t = NULL;
-    if (!pool->free_list && !pool->fresh && ex->gone) exec__reap(ex);
+    if (!pool->free_list && !pool->fresh && ex->gone) ex->reap(ex, 0);
     if (pool->free_list) {
         t = (exec_task *)pool->free_list;
         pool->free_list = t->next;
@@ -2245,7 +2281,7 @@ EXEC_API int exec_pool_init_growing(exec_pool *pool, size_t slot_bytes, size_t s
 
 EXEC_API int exec_pool_free(exec_pool *pool) {
     if (!pool->slots_per_chunk) return -EINVAL;
-    if (pool->live && pool->store.exec->gone) exec__reap(pool->store.exec);
+    if (pool->live && pool->store.exec->gone) pool->store.exec->reap(pool->store.exec, 0);
     if (pool->live) return -EBUSY;
     while (pool->chunks) {
         exec__chunk *chunk = pool->chunks;
@@ -2260,7 +2296,7 @@ static exec_task *exec__storage_take(exec *ex, const exec_opts *opts, size_t byt
     exec_task *t = (exec_task *)opts->storage;
     *error = -EINVAL;
     if (bytes > opts->storage_bytes || (uintptr_t)t % EXEC__ALIGNOF(exec_task)) return NULL;
-    if ((t->strand.flags & EXEC__T_GONE) && t->store->exec == ex) exec__reap(ex);
+    if ((t->strand.flags & EXEC__T_GONE) && t->store->exec == ex) ex->reap(ex, 0);
     *error = -EBUSY;
     return t->strand.flags & EXEC__T_LIVE ? NULL : t;
 }
@@ -2412,7 +2448,6 @@ EXEC_API int exec__start(exec_future *root) {
     EXEC_TRACE_SPAWN(t);
     if (t->group) exec__calls_of(t->group)->start(t->group, t);
     else exec_wake(t);
-    if (ex->closing) exec_strand_cancel(&t->strand, EXEC_CANCEL);
     return 0;
 }
 
@@ -2830,13 +2865,6 @@ static EXEC__COLD exec_future *exec__poll_rare(exec *ex, exec_task *t) {
 /* The first of the queue; NULL: it is empty. */
 static exec_task *exec__first(const exec *ex) { return ex->last ? ex->last->next : NULL; }
 
-static EXEC__COLD exec_task *exec__bury_first(exec *ex, exec_task *t) {
-    exec__drop_first(ex, t);
-    ex->gone--;
-    t->store->release(t->store, t, exec__root_of(t)->type);
-    return exec__first(ex);
-}
-
 /* It leaves the queue: it is over, or idle. The next one. */
 static exec_task *exec__next_after(exec *ex, exec_task *t, exec_future *done) {
     exec__strand_clear(&t->strand, EXEC__T_QUEUED);
@@ -2859,7 +2887,8 @@ static unsigned exec__poll_ready(exec *ex, unsigned limit) {
             exec__poll_begins(&ex->cx, t, quota);
             done = exec__trampoline(&ex->cx, &t->strand);
         } else if (t->strand.flags & EXEC__T_GONE) {
-            if (!(t = exec__bury_first(ex, t))) break;
+            ex->reap(ex, ex->gone - 1);
+            if (!(t = exec__first(ex))) break;
             continue;
         } else {
             done = exec__poll_rare(ex, t);
@@ -2884,6 +2913,23 @@ static void exec__check_forked(const exec *ex) {
     (void)ex;
 }
 
+/* Tasks that ended outside a turn while they were queued keep their memory until they are popped;
+   who runs out of slots takes them out of the queue at once. From the first on, until so many are left. */
+static void exec__reap(exec *ex, uint32_t left) {
+    exec_task *kept = ex->last;
+    while (ex->gone > left) {
+        exec_task *t = kept->next;
+        if (!(t->strand.flags & EXEC__T_GONE)) {
+            kept = t;
+            continue;
+        }
+        ex->gone--;
+        kept->next = t->next;
+        if (t == ex->last) ex->last = t == kept ? NULL : kept;
+        t->store->release(t->store, t, exec__root_of(t)->type);
+    }
+}
+
 /* Outside any poll: a cancelled task unwinds now. One that was queued stays in the queue, O(1); but
    storage of the caller's is free at once, and is taken out of the queue. */
 static void exec__unwind_now(exec *ex, exec_task *t) {
@@ -2897,8 +2943,9 @@ static void exec__unwind_now(exec *ex, exec_task *t) {
     ex->counters.polls++;
     exec__set_current(current);
     if (done) {
+        ex->reap = exec__reap;
         exec__task_over(ex, t, done, queued);
-        if (fixed && queued) exec__reap(ex);
+        if (fixed && queued) exec__reap(ex, 0);
         return;
     }
     if (!queued && ex->cx.quota.woken) exec_wake(t);
@@ -3131,6 +3178,18 @@ static int exec__push(exec_port *port, exec_cell *cell) {
     return 0;
 }
 
+/* Others hold a waker of a task or a remote, or wait in the inbox. O(tasks). */
+static int exec__port_held(const exec *ex) {
+    uint32_t own = 1;
+    for (unsigned list = 0; list < 2; list++)
+        for (exec_task *t = ex->tasks[list]; t; t = exec__list_next(ex, t, list)) {
+            if (!t->cell || !t->cell->port) continue;
+            if (EXEC__LOAD(&t->cell->references) > 1) return 1;
+            own++;
+        }
+    return EXEC__LOAD(&ex->port->references) > own || EXEC__LOAD(&ex->port->head);
+}
+
 static void exec__take_inbox(exec *ex, exec_cell *to);
 
 static EXEC__COLD int exec__port_make(exec *ex) {
@@ -3148,6 +3207,7 @@ static EXEC__COLD int exec__port_make(exec *ex) {
     port->take = exec__take_inbox;
     port->signal = exec__signal;
     port->drop = exec__cell_drop;
+    port->held = exec__port_held;
     port->stop.kind = EXEC__CELL_STOP;
     port->dump.kind = EXEC__CELL_DUMP;
     port->stop.references = port->dump.references = 1;
@@ -3281,17 +3341,8 @@ static EXEC__MAYBE_UNUSED int exec__ppoll(struct pollfd *fds, nfds_t count, cons
     return poll(fds, count, (int)timeout->tv_sec * 1000 + (int)((timeout->tv_nsec + 999999) / 1000000));
 }
 #else
-/* What the kernel takes, whatever libc's time_t is. Newer 32-bit systems have the second call alone. */
-#ifdef SYS_ppoll
-#define EXEC__SYS_PPOLL SYS_ppoll
-typedef long exec__kernel_time;
-#else
-#define EXEC__SYS_PPOLL SYS_ppoll_time64
-typedef int64_t exec__kernel_time;
-#endif
-
 static EXEC__MAYBE_UNUSED int exec__ppoll(struct pollfd *fds, nfds_t count, const struct timespec *timeout) {
-    struct { exec__kernel_time seconds, nanoseconds; } copy = { 0, 0 };
+    exec__kernel_timespec copy = { 0, 0 };
     if (timeout) {
         copy.seconds = (exec__kernel_time)timeout->tv_sec;
         copy.nanoseconds = (exec__kernel_time)timeout->tv_nsec;
@@ -3300,12 +3351,28 @@ static EXEC__MAYBE_UNUSED int exec__ppoll(struct pollfd *fds, nfds_t count, cons
 }
 #endif
 
+/* The whole seconds of a time, which keeps the rest. */
+static int64_t exec__take_seconds(int64_t *ns) {
+    int64_t seconds = 0;
+#if EXEC_SMALL && UINTPTR_MAX == UINT32_MAX     /* there a division is half a kilobyte */
+    for (int bit = 33; bit >= 0; bit--) {
+        if (*ns < EXEC_SEC(1) << bit) continue;
+        *ns -= EXEC_SEC(1) << bit;
+        seconds += (int64_t)1 << bit;
+    }
+#else
+    seconds = *ns / EXEC_SEC(1);
+    *ns %= EXEC_SEC(1);
+#endif
+    return seconds;
+}
+
 /* Never early; what is longer than a 32-bit time_t is cut. */
 static int exec__poll_ns(struct pollfd *fds, unsigned count, int64_t timeout_ns) {
     struct timespec timeout;
-    int64_t sec = timeout_ns / 1000000000;
+    int64_t rest = timeout_ns, sec = exec__take_seconds(&rest);
     timeout.tv_sec = sec > INT32_MAX ? INT32_MAX : (time_t)sec;
-    timeout.tv_nsec = (long)(timeout_ns % 1000000000);
+    timeout.tv_nsec = (long)rest;
     return EXEC_SYS_PPOLL(fds, count, timeout_ns == EXEC_NEVER ? NULL : &timeout);
 }
 
@@ -3359,19 +3426,8 @@ static int64_t exec__next_deadline(const exec *ex) {
     return first;
 }
 
-/* Somebody outside may still wake a task: a waker, a remote, a descriptor. O(tasks with a cell). */
-static int exec__reachable(const exec *ex) {
-    uint32_t own = 1;
-    if (exec__waiting(ex)) return 1;
-    if (!ex->port) return 0;
-    for (unsigned list = 0; list < 2; list++)
-        for (exec_task *t = ex->tasks[list]; t; t = exec__list_next(ex, t, list)) {
-            if (!t->cell || !t->cell->port) continue;
-            if (EXEC__LOAD(&t->cell->references) > 1) return 1;
-            own++;
-        }
-    return EXEC__LOAD(&ex->port->references) > own || EXEC__LOAD(&ex->port->head);
-}
+/* Somebody outside may still wake a task: a waker, a remote, a descriptor. */
+static EXEC__NOINLINE int exec__reachable(const exec *ex) { return exec__waiting(ex) || (ex->port && ex->port->held(ex)); }
 
 /* How long a wait may take. A virtual clock does not wait: it jumps, if nobody outside may act. */
 static int64_t exec__timeout(exec *ex) {
@@ -3673,7 +3729,7 @@ EXEC_API int exec_forked(exec *ex) {
     for (exec_driver *d = ex->drivers; d; d = d->next)
         if (d->type->forked) d->type->forked(d);
     exec__forget_drivers(ex);
-    if (ex->gone) exec__reap(ex);
+    if (ex->gone) ex->reap(ex, 0);
     for (unsigned list = 0; list < 2; list++) {
         for (exec_task *t = ex->tasks[list]; t; t = exec__list_next(ex, t, list)) exec__forget_task(t);
         ex->tasks[list] = NULL;
@@ -3734,7 +3790,7 @@ static void exec__detach_all(exec *ex) {
         ex->drivers = d->next;
     }
     exec__forget_drivers(ex);
-    if (ex->gone) exec__reap(ex);
+    if (ex->gone) ex->reap(ex, 0);
     if (!ex->port) return;
     ex->closing = EXEC__GONE;
     EXEC__STORE(&ex->port->owner, (uintptr_t)0);

@@ -53,7 +53,7 @@
  *         return status < 0;
  *     }
  *
- * WHAT HOLDS (each with the test that proves it, in tests/test_net.c)
+ * WHAT HOLDS (each with the test that proves it, in tests/)
  *  1. An op takes effect only in the poll that makes it ready: one that is cancelled, or loses a
  *     select, has moved no byte. (cancelled_read_moves_nothing)
  *  2. read_exact and write_all keep their progress in the op; exec_resume goes on. (trap_33_*)
@@ -69,7 +69,7 @@
  *     the thread. (foreign_blocking_pipe)
  *  9. A descriptor that comes in a message is close-on-exec, and it is in op->fds or closed: none leaks,
  *     also when there are too many or the op is cancelled. (surplus_descriptors_do_not_leak,
- *     cancelled_receive_takes_no_descriptor, in tests/test_unix.c)
+ *     cancelled_receive_takes_no_descriptor)
  * 10. Nothing is taken from the host program: no handler, no SIGCHLD; a signal is blocked in this thread
  *     from its first await to its release, and none is lost between. (trap_26_*)
  *
@@ -177,7 +177,7 @@ typedef struct exec_net {
     uint32_t top;               /* who waits has a descriptor below */
     uint32_t changes;           /* of whom a number is */
 #else
-    uint8_t coarse;             /* the kernel knows no timeout finer than milliseconds */
+    uint8_t no_pwait2;          /* the kernel has none */
     int epoll;
     int wake;                   /* the executor's eventfd, once it is registered */
 #endif
@@ -567,13 +567,21 @@ extern "C" {
 
 /* Each system call has a name that a test may define before; and those of exec.h. */
 #ifndef EXEC_SYS_EPOLL_CREATE1
+#if EXEC__DIRECT
+#define EXEC_SYS_EPOLL_CREATE1 exec__epoll_create1
+#else
 #define EXEC_SYS_EPOLL_CREATE1 epoll_create1
+#endif
 #endif
 #ifndef EXEC_SYS_EPOLL_CTL
 #define EXEC_SYS_EPOLL_CTL epoll_ctl
 #endif
 #ifndef EXEC_SYS_EPOLL_WAIT
+#if EXEC__DIRECT
+#define EXEC_SYS_EPOLL_WAIT exec__epoll_wait
+#else
 #define EXEC_SYS_EPOLL_WAIT epoll_wait
+#endif
 #endif
 #ifndef EXEC_SYS_EPOLL_PWAIT2
 #define EXEC_SYS_EPOLL_PWAIT2 exec__epoll_pwait2
@@ -591,7 +599,11 @@ extern "C" {
 #define EXEC_SYS_ACCEPT accept
 #endif
 #ifndef EXEC_SYS_SOCKET
+#if EXEC__DIRECT && defined SYS_socket
+#define EXEC_SYS_SOCKET exec__sys_socket
+#else
 #define EXEC_SYS_SOCKET socket
+#endif
 #endif
 #ifndef EXEC_SYS_BIND
 #define EXEC_SYS_BIND bind
@@ -603,10 +615,18 @@ extern "C" {
 #define EXEC_SYS_CONNECT connect
 #endif
 #ifndef EXEC_SYS_GETSOCKOPT
+#if EXEC__DIRECT && defined SYS_socket
+#define EXEC_SYS_GETSOCKOPT exec__getsockopt
+#else
 #define EXEC_SYS_GETSOCKOPT getsockopt
 #endif
+#endif
 #ifndef EXEC_SYS_SETSOCKOPT
+#if EXEC__DIRECT && defined SYS_socket
+#define EXEC_SYS_SETSOCKOPT exec__setsockopt
+#else
 #define EXEC_SYS_SETSOCKOPT setsockopt
+#endif
 #endif
 #ifndef EXEC_SYS_GETSOCKNAME
 #define EXEC_SYS_GETSOCKNAME getsockname
@@ -621,13 +641,25 @@ extern "C" {
 #define EXEC_SYS_SIGNALFD signalfd
 #endif
 #ifndef EXEC_SYS_SIGPROCMASK
+#if EXEC__DIRECT
+#define EXEC_SYS_SIGPROCMASK exec__sigprocmask
+#else
 #define EXEC_SYS_SIGPROCMASK sigprocmask    /* of this thread; older libcs have pthread_sigmask elsewhere */
 #endif
+#endif
 #ifndef EXEC_SYS_SIGPENDING
+#if EXEC__DIRECT
+#define EXEC_SYS_SIGPENDING exec__sigpending
+#else
 #define EXEC_SYS_SIGPENDING sigpending
 #endif
+#endif
 #ifndef EXEC_SYS_SIGTIMEDWAIT
+#if EXEC__DIRECT
+#define EXEC_SYS_SIGTIMEDWAIT exec__sigtimedwait
+#else
 #define EXEC_SYS_SIGTIMEDWAIT sigtimedwait
+#endif
 #endif
 #ifndef EXEC_SYS_SIGACTION
 #define EXEC_SYS_SIGACTION sigaction
@@ -689,6 +721,46 @@ extern "C" {
 #endif
 
 static const struct timespec exec__no_time = { 0, 0 };
+
+#if EXEC__DIRECT
+#ifdef SYS_socket       /* else through socketcall(2) only */
+static EXEC__MAYBE_UNUSED int exec__sys_socket(int family, int type, int protocol) {
+    return (int)syscall(SYS_socket, (long)family, (long)type, (long)protocol);
+}
+
+static EXEC__MAYBE_UNUSED int exec__getsockopt(int fd, int level, int option, void *value, socklen_t *size) {
+    return (int)syscall(SYS_getsockopt, (long)fd, (long)level, (long)option, value, size);
+}
+
+static EXEC__MAYBE_UNUSED int exec__setsockopt(int fd, int level, int option, const void *value, socklen_t size) {
+    return (int)syscall(SYS_setsockopt, (long)fd, (long)level, (long)option, value, (long)size);
+}
+#endif
+
+#ifdef SYS_rt_sigtimedwait
+#define EXEC__SYS_SIGTIMEDWAIT SYS_rt_sigtimedwait
+#else
+#define EXEC__SYS_SIGTIMEDWAIT SYS_rt_sigtimedwait_time64
+#endif
+/* Of a set the kernel takes the first bytes. */
+static EXEC__MAYBE_UNUSED int exec__sigprocmask(int how, const sigset_t *set, sigset_t *before) {
+    return (int)syscall(SYS_rt_sigprocmask, (long)how, set, before, (long)(_NSIG / 8));
+}
+
+static EXEC__MAYBE_UNUSED int exec__sigpending(sigset_t *set) {
+    return (int)syscall(SYS_rt_sigpending, set, (long)(_NSIG / 8));
+}
+
+static EXEC__MAYBE_UNUSED int exec__sigtimedwait(const sigset_t *set, siginfo_t *info, const struct timespec *timeout) {
+    const exec__kernel_timespec kernel = { (exec__kernel_time)timeout->tv_sec, (exec__kernel_time)timeout->tv_nsec };
+    int signo = (int)syscall(EXEC__SYS_SIGTIMEDWAIT, set, info, &kernel, (long)(_NSIG / 8));
+    if (info && info->si_code == SI_TKILL) info->si_code = SI_USER;     /* as glibc has it */
+    return signo;
+}
+#endif
+
+/* What a system call returned, or its errno, negated. */
+static EXEC__NOINLINE int exec__checked(int status) { return status < 0 ? -errno : status; }
 
 /* As many as a turn polls tasks. */
 #ifndef EXEC_NET_EVENTS
@@ -772,11 +844,19 @@ static EXEC__MAYBE_UNUSED int exec__epoll_pwait2(int epoll, struct epoll_event *
     return (int)syscall(SYS_epoll_pwait2, epoll, events, count, timeout, NULL, 0L);
 }
 
+#if EXEC__DIRECT
+static EXEC__MAYBE_UNUSED int exec__epoll_create1(int flags) { return (int)syscall(SYS_epoll_create1, (long)flags); }
+
+static EXEC__MAYBE_UNUSED int exec__epoll_wait(int epoll, struct epoll_event *events, int count, int ms) {
+    return (int)syscall(SYS_epoll_pwait, (long)epoll, events, (long)count, (long)ms, NULL, 0L);
+}
+#endif
+
 static int exec__backend_open(exec_net *net, const exec_net_config *config) {
     (void)config;
     net->wake = -1;
     net->epoll = EXEC_SYS_EPOLL_CREATE1(EPOLL_CLOEXEC);
-    return net->epoll < 0 ? -errno : 0;
+    return exec__checked(net->epoll);
 }
 
 static void exec__backend_close(exec_net *net) { EXEC_SYS_CLOSE(net->epoll); }
@@ -805,7 +885,7 @@ static int exec__epoll_set(const exec_net *net, int op, int fd, uint32_t events,
     if (errno == EEXIST && op == EPOLL_CTL_ADD) op = EPOLL_CTL_MOD;
     else if (errno == ENOENT && op == EPOLL_CTL_MOD) op = EPOLL_CTL_ADD;
     else return -errno;
-    return EXEC_SYS_EPOLL_CTL(net->epoll, op, fd, exec__events(&event)) == 0 ? 0 : -errno;
+    return exec__checked(EXEC_SYS_EPOLL_CTL(net->epoll, op, fd, exec__events(&event)));
 }
 
 /* Edges, once per life of the descriptor; or if it is a blocking one, one event for who waits now. */
@@ -866,19 +946,22 @@ static int exec__epoll_ms(const exec_net *net, exec__event *events, int ms) {
     return EXEC_SYS_EPOLL_WAIT(net->epoll, exec__events(events), EXEC_NET_EVENTS, ms);
 }
 
-/* A finite wait. In milliseconds where the kernel (or a filter) offers no finer one: rounded up. */
+/* A finite wait. Where the kernel (or a filter) has no epoll_pwait2, ppoll waits for the epoll; so it does in small
+   programs, which have it anyway. */
 static int exec__epoll_timed(exec_net *net, exec__event *events, int64_t timeout_ns) {
     exec__timespec64 timeout;
-    int64_t ms = timeout_ns / 1000000 + (timeout_ns % 1000000 != 0);
+    struct pollfd any;
     int count;
-    timeout.sec = timeout_ns / 1000000000;
-    timeout.nsec = timeout_ns % 1000000000;
-    if (!net->coarse) {
+    if (!EXEC_SMALL && !net->no_pwait2) {
+        timeout.nsec = timeout_ns;
+        timeout.sec = exec__take_seconds(&timeout.nsec);
         count = EXEC_SYS_EPOLL_PWAIT2(net->epoll, exec__events(events), EXEC_NET_EVENTS, &timeout);
         if (count >= 0 || (errno != ENOSYS && errno != EPERM)) return count;
-        net->coarse = 1;
+        net->no_pwait2 = 1;
     }
-    return exec__epoll_ms(net, events, ms > INT32_MAX ? INT32_MAX : (int)ms);
+    exec__poll_put(&any, 1, 0, net->epoll, POLLIN);
+    count = exec__poll_ns(&any, 1, timeout_ns);
+    return count > 0 ? exec__epoll_ms(net, events, 0) : count;
 }
 
 /* The eventfd of the executor appears with its first waker. It is never read: each write is an edge. */
@@ -1178,14 +1261,14 @@ static int exec__slot_detect(exec_fd_slot *s, int fd) {
     if (family >= 0) {
         int tcp = (family == AF_INET || family == AF_INET6) && exec__socket_is_tcp(fd);
         s->kind = tcp ? EXEC__FD_TCP : EXEC__FD_SOCKET;
-        flags = exec__socket_waits(fd) ? EXEC_SYS_FCNTL(fd, F_GETFL, 0) : O_NONBLOCK;
-        if (flags < 0) return -errno;
+        flags = exec__socket_waits(fd) ? exec__checked(EXEC_SYS_FCNTL(fd, F_GETFL, 0)) : O_NONBLOCK;
+        if (flags < 0) return flags;
         s->state = flags & O_NONBLOCK ? EXEC__FD_SOCKET_NOW | EXEC_READABLE | EXEC_WRITABLE : EXEC__FD_BLOCKING;
         return 0;
     }
     if (family != -ENOTSOCK) return family;
-    flags = EXEC_SYS_FCNTL(fd, F_GETFL, 0);
-    if (flags < 0) return -errno;
+    flags = exec__checked(EXEC_SYS_FCNTL(fd, F_GETFL, 0));
+    if (flags < 0) return flags;
     s->kind = EXEC__FD_OTHER;
     s->state = flags & O_NONBLOCK ? EXEC_READABLE | EXEC_WRITABLE : EXEC__FD_BLOCKING;
     exec__backend_file(s, fd);
@@ -1716,63 +1799,74 @@ typedef struct exec__address {
 } exec__address;
 typedef char exec__address_fits[sizeof(struct sockaddr_un) <= sizeof(((exec_address *)0)->bytes) ? 1 : -1];
 
-/* Digits only, up to `end`. 0 or -EINVAL. */
-static int exec__parse_number(const char *text, const char *end, uint64_t most, uint32_t *number) {
-    const char *digit = text;
-    uint64_t value = 0;
-    while (*digit >= '0' && *digit <= '9' && value <= most) value = value * 10 + (uint64_t)(*digit++ - '0');
-    if (digit == text || digit != end || value > most) return -EINVAL;
+static unsigned exec__digit(char c) {
+    if (c >= '0' && c <= '9') return (unsigned)(c - '0');
+    c = (char)(c | ('a' - 'A'));
+    return c >= 'a' && c <= 'f' ? (unsigned)(c - 'a') + 10 : 16;
+}
+
+/* A number, while it is at most `most`. Of how many digits: 0: there is none. */
+static unsigned exec__parse_number(const char **text, unsigned base, uint32_t most, uint32_t *number) {
+    const char *begin = *text;
+    uint64_t value = 0, next;
+    unsigned digit;
+    while ((digit = exec__digit(**text)) < base && (next = value * base + digit) <= most) {
+        value = next;
+        ++*text;
+    }
     *number = (uint32_t)value;
-    return 0;
+    return (unsigned)(*text - begin);
+}
+
+/* Nothing but a number, up to `end`. 0 or -EINVAL. */
+static int exec__parse_all(const char *text, const char *end, uint32_t most, uint32_t *number) {
+    return exec__parse_number(&text, 10, most, number) && text == end ? 0 : -EINVAL;
 }
 
 /* Four numbers, without leading zeros, up to `end`. */
 static int exec__parse_v4(const char *text, const char *end, unsigned char *out) {
     for (int i = 0; i < 4; i++) {
-        const char *digit = text;
-        unsigned value = 0;
-        while (*text >= '0' && *text <= '9' && value < 256) value = value * 10 + (unsigned)(*text++ - '0');
-        if (text == digit || value > 255 || (*digit == '0' && text - digit > 1)) return -EINVAL;
+        int zero = *text == '0';
+        uint32_t value;
+        unsigned digits = exec__parse_number(&text, 10, 255, &value);
+        if (!digits || (zero && digits > 1)) return -EINVAL;
         if (i < 3 && *text++ != '.') return -EINVAL;
         out[i] = (unsigned char)value;
     }
     return text == end ? 0 : -EINVAL;
 }
 
-static unsigned exec__hex(char c) {
-    if (c >= '0' && c <= '9') return (unsigned)(c - '0');
-    c = (char)(c | ('a' - 'A'));
-    return c >= 'a' && c <= 'f' ? (unsigned)(c - 'a') + 10 : 16;
-}
-
-/* Groups of hex digits up to `end`, a "::" for those that are zero, perhaps four numbers last (RFC 4291). */
+/* Groups of hex digits up to `end`, a "::" for those that are zero, perhaps four numbers last (RFC 4291). `out` is
+   zeroed. */
 static int exec__parse_v6(const char *text, const char *end, unsigned char *out) {
-    unsigned n = 0, gap = 17;
+    unsigned n = 0, gap = 17, digits, to = 16;
     if (*text == ':' && *++text != ':') return -EINVAL;
     while (text < end) {
-        const char *digit = text;
-        unsigned value = 0, d;
+        const char *group = text;
+        uint32_t value;
         if (*text == ':') {                     /* the second of two */
             if (gap <= 16) return -EINVAL;
             gap = n;
             text++;
             continue;
         }
-        while (text - digit < 5 && (d = exec__hex(*text)) < 16) value = value << 4 | d, text++;
+        digits = exec__parse_number(&text, 16, 0xFFFF, &value);
         if (*text == '.' && n <= 12) {
-            if (exec__parse_v4(digit, end, out + n) < 0) return -EINVAL;
+            if (exec__parse_v4(group, end, out + n) < 0) return -EINVAL;
             n += 4;
             break;
         }
-        if (text == digit || text - digit > 4 || n > 14) return -EINVAL;
+        if (!digits || digits > 4 || n > 14) return -EINVAL;
         out[n++] = (unsigned char)(value >> 8);
         out[n++] = (unsigned char)value;
         if (text < end && (*text++ != ':' || text == end)) return -EINVAL;
     }
-    if (gap > 16) return n == 16 ? 0 : -EINVAL;
-    if (n == 16) return -EINVAL;
-    memmove(out + gap + 16 - n, out + gap, n - gap);
-    memset(out + gap, 0, 16 - n);
+    if ((gap > 16) != (n == 16)) return -EINVAL;
+    while (n > gap) {                           /* what came behind the gap goes to the end */
+        unsigned char byte = out[--n];
+        out[n] = 0;
+        out[--to] = byte;
+    }
     return 0;
 }
 
@@ -1780,7 +1874,7 @@ static int exec__parse_v6(const char *text, const char *end, unsigned char *out)
 static int exec__parse_inet6(const char *text, const char *end, exec__address *out) {
     const char *zone = text;
     while (zone < end && *zone != '%') zone++;
-    if (zone < end && exec__parse_number(zone + 1, end, UINT32_MAX, &out->v6.sin6_scope_id) < 0) return -EINVAL;
+    if (zone < end && exec__parse_all(zone + 1, end, UINT32_MAX, &out->v6.sin6_scope_id) < 0) return -EINVAL;
     out->size = sizeof out->v6;
     out->v6.sin6_family = AF_INET6;
     return exec__parse_v6(text, zone, out->v6.sin6_addr.s6_addr);
@@ -1791,7 +1885,7 @@ static int exec__parse_inet(const char *text, exec__address *out) {
     const char *colon = NULL, *end = text;
     uint32_t port;
     for (; *end; end++) if (*end == ':') colon = end;
-    if (!colon || exec__parse_number(colon + 1, end, 65535, &port) < 0) return -EINVAL;
+    if (!colon || exec__parse_all(colon + 1, end, 65535, &port) < 0) return -EINVAL;
     if (*text == '[') {
         out->v6.sin6_port = htons((uint16_t)port);
         return colon[-1] == ']' ? exec__parse_inet6(text + 1, colon - 1, out) : -EINVAL;
@@ -1804,13 +1898,15 @@ static int exec__parse_inet(const char *text, exec__address *out) {
 
 /* An abstract name has a zero byte for the '@' and none at its end; without any name the kernel finds one. */
 static int exec__parse_unix(const char *path, exec__address *out) {
-    size_t n = strlen(path);
     int abstract = path[0] == '@';
-    if (!n) return -EINVAL;
+    size_t n = 0;
+    if (!path[0]) return -EINVAL;
     if (abstract && EXEC_POSIX_ONLY) return -ENOSYS;
-    if (n + !abstract > sizeof out->local.sun_path) return -ENAMETOOLONG;
+    for (; path[n]; n++) {
+        if (n + !abstract >= sizeof out->local.sun_path) return -ENAMETOOLONG;
+        out->local.sun_path[n] = path[n];
+    }
     out->local.sun_family = AF_UNIX;
-    memcpy(out->local.sun_path, path, n);
     if (abstract) out->local.sun_path[0] = 0;
     if (abstract && n == 1) n = 0;
     out->size = (socklen_t)(offsetof(struct sockaddr_un, sun_path) + n + !abstract);
@@ -1936,8 +2032,6 @@ EXEC_API int exec_peer_address(int fd, char *text, size_t size) {
 
 /* ----------------------------------------------------------------------------------------- options */
 
-static const exec_socket_opts exec__socket_defaults = { 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0 };
-
 /* What a system does not name is no option of its sockets: -ENOPROTOOPT. */
 #ifdef SO_REUSEPORT
 #define EXEC__REUSEPORT SO_REUSEPORT
@@ -1978,14 +2072,14 @@ static const exec__setting exec__settings[] = {
     EXEC__SETTING(tos, IPPROTO_IPV6, EXEC__IPV6(TCLASS), EXEC__GIVEN_V6) };
 
 static int exec__option(int fd, int level, int option, int value) {
-    return EXEC_SYS_SETSOCKOPT(fd, level, option, &value, sizeof value) < 0 ? -errno : 0;
+    return exec__checked(EXEC_SYS_SETSOCKOPT(fd, level, option, &value, sizeof value));
 }
 
 static int exec__linger(int fd) {
     struct linger none;
     none.l_onoff = 1;
     none.l_linger = 0;
-    return EXEC_SYS_SETSOCKOPT(fd, SOL_SOCKET, SO_LINGER, &none, sizeof none) < 0 ? -errno : 0;
+    return exec__checked(EXEC_SYS_SETSOCKOPT(fd, SOL_SOCKET, SO_LINGER, &none, sizeof none));
 }
 
 static int exec__setting_apply(int fd, int family, const exec__setting *row, const exec_socket_opts *o) {
@@ -2000,12 +2094,12 @@ static int exec__setting_apply(int fd, int family, const exec__setting *row, con
 
 /* The options that a socket of this family and type may have at any time. */
 static EXEC__COLD int exec__socket_apply(int fd, int family, int type, const exec_socket_opts *opts) {
-    const exec_socket_opts *o = opts ? opts : &exec__socket_defaults;
     int tcp = type == SOCK_STREAM && (family == AF_INET6 || family == AF_INET);
-    int status = tcp ? exec__option(fd, IPPROTO_TCP, TCP_NODELAY, !o->nagle) : 0;
+    int status = tcp ? exec__option(fd, IPPROTO_TCP, TCP_NODELAY, !opts || !opts->nagle) : 0;
+    if (!opts) return status;
     for (size_t i = 0; i < sizeof exec__settings / sizeof *exec__settings && status == 0; i++)
-        status = exec__setting_apply(fd, family, &exec__settings[i], o);
-    return status == 0 && o->reset_on_close ? exec__linger(fd) : status;
+        status = exec__setting_apply(fd, family, &exec__settings[i], opts);
+    return status == 0 && opts->reset_on_close ? exec__linger(fd) : status;
 }
 
 EXEC_API int exec_socket_set(int fd, const exec_socket_opts *opts) {
@@ -2049,8 +2143,8 @@ static int exec__accept(int listener) {
 
 /* A socket for this address. */
 static int exec__socket_make(exec_net *net, const exec__address *a, int type) {
-    int fd = exec__socket(a->any.sa_family, type);
-    if (fd < 0) return -errno;
+    int fd = exec__checked(exec__socket(a->any.sa_family, type));
+    if (fd < 0) return fd;
     exec__slot_new(net, fd, type == SOCK_STREAM && a->any.sa_family != AF_UNIX ? EXEC__FD_TCP : EXEC__FD_SOCKET);
     return fd;
 }
@@ -2070,18 +2164,18 @@ static int exec__path_is_stale(const exec__address *a) {
 }
 
 static int exec__bind(int fd, const exec__address *a, const exec_socket_opts *opts) {
-    if (EXEC_SYS_BIND(fd, &a->any, a->size) == 0) return 0;
-    if (errno != EADDRINUSE || !opts || !opts->unlink_path) return -errno;
+    int status = exec__checked(EXEC_SYS_BIND(fd, &a->any, a->size));
+    if (status != -EADDRINUSE || !opts || !opts->unlink_path) return status;
     if (!exec__path_is_stale(a)) return -EADDRINUSE;
     if (EXEC_SYS_UNLINK(a->local.sun_path) < 0) return -errno;
-    return EXEC_SYS_BIND(fd, &a->any, a->size) < 0 ? -errno : 0;
+    return exec__checked(EXEC_SYS_BIND(fd, &a->any, a->size));
 }
 
 static int exec__listen_on(int fd, const exec__address *a, const exec_socket_opts *opts) {
     int status = opts && opts->no_reuse_address ? 0 : exec__option(fd, SOL_SOCKET, SO_REUSEADDR, 1);
     if (status < 0 || (status = exec__socket_apply(fd, a->any.sa_family, SOCK_STREAM, opts)) < 0) return status;
     if ((status = exec__bind(fd, a, opts)) < 0) return status;
-    return EXEC_SYS_LISTEN(fd, opts && opts->backlog ? opts->backlog : 4096) < 0 ? -errno : 0;
+    return exec__checked(EXEC_SYS_LISTEN(fd, opts && opts->backlog ? opts->backlog : 4096));
 }
 
 EXEC_API int exec_listen(exec *ex, const char *address, const exec_socket_opts *opts) {
@@ -2099,7 +2193,7 @@ EXEC_API int exec_listen(exec *ex, const char *address, const exec_socket_opts *
     return fd;
 }
 
-EXEC_API int exec_shutdown_write(int fd) { return EXEC_SYS_SHUTDOWN(fd, SHUT_WR) < 0 ? -errno : 0; }
+EXEC_API int exec_shutdown_write(int fd) { return exec__checked(EXEC_SYS_SHUTDOWN(fd, SHUT_WR)); }
 
 #if EXEC_POSIX_ONLY
 static int exec__socket_pair(int type, int made[2]) {
@@ -2107,14 +2201,14 @@ static int exec__socket_pair(int type, int made[2]) {
 }
 #else
 static int exec__socket_pair(int type, int made[2]) {
-    return EXEC_SYS_SOCKETPAIR(AF_UNIX, type | SOCK_NONBLOCK | SOCK_CLOEXEC, 0, made) < 0 ? -errno : 0;
+    return exec__checked(EXEC_SYS_SOCKETPAIR(AF_UNIX, type | SOCK_NONBLOCK | SOCK_CLOEXEC, 0, made));
 }
 
 static EXEC__MAYBE_UNUSED int exec__pipe2(int made[2], int flags) {    /* libc's wants _GNU_SOURCE */
     return (int)syscall(SYS_pipe2, made, (long)flags);
 }
 
-static int exec__pipe(int made[2]) { return EXEC_SYS_PIPE2(made, O_NONBLOCK | O_CLOEXEC) < 0 ? -errno : 0; }
+static int exec__pipe(int made[2]) { return exec__checked(EXEC_SYS_PIPE2(made, O_NONBLOCK | O_CLOEXEC)); }
 #endif
 
 static int exec__pair_new(exec *ex, int status, const int made[2], int ends[2], unsigned kind) {
@@ -2485,7 +2579,7 @@ static EXEC__MAYBE_UNUSED ssize_t exec__pread(int fd, void *buf, size_t len, int
 
 /* To a foreign socket that blocks: sendfile(2) knows no MSG_DONTWAIT. */
 static EXEC__COLD ssize_t exec__sendfile_copy(const exec_sendfile_op *op, int64_t at, size_t len) {
-    char buf[4096];
+    char buf[EXEC__PAGE];
     ssize_t n = EXEC_SYS_PREAD(op->in, buf, len < sizeof buf ? len : sizeof buf, at);
     return n <= 0 ? n : EXEC_SYS_SEND(op->io.waiter.fd, buf, (size_t)n, EXEC__DONTWAIT | MSG_NOSIGNAL);
 }
@@ -2944,14 +3038,14 @@ static int exec__signal_install(int signo) {
     sigemptyset(&action.sa_mask);
     action.sa_handler = exec__signal_caught;
     action.sa_flags = SA_RESTART;
-    return EXEC_SYS_SIGACTION(signo, &action, &exec__signal_host.before[signo - 1]) < 0 ? -errno : 0;
+    return exec__checked(EXEC_SYS_SIGACTION(signo, &action, &exec__signal_host.before[signo - 1]));
 }
 
 static int exec__signal_restore(int signo) {
     struct sigaction now;
     if (EXEC_SYS_SIGACTION(signo, NULL, &now) < 0) return -errno;
     if (now.sa_handler != exec__signal_caught) return -EBUSY;
-    return EXEC_SYS_SIGACTION(signo, &exec__signal_host.before[signo - 1], NULL) < 0 ? -errno : 0;
+    return exec__checked(EXEC_SYS_SIGACTION(signo, &exec__signal_host.before[signo - 1], NULL));
 }
 
 static int exec__signal_take_from_host(exec_signals *s, int signo) {
@@ -3336,7 +3430,7 @@ EXEC_API int exec_child_start(exec *ex, exec_child *child, const char *const *ar
 
 EXEC_API int exec_child_kill(exec_child *child, int signo) {
     if (child->state != EXEC__CHILD_LIVES) return -ESRCH;
-    return EXEC_SYS_PIDFD_SEND_SIGNAL(child->fd, signo) < 0 ? -errno : 0;
+    return exec__checked(EXEC_SYS_PIDFD_SEND_SIGNAL(child->fd, signo));
 }
 
 EXEC_API int exec_child_detach(exec *ex, exec_child *child) {

@@ -103,7 +103,8 @@ static int64_t timers_rearm(void *state, uint64_t operations) {
 
 static int64_t timers_expire(void *state, uint64_t operations) {
     timers_bench *b = (timers_bench *)state;
-    int64_t step = TIMER_SPAN / (b->pending / 10), end = b->now + TIMER_SPAN + 100 * TIMER_MS, start = bench_now(), took;
+    int64_t step = TIMER_SPAN / (b->pending / 10), end = b->now + TIMER_SPAN + 100 * TIMER_MS;
+    int64_t start = bench_now(), took;
     uint64_t before = side_fired(&b->side);
     (void)operations;
     while (b->now < end) side_turn(&b->side, b->now += step);

@@ -20,9 +20,9 @@ enum { NODES = 512, TASKS = 96, ROOTS = 6, KIDS = 3, STEPS = 6, TRACE = 8192, SC
 /* What a step does; those before YIELD can be awaited anywhere. */
 enum { LEAF, IO, SLEEP, CALL, SELECT, FAIR, RACE, JOIN, TIMEOUT, AFTER, HANDLE, YIELD, UNTIL, GROUP, GROUP_JOIN, ROOM,
        GROUP_CANCEL, SPAWN, WAKE, ABORT, KILL, BUSY, PREEMPT, RETURN, KINDS };
-static const char *const kind_names[] = { "leaf", "io", "sleep", "call", "select", "fair", "race", "join", "timeout", "after",
-    "handle", "yield", "until", "group", "group_join", "room", "group_cancel", "spawn", "wake", "abort", "kill", "busy",
-    "preempt", "return" };
+static const char *const kind_names[] = { "leaf", "io", "sleep", "call", "select", "fair", "race", "join", "timeout",
+    "after", "handle", "yield", "until", "group", "group_join", "room", "group_cancel", "spawn", "wake", "abort",
+    "kill", "busy", "preempt", "return" };
 enum { AWAIT, TRY, SHIELD };
 
 typedef struct node {
@@ -1059,17 +1059,35 @@ static int until_holds(const exec_cx *cx, int i) {
     real.waiter[i] = real.open[i] ? NULL : cx->task;
     return real.open[i];
 }
-static int *until_begins(int i) {
-    real.open[i] = 0;
-    return &real.open[i];
+static void until_ends(int i) {
+    did(E_RESULT, i, real.open[i]);
+    real.waiter[i] = NULL;
 }
 
-/* The next step of the body or the cleanup; its kind, or NONE. */
+static const node *of(const coroutine *c) { return &program.nodes[c->self_id]; }
+static const node *step_of(const coroutine *c) { return &program.nodes[c->step]; }
+
+/* The next step of the body or the cleanup. 0: there is none. */
 static int next_step(coroutine *c, const int *steps, unsigned count) {
-    if (c->at == count) return NONE;
+    if (c->at == count) return 0;
     c->step = steps[c->at++];
-    did(E_STEP, c->step, program.nodes[c->step].kind);
-    return program.nodes[c->step].kind;
+    did(E_STEP, c->step, step_of(c)->kind);
+    if (step_of(c)->kind == UNTIL) real.open[c->step] = 0;
+    return 1;
+}
+
+static void body_begins(coroutine *c) {
+    did(E_BODY, c->self_id, 0);
+    c->group.limit = of(c)->limit;
+    c->group.collect = of(c)->collect != 0;
+}
+
+static void spawned(const node *n, int status) { did(E_ANSWER, n->kid[0], status); }
+
+static void cleanup_begins(coroutine *c) {
+    if (step_of(c)->kind == UNTIL) real.waiter[c->step] = NULL;
+    c->at = 0;
+    did(E_CLEANUP, c->self_id, 0);
 }
 
 static void awaited_it(const exec_cx *cx, int i) {
@@ -1083,57 +1101,39 @@ static int awaits(int kind) { return kind <= HANDLE || kind == GROUP_JOIN || kin
 
 EXEC_ASYNC_DEFINE(coroutine) {
     EXEC_BEGIN;
-    did(E_BODY, self->self_id, 0);
-    self->group.limit = program.nodes[self->self_id].limit;
-    self->group.collect = program.nodes[self->self_id].collect != 0;
-    for (;;) {
-        int kind = next_step(self, program.nodes[self->self_id].step, program.nodes[self->self_id].steps);
-        if (kind == NONE) EXEC_RETURN(program.nodes[self->self_id].value);
-        if (kind == RETURN) EXEC_RETURN(program.nodes[self->step].value);
-        if (kind == YIELD) {
-            EXEC_YIELD;
-        } else if (kind == PREEMPT) {
-            EXEC_YIELD_IF_NEEDED;
-        } else if (kind == UNTIL) {
-            until_begins(self->step);
+    body_begins(self);
+    while (next_step(self, of(self)->step, of(self)->steps)) {
+        const node *n = step_of(self);
+        if (n->kind == RETURN) EXEC_RETURN(n->value);
+        else if (n->kind == YIELD) EXEC_YIELD;
+        else if (n->kind == PREEMPT) EXEC_YIELD_IF_NEEDED;
+        else if (n->kind == UNTIL) {
             EXEC_WAIT_UNTIL(until_holds(cx, self->step));
-            did(E_RESULT, self->step, 1);
-        } else if (kind == GROUP) {
-            int status = EXEC_GROUP_SPAWN_OPTS(&self->group, test_opts(), coroutine,
-                                               .self_id = program.nodes[self->step].kid[0]);
-            did(E_ANSWER, program.nodes[self->step].kid[0], status);
-        } else if (awaits(kind)) {
-            if (program.nodes[self->step].how == TRY) EXEC_TRY(awaited(self));
-            else if (program.nodes[self->step].how == SHIELD) EXEC_SHIELD(awaited(self));
+            until_ends(self->step);
+        } else if (n->kind == GROUP) {
+            spawned(n, EXEC_GROUP_SPAWN_OPTS(&self->group, test_opts(), coroutine, .self_id = n->kid[0]));
+        } else if (awaits(n->kind)) {
+            if (n->how == TRY) EXEC_TRY(awaited(self));
+            else if (n->how == SHIELD) EXEC_SHIELD(awaited(self));
             else EXEC_AWAIT(awaited(self));
             awaited_it(cx, self->step);
-        } else {
-            act(self);
-        }
+        } else act(self);
     }
+    EXEC_RETURN(of(self)->value);
     EXEC_FINALLY;
-    if (program.nodes[self->step].kind == UNTIL) real.waiter[self->step] = NULL;
-    self->at = 0;
-    did(E_CLEANUP, self->self_id, 0);
-    for (;;) {
-        int kind = next_step(self, program.nodes[self->self_id].cleanup, program.nodes[self->self_id].cleanups);
-        if (kind == NONE) break;
-        if (kind == YIELD) {
-            EXEC_YIELD;
-        } else if (kind == PREEMPT) {
-            EXEC_YIELD_IF_NEEDED;
-        } else if (kind == UNTIL) {
-            until_begins(self->step);
+    cleanup_begins(self);
+    while (next_step(self, of(self)->cleanup, of(self)->cleanups)) {
+        const node *n = step_of(self);
+        if (n->kind == YIELD) EXEC_YIELD;
+        else if (n->kind == PREEMPT) EXEC_YIELD_IF_NEEDED;
+        else if (n->kind == UNTIL) {
             EXEC_WAIT_UNTIL(until_holds(cx, self->step));
-            did(E_RESULT, self->step, real.open[self->step]);
-            real.waiter[self->step] = NULL;
-        } else if (awaits(kind)) {
-            if (program.nodes[self->step].how == TRY) EXEC_TRY(awaited(self));
+            until_ends(self->step);
+        } else if (awaits(n->kind)) {
+            if (n->how == TRY) EXEC_TRY(awaited(self));
             else EXEC_AWAIT(awaited(self));
             awaited_it(cx, self->step);
-        } else {
-            act(self);
-        }
+        } else act(self);
     }
     did(E_END, self->self_id, 0);
     EXEC_END;
@@ -1302,7 +1302,8 @@ static void executor(void) {
 }
 
 static void print_event(const char *who, const event *e) {
-    fprintf(stderr, "  %s: %s %d (%s) %d\n", who, event_names[e->what], e->id, kind_names[program.nodes[e->id].kind], e->value);
+    fprintf(stderr, "  %s: %s %d (%s) %d\n", who, event_names[e->what], e->id, kind_names[program.nodes[e->id].kind],
+            e->value);
 }
 
 /* Makes a program and runs it both ways. */

@@ -7,12 +7,11 @@
 #include <fcntl.h>
 #include <signal.h>
 #include <unistd.h>
+#include "table.h"
 
 static exec ex;
 static exec_net net;
 static exec_port port;
-static exec_fd_slot table[512];
-static struct pollfd pollfds[COUNT(table) + 1];
 static int fds_before;
 static sigset_t mask_before;
 
@@ -43,15 +42,6 @@ static inline void block(int how, int signo) {
     assert_int_equal(sigprocmask(how, &set, NULL), 0);
 }
 
-static inline exec_net_config table_config(void) {
-    exec_net_config config;
-    memset(&config, 0, sizeof config);
-    config.slots = table;
-    config.slot_count = COUNT(table);
-    config.pollfds = pollfds;
-    config.pollfd_count = COUNT(pollfds);
-    return config;
-}
 static inline exec_config default_config(void) {
     exec_config config = quiet_config();
     config.port = &port;

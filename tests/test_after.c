@@ -1,5 +1,6 @@
 /* SPDX-License-Identifier: MIT
  * exec_after and exec_after_delay: a result is handed on no earlier than a time. Times are ns. */
+#define EXEC_TIMER_TICK_NS 1
 #include "timed.h"
 
 static gate open_gate(intptr_t value) {
@@ -8,17 +9,6 @@ static gate open_gate(intptr_t value) {
     g.open = 1;
     g.value = value;
     return g;
-}
-
-static worker make_worker(int64_t takes, int64_t cleanup, intptr_t value, int *cleaned) {
-    worker one;
-    memset(&one, 0, sizeof one);
-    one.fut.type = &exec__type_worker;
-    one.takes = takes;
-    one.cleanup = cleanup;
-    one.value = value;
-    one.cleaned = cleaned;
-    return one;
 }
 
 /* ------------------------------------------------------------------------------------- in its time */

@@ -1,5 +1,6 @@
 /* SPDX-License-Identifier: MIT
  * Backoff and retry against tables computed by hand. Times are ns. */
+#define EXEC_TIMER_TICK_NS 1
 #include "timed.h"
 
 static exec_backoff make_backoff(int64_t first, int64_t max, uint32_t percent) {

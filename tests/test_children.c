@@ -412,7 +412,8 @@ static void a_child_begins_with_default_signals_and_no_descriptor_of_ours(void *
     kill(getpid(), SIGTERM);
     assert_int_equal(run(exec_signal(&op, SIGTERM)), SIGTERM);
     /* but the two that glibc keeps for itself; under qemu-user those have other numbers */
-    assert_string_equal(output_of("grep -cE '^SigBlk:.0{16}$|^SigIgn:.0{7}[016][08]0{7}$' /proc/self/status", &opts), "2\n");
+    assert_string_equal(output_of("grep -cE '^SigBlk:.0{16}$|^SigIgn:.0{7}[016][08]0{7}$' /proc/self/status", &opts),
+                        "2\n");
     snprintf(script, sizeof script, "test -e /proc/$$/fd/%d && echo open; true", net.signals.fd);
     assert_string_equal(output_of(script, &opts), "");
     block(SIG_UNBLOCK, SIGTERM);

@@ -269,7 +269,15 @@ static void dump_names_the_kind_and_shows_the_branches(void **state) {
 }
 
 /* A select whose first branch is ready never polls the second. */
-typedef struct { EXEC_FRAME; always now; exec_handle none; exec_handle_op op; exec_select_op first; runner kid; gate *gate; } unpolled;
+typedef struct {
+    EXEC_FRAME;
+    always now;
+    exec_handle none;
+    exec_handle_op op;
+    exec_select_op first;
+    runner kid;
+    gate *gate;
+} unpolled;
 EXEC_ASYNC(unpolled) {
     EXEC_BEGIN;
     EXEC_AWAIT(exec_select(&self->first, always_ready(&self->now), exec_handle_join(&self->op, &self->none),
@@ -307,5 +315,5 @@ int main(void) {
         cmocka_unit_test(an_op_that_was_never_polled_says_that_it_did_nothing),
         cmocka_unit_test(dump_names_the_kind_and_shows_the_branches)
     };
-    return cmocka_run_group_tests_name("combine", tests, NULL, NULL);
+    return cmocka_run_group_tests(tests, NULL, NULL);
 }

@@ -37,8 +37,8 @@ static void addresses_and_their_texts_agree(void **state) {
 static void texts_that_are_no_addresses(void **state) {
     static const char *const bad[] = {
         "", "unix", "unix:", "localhost:80", "127.0.0.1", "127.0.0.1:", "127.0.0.1:+1", "127.0.0.1:65536", "127.1:1",
-        "127.0.0.1:18446744073709551617", "[::1%]:80", "[::1%x]:80", "[::1%4294967296]:80", "[::1%18446744073709551617]:8",
-        "127.0.0.1%2:80", "[::1]80", "fe80::1%2:80" };
+        "127.0.0.1:18446744073709551617", "[::1%]:80", "[::1%x]:80", "[::1%4294967296]:80",
+        "[::1%18446744073709551617]:8", "127.0.0.1%2:80", "[::1]80", "fe80::1%2:80" };
     exec_address a;
     (void)state;
     for (size_t i = 0; i < COUNT(bad); i++) assert_int_equal(exec_address_parse(&a, bad[i]), -EINVAL);
@@ -64,8 +64,8 @@ static int same_as_inet_pton(int family, const char *host) {
 
 /* Texts near to addresses: parts that are often right, one after the other. */
 static void hosts_are_read_as_inet_pton_reads_them(void **state) {
-    static const char *const parts[] = { ":", ":", ":", "::", ".", ".", "0", "1", "9", "25", "255", "256", "00", "a", "F",
-                                         "g", "ffff", "12345", "1.2.3.4", "::ffff:", "1:2:3:", "0:0:0:0:" };
+    static const char *const parts[] = { ":", ":", ":", "::", ".", ".", "0", "1", "9", "25", "255", "256", "00", "a",
+                                         "F", "g", "ffff", "12345", "1.2.3.4", "::ffff:", "1:2:3:", "0:0:0:0:" };
     unsigned good = 0;
     (void)state;
     test_seed(20261121);
@@ -139,7 +139,12 @@ static void options_reach_the_socket(void **state) {
     assert_int_equal(socket_option(ends[0], IPPROTO_TCP, TCP_NODELAY), 0);
     assert_int_equal(exec_socket_set(ends[0], NULL), 0);
     assert_int_equal(socket_option(ends[0], IPPROTO_TCP, TCP_NODELAY), 1);
+    opts.keepalive_s = 3;
+    assert_int_equal(exec_socket_set(ends[0], &opts), 0);
+    assert_int_equal(socket_option(ends[0], IPPROTO_TCP, TCP_KEEPIDLE), 3);
+    assert_int_equal(socket_option(ends[0], IPPROTO_TCP, TCP_KEEPINTVL), 1);    /* a quarter, but not none */
     close_pair(ends);
+    opts.keepalive_s = 0;
     opts.broadcast = opts.reuse_port = 1;
     fd = exec_datagram(&ex, "127.0.0.1:0", NULL, &opts);
     assert_int_equal(socket_option(fd, SOL_SOCKET, SO_BROADCAST), 1);
@@ -475,6 +480,9 @@ static void a_full_queue_is_an_error_or_a_wait(void **state) {
     assert_int_equal(run(exec_timeout(&limit, exec_send_to(&out, connected, "y", 1, NULL), EXEC_MS(1))), -ETIMEDOUT);
     start(&h, exec_send_to(&out, connected, "y", 1, NULL));
     turns(2);
+    exec_dump(&ex);
+    expect_words(log_text, "send_to fd ");
+    assert_null(strstr(log_text, " bytes"));            /* it goes whole, or not */
     for (int i = 0; i < sent; i++) assert_int_equal(run(exec_recv_from(&in, ends[0], buf, sizeof buf)), 1);
     assert_int_equal(join(&h), 1);
     assert_int_equal(run(exec_recv_from(&in, ends[0], buf, sizeof buf)), 1);
@@ -596,6 +604,5 @@ int main(void) {
         cmocka_unit_test(what_datagram_refuses),
         cmocka_unit_test(trap_20_each_call_of_datagrams_fails),
     };
-    alarm(120);         /* a hang is a failure */
     return cmocka_run_group_tests(tests, NULL, NULL);
 }

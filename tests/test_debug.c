@@ -4,6 +4,7 @@
 #define TEST_HEADER "../exec_net.h"
 #include "test.h"
 #include "leaves.h"
+#include "table.h"
 
 #include <sys/socket.h>
 #if !EXEC_NO_THREADS
@@ -24,18 +25,9 @@ EXEC_ASYNC(reads) {
 }
 enum { READS_AT = __LINE__ - 3 };
 static void open_net(int pair[2]) {
-    static exec_fd_slot slots[256];
-    static struct pollfd fds[COUNT(slots) + 1];
-    exec_net_config config;
-    memset(&config, 0, sizeof config);
-    if (EXEC_NO_MALLOC) {
-        config.slots = slots;
-        config.slot_count = COUNT(slots);
-        config.pollfds = fds;
-        config.pollfd_count = COUNT(fds);
-    }
+    exec_net_config config = table_config();
     open_exec(&ex);
-    must(exec_net_attach(&net, &ex, &config));
+    must(exec_net_attach(&net, &ex, EXEC_NO_MALLOC ? &config : NULL));
     must(socketpair(AF_UNIX, SOCK_STREAM, 0, pair));
 }
 static void close_net(const int pair[2]) {
@@ -58,8 +50,8 @@ static void a_second_waiter_of_one_direction_is_refused(void **state) {
     assert_int_equal(exec_handle_result(&second), -EBUSY);
     snprintf(line, sizeof line, "test_debug.c:%d: descriptor %d is waited for already, at ", READS_AT, pair[0]);
     if (EXEC_DEBUG) assert_non_null(strstr(log_text, line));
-    snprintf(line, sizeof line, "test_debug.c:%d: -EBUSY; one op a direction at a time, let one task do both or wait for it",
-             READS_AT);
+    snprintf(line, sizeof line,
+             "test_debug.c:%d: -EBUSY; one op a direction at a time, let one task do both or wait for it", READS_AT);
     if (EXEC_DEBUG) assert_non_null(strstr(log_text, line));
     close_net(pair);
 }
@@ -230,8 +222,8 @@ static void pends_without_a_word(void) {
     must(exec_turn(&ex));
 }
 static void a_return_from_a_coroutine_is_refused(void **state) {
-    static const char advice[] = "a poll returned without exec_pending or exec_ready: leave a coroutine by EXEC_RETURN, "
-        "never by return (the line is that of its last await)";
+    static const char advice[] = "a poll returned without exec_pending or exec_ready: leave a coroutine by "
+        "EXEC_RETURN, never by return (the line is that of its last await)";
     (void)state;
     dies_at(returns_from_a_body, RETURNS_AT, advice);
     dies_at(returns_from_a_child, RETURNS_AT, advice);
@@ -298,21 +290,22 @@ static void a_branch_awaits_in_a_frame_that_ends(void) {
     must(exec_turn(&ex));
 }
 /* A leaf that ends and leaves behind what wakes its task. */
-typedef struct { exec_future fut; exec_timer timer; exec_waiter waiter; int fd; } forgets;
+typedef struct { exec_future fut; exec_timer timer; exec_waiter waiter; int fd; unsigned interest; } forgets;
 static exec_poll forgets_poll(exec_cx *cx, exec_future *f) {
     forgets *op = (forgets *)(void *)f;
     if (exec_canceled(f)) return exec_ready(f, -ECANCELED);
     if (f->resume++) return exec_pending(cx, f);
-    if (op->fd >= 0) must(exec_net_register(&net, &op->waiter, op->fd, EXEC_READABLE, cx->task));
+    if (op->fd >= 0) must(exec_net_register(&net, &op->waiter, op->fd, op->interest, cx->task));
     else if (!exec_timer_arm(exec_timers_of(cx->exec), &op->timer, EXEC_SEC(1000000), cx->task)) _exit(3);
     return exec_pending(cx, f);
 }
 static const exec_type forgets_type = { forgets_poll, NULL, NULL, "forgets", "forgets.c", 0, 0, 0 };
-static void ends_a_leaf_that_forgets(int fd) {
+static void ends_a_leaf_that_forgets(int fd, unsigned interest) {
     static forgets op;              /* not in the frame: what counts is whom it wakes */
     exec_opts opts = test_opts_handle(&handle);
     exec_future_init(&op.fut, &forgets_type);
     op.fd = fd;
+    op.interest = interest;
     must(EXEC_SPAWN(&ex, &opts, awaits, .what = &op.fut));
     must(exec_turn(&ex));
     exec_handle_abort(&handle);
@@ -320,12 +313,17 @@ static void ends_a_leaf_that_forgets(int fd) {
 static void leaves_a_timer(void) {
     int pair[2];
     open_net(pair);
-    ends_a_leaf_that_forgets(-1);
+    ends_a_leaf_that_forgets(-1, 0);
 }
 static void leaves_a_waiter(void) {
     int pair[2];
     open_net(pair);
-    ends_a_leaf_that_forgets(pair[0]);
+    ends_a_leaf_that_forgets(pair[0], EXEC_READABLE);
+}
+static void leaves_a_waiter_to_write(void) {
+    int pair[2];
+    open_net(pair);
+    ends_a_leaf_that_forgets(pair[0], EXEC_WRITABLE);
 }
 /* A timer in its frame that wakes another task. */
 typedef struct { EXEC_FRAME; exec_timer timer; } arms;
@@ -341,6 +339,25 @@ static void leaves_a_timer_for_another(void) {
     spawn_sitter();
     must(exec_timers_attach(&timers, &ex));
     must(EXEC_SPAWN(&ex, test_opts(), arms));
+    must(exec_turn(&ex));
+    must(exec_turn(&ex));
+}
+/* And such a waiter. */
+typedef struct { EXEC_FRAME; exec_waiter waiter; int fd; } registers;
+EXEC_ASYNC(registers) {
+    EXEC_BEGIN;
+    EXEC_YIELD;
+    must(exec_net_register(&net, &self->waiter, self->fd, EXEC_WRITABLE, handle.task));
+    EXEC_END;
+}
+enum { REGISTERS_AT = __LINE__ - 4 };
+static void leaves_a_waiter_for_another(void) {
+    exec_opts opts = test_opts_handle(&handle);
+    int pair[2];
+    open_net(pair);
+    must(EXEC_SPAWN(&ex, &opts, sits));
+    must(exec_turn(&ex));
+    must(EXEC_SPAWN(&ex, test_opts(), registers, .fd = pair[0]));
     must(exec_turn(&ex));
     must(exec_turn(&ex));
 }
@@ -376,6 +393,8 @@ static void wakes_one_that_is_over(void) {
     exec_wake(task);
 }
 static void a_frame_freed_while_pending_is_refused(void **state) {
+    static const char waits[] = "a frame is freed and an op in it, or of its task, still waits for a descriptor "
+        "or a signal: exec_net_deregister when the leaf ends";
     (void)state;
     dies_at(awaits_in_a_frame_that_ends, AWAITS_AT,
             "a frame is freed while another task awaits what is in it: join the task instead");
@@ -383,10 +402,11 @@ static void a_frame_freed_while_pending_is_refused(void **state) {
             "a frame is freed while another task awaits what is in it: join the task instead");
     dies_at(leaves_a_timer, AWAITS_AT, "a frame is freed and a timer is still armed in it, or wakes its task: "
             "exec_timer_cancel it when the leaf ends");
-    dies_at(leaves_a_timer_for_another, ARMS_AT, "a frame is freed and a timer is still armed in it, or wakes its task: "
-            "exec_timer_cancel it when the leaf ends");
-    dies_at(leaves_a_waiter, AWAITS_AT, "a frame is freed and an op in it, or of its task, still waits for a descriptor "
-            "or a signal: exec_net_deregister when the leaf ends");
+    dies_at(leaves_a_timer_for_another, ARMS_AT, "a frame is freed and a timer is still armed in it, or wakes its "
+            "task: exec_timer_cancel it when the leaf ends");
+    dies_at(leaves_a_waiter, AWAITS_AT, waits);
+    dies_at(leaves_a_waiter_to_write, AWAITS_AT, waits);
+    dies_at(leaves_a_waiter_for_another, REGISTERS_AT, waits);
     dies_at(ends_with_a_linked_handle, WATCHES_AT, "a frame is freed and a handle in it is still linked: "
             "exec_handle_detach in its EXEC_FINALLY, or join the task");
     dies_in(wakes_one_that_is_over, "exec.h", "exec_wake of a task that is over: a leaf forgets its task when it "
@@ -461,5 +481,5 @@ int main(void) {
 #endif
         cmocka_unit_test(a_second_waiter_of_one_direction_is_refused)
     };
-    return cmocka_run_group_tests_name("debug", tests, NULL, NULL);
+    return cmocka_run_group_tests(tests, NULL, NULL);
 }

@@ -30,12 +30,6 @@ static int fake_ppoll(struct pollfd *fds, nfds_t count, const struct timespec *t
     return 0;
 }
 
-static int64_t hand;
-static int64_t hand_clock(void *user) {
-    (void)user;
-    return hand;
-}
-
 /* ----------------------------------------------------------------------------- order and fairness */
 
 typedef struct { EXEC_FRAME; int id, left; long *polls; } runner;
@@ -136,7 +130,14 @@ static void trap_16_a_wake_during_a_poll_polls_again(void **state) {
 }
 
 /* With everything else made inaccessible an abort cannot look at another ready task. */
-typedef struct { EXEC_FRAME; exec_handle *victim; void *memory; size_t bytes; unsigned char *keep; int status; } blind_abort;
+typedef struct {
+    EXEC_FRAME;
+    exec_handle *victim;
+    void *memory;
+    size_t bytes;
+    unsigned char *keep;
+    int status;
+} blind_abort;
 EXEC_ASYNC(blind_abort) {
     EXEC_BEGIN;
     {
@@ -149,16 +150,26 @@ EXEC_ASYNC(blind_abort) {
     EXEC_RETURN(self->status);
     EXEC_END;
 }
+static unsigned char *page_of(const void *p) { return (unsigned char *)((uintptr_t)p & ~(uintptr_t)4095); }
+
+/* So many that are ready, the victim in the middle of them. */
+static void spawn_runners(exec *ex, exec_pool *pool, size_t count, exec_handle *victim, long *polls) {
+    exec_opts opts = { .pool = pool };
+    for (size_t i = 0; i < count; i++) {
+        opts.handle = i == count / 2 ? victim : NULL;
+        assert_int_equal(EXEC_SPAWN(ex, &opts, runner, .polls = polls), 0);
+    }
+}
+
 static void trap_10_abort_is_constant_with_a_million_ready_tasks(void **state) {
     static EXEC_SLOT(blind_abort) slot;
     exec ex;
     exec_config config = quiet_config();
     exec_pool pool;
     exec_handle victim, aborter;
-    exec_opts opts = { .pool = &pool };
     exec_opts first = { .storage = &slot, .storage_bytes = sizeof slot, .handle = &aborter };
     size_t count = 1000000, bytes = count * sizeof(EXEC_SLOT(runner));
-    unsigned char *memory, *keep = NULL;
+    unsigned char *memory;
     long polls = 0;
     blind_abort *frame;
     (void)state;
@@ -170,15 +181,11 @@ static void trap_10_abort_is_constant_with_a_million_ready_tasks(void **state) {
     frame = EXEC_CLAIM(&ex, &first, blind_abort);
     assert_non_null(frame);
     EXEC_START(frame);
-    for (size_t i = 0; i < count; i++) {
-        opts.handle = i == count / 2 ? &victim : NULL;
-        assert_int_equal(EXEC_SPAWN(&ex, &opts, runner, .polls = &polls), 0);
-        if (i == count / 2) keep = memory + (((size_t)((unsigned char *)victim.task - memory)) & ~(size_t)4095);
-    }
+    spawn_runners(&ex, &pool, count, &victim, &polls);
     frame->victim = &victim;
     frame->memory = memory;
     frame->bytes = bytes;
-    frame->keep = keep;
+    frame->keep = page_of(victim.task);
     ex.config.tasks_per_turn = 1;
     assert_int_equal(exec_turn(&ex), 1);
     assert_int_equal(exec_handle_state(&aborter), EXEC_STATE_COMPLETED);
@@ -375,7 +382,8 @@ static void outside_any_task(void) {
 }
 static void a_parentless_future_says_so(void **state) {
     (void)state;
-    if (!EXEC_DEBUG) dies_saying(outside_any_task, "a future was polled that nobody awaits: use EXEC_AWAIT or exec_poll_child");
+    if (!EXEC_DEBUG)
+        dies_saying(outside_any_task, "a future was polled that nobody awaits: use EXEC_AWAIT or exec_poll_child");
 }
 
 /* ----------------------------------------------------------------------------------------- destroy */
@@ -484,7 +492,7 @@ static void destroy_ends_any_number_of_tasks(void **state) {
 }
 #endif
 
-static int64_t moving_clock(void *user) { (void)user; return hand += 1000; }
+static int64_t moving_clock(void *user) { (void)user; return hand.now += 1000; }
 
 /* A deadline that is over, however long: no arithmetic overflows, and none is endless. */
 static void destroy_with_a_negative_deadline(void **state) {
@@ -654,7 +662,14 @@ static void destroy_has_its_deadline_when_a_remote_is_out_and_the_clock_is_virtu
 }
 
 /* A driver that parks. */
-typedef struct { exec_driver driver; unsigned waiting; int status, parks, looks; int64_t timeout; gate *opens; int after; } parker;
+typedef struct {
+    exec_driver driver;
+    unsigned waiting;
+    int status, parks, looks;
+    int64_t timeout;
+    gate *opens;
+    int after;
+} parker;
 static int parker_park(exec_driver *d, int64_t timeout_ns) {
     parker *p = (parker *)(void *)d;
     if (timeout_ns == 0) p->looks++;
@@ -676,6 +691,13 @@ static int parker_fds(exec_driver *d, struct pollfd *fds, unsigned count) {
 }
 static const exec_driver_type parker_type = { "parker", NULL, NULL, parker_park, parker_waiting, parker_fds, NULL, NULL,
                                               NULL, NULL };
+static void open_parker(exec *ex, naps *d, parker *p) {
+    memset(p, 0, sizeof *p);
+    open_naps(ex, d);
+    ex->config.virtual_clock = 0;
+    assert_int_equal(exec_attach(ex, &p->driver, &parker_type), 0);
+}
+
 static void one_driver_parks_and_the_rest_take_turns(void **state) {
     exec ex;
     naps d;
@@ -684,11 +706,8 @@ static void one_driver_parks_and_the_rest_take_turns(void **state) {
     exec_handle h;
     exec_opts opts = test_opts_handle(&h);
     (void)state;
-    memset(&p, 0, sizeof p);
     memset(&q, 0, sizeof q);
-    open_naps(&ex, &d);
-    ex.config.virtual_clock = 0;
-    assert_int_equal(exec_attach(&ex, &p.driver, &parker_type), 0);
+    open_parker(&ex, &d, &p);
     assert_int_equal(exec_attach(&ex, &q.driver, &parker_type), -EBUSY);
     assert_ptr_equal(exec_find_driver(&ex, &parker_type), &p.driver);
     assert_ptr_equal(exec_find_driver(&ex, &naps_type), &d.driver);
@@ -707,12 +726,20 @@ static void one_driver_parks_and_the_rest_take_turns(void **state) {
     assert_int_equal(p.looks, 1);       /* before the first poll; then it parked */
     assert_int_equal(p.parks, 2);
     assert_true(p.timeout == EXEC_NEVER);
-    /* the error of a wait ends the run */
-    g.open = 0;
-    p.opens = NULL;
+    trace_reset();
+    close_exec(&ex);
+}
+
+static void the_error_of_a_wait_ends_the_run(void **state) {
+    exec ex;
+    naps d;
+    parker p;
+    gate g = { 0 };
+    (void)state;
+    open_parker(&ex, &d, &p);
     p.waiting = 1;
-    assert_int_equal(EXEC_SPAWN(&ex, &opts, waits, .gate = &g), 0);
     p.status = -EIO;
+    assert_int_equal(EXEC_SPAWN(&ex, test_opts(), waits, .gate = &g), 0);
     assert_int_equal(exec_run(&ex), -EIO);
     ex.config.spin_ns = 1;
     assert_int_equal(exec_run(&ex), -EIO);
@@ -720,6 +747,16 @@ static void one_driver_parks_and_the_rest_take_turns(void **state) {
     p.status = 0;
     gate_open(&g, 0);
     assert_int_equal(exec_run(&ex), 0);
+    trace_reset();
+    close_exec(&ex);
+}
+
+static void check_asks_the_drivers(void **state) {
+    exec ex;
+    naps d;
+    (void)state;
+    open_naps(&ex, &d);
+    assert_int_equal(exec_check(&ex), 0);
     d.detached = 1;                     /* its check fails */
     assert_int_equal(exec_check(&ex), -EINVAL);
     d.detached = 0;
@@ -798,7 +835,7 @@ static void drivers_are_detached_last_first(void **state) {
 
 static int64_t ticking(void *user) {
     (void)user;
-    return hand += 10;
+    return hand.now += 10;
 }
 static void spin_looks_so_long_before_it_parks(void **state) {
     exec ex;
@@ -867,7 +904,7 @@ static void the_default_parker_waits_until_the_deadline_or_says_why_not(void **s
     d.name = "detached";
     nap_driver = &d;
     config.clock = hand_clock;
-    hand = 5000;
+    hand.now = 5000;
     assert_int_equal(exec_init(&ex, &config), 0);
     assert_int_equal(exec_attach(&ex, &d.driver, &naps_type), 0);
     assert_int_equal(EXEC_SPAWN(&ex, test_opts(), naps_then, .ns = 1500000000), 0);
@@ -875,7 +912,7 @@ static void the_default_parker_waits_until_the_deadline_or_says_why_not(void **s
     assert_int_equal(exec_run(&ex), -EINVAL);
     assert_true(park_timeout == 1500000000);
     park_error = EINTR;
-    hand += 1499999999;
+    hand.now += 1499999999;
     {
         exec_config *c = &ex.config;
         c->clock = ticking;         /* each look at the clock is 10 ns */
@@ -972,7 +1009,12 @@ static void the_failed_hook_hears_of_detached_tasks_only(void **state) {
     exec_turn(&ex);
     close_exec(&ex);                                                                /* detached and cancelled */
     assert_int_equal(failures, 2);
-    open_exec(&ex);                                                                 /* the default: a line */
+}
+
+static void without_a_hook_a_failure_is_a_line_of_the_log(void **state) {
+    exec ex;
+    (void)state;
+    open_exec(&ex);
     assert_int_equal(EXEC_SPAWN(&ex, test_opts(), fails, .with = -EPIPE), 0);
     assert_int_equal(exec_run(&ex), 0);
     assert_string_equal(log_text, EXEC_SMALL ? "exec: a detached task failed\n"
@@ -1063,7 +1105,8 @@ EXEC_ASYNC(dumped_middle) {
     EXEC_BEGIN;
     EXEC_YIELD;
     EXEC_FINALLY;
-    dump_lines[1] = __LINE__; EXEC_AWAIT(exec_select(&self->sel, gate_wait(self->a), EXEC_CALL(&self->leaf, dumped_leaf, .gate = self->b)));
+    (void)!EXEC_CALL(&self->leaf, dumped_leaf, .gate = self->b);
+    dump_lines[1] = __LINE__; EXEC_AWAIT(exec_select(&self->sel, gate_wait(self->a), &self->leaf.fut));
     EXEC_END;
 }
 typedef struct { EXEC_FRAME; gate *a, *b; dumped_middle middle; } dumped_root;
@@ -1076,16 +1119,14 @@ static void dump_prints_the_await_chain_of_each_task(void **state) {
     exec ex;
     naps d;
     gate a = { 0 }, b = { 0 };
-    exec_handle h, join;
+    exec_handle h;
     exec_opts opts = test_opts_handle(&h);
-    exec_handle_op op;
     char expected[2048];
     (void)state;
     open_naps(&ex, &d);
     opts.name = "the one";
     assert_int_equal(EXEC_SPAWN(&ex, &opts, dumped_root, .a = &a, .b = &b), 0);
     exec_turn(&ex);
-    opts = test_opts_handle(&join);
     log_text[0] = 0;
     exec_dump(&ex);
     snprintf(expected, sizeof expected,
@@ -1105,7 +1146,6 @@ static void dump_prints_the_await_chain_of_each_task(void **state) {
     exec_dump(&ex);
     assert_non_null(strstr(log_text, "2 tasks\ntask dumped_root \"the one\" cancelling\n"));
     assert_non_null(strstr(log_text, "task runner scheduled\n"));
-    (void)!exec_handle_join(&op, &h);
     gate_open(&a, 0);
     assert_int_equal(exec_run(&ex), 0);
     log_text[0] = 0;
@@ -1205,9 +1245,28 @@ static void stats_and_trace_hooks_count(void **state) {
     close_exec(&ex);
 }
 
+/* h[0] is the handle of the first of three tasks. */
+static void corrupt(exec *ex, exec_handle *h, int kind) {
+    static exec_store other;
+    exec_task *t = h[0].task;
+    switch (kind) {
+    case 0: t->next = t; break;                 /* a ring that does not come back to its last */
+    case 1: t->list_next = t; break;
+    case 2: t->list_prev = t; break;
+    case 3: t->observers = &h[1]; break;
+    case 4: ex->counters.tasks++; break;
+    case 5: h[0].task = h[1].task; break;
+    case 6: t->store = &other; break;
+    case 7: t->strand.flags ^= EXEC__T_CANCELLING; break;
+    case 8: t->strand.leaf = NULL; break;
+    case 9: t->strand.leaf->flags |= EXEC__F_DONE; break;
+    case 10: h[0].link = &h[1].next; break;
+    default: t->strand.flags ^= EXEC__T_QUEUED;
+    }
+}
+
 static void check_finds_a_corrupted_list(void **state) {
     exec ex;
-    exec_store other = { 0 };
     gate g[3];
     exec_handle h[3];
     (void)state;
@@ -1223,18 +1282,7 @@ static void check_finds_a_corrupted_list(void **state) {
         exec_handle **link = h[0].link;
         exec_future *leaf = t->strand.leaf, leaf_was = *leaf;
         log_text[0] = 0;
-        if (kind == 0) t->next = t;                 /* a ring that does not come back to its last */
-        if (kind == 1) t->list_next = t;
-        if (kind == 2) t->list_prev = t;
-        if (kind == 3) t->observers = &h[1];
-        if (kind == 4) ex.counters.tasks++;
-        if (kind == 5) h[0].task = h[1].task;
-        if (kind == 6) t->store = &other;
-        if (kind == 7) t->strand.flags ^= EXEC__T_CANCELLING;
-        if (kind == 8) t->strand.leaf = NULL;
-        if (kind == 9) leaf->flags |= EXEC__F_DONE;
-        if (kind == 10) h[0].link = &h[1].next;
-        if (kind == 11) t->strand.flags ^= EXEC__T_QUEUED;
+        corrupt(&ex, h, kind);
         assert_int_equal(exec_check(&ex), -EINVAL);
         assert_string_equal(log_text, "exec: exec_check found a list or a count that does not hold\n");
         *t = whole;
@@ -1251,9 +1299,9 @@ static void check_finds_a_corrupted_list(void **state) {
 typedef struct { EXEC_FRAME; int64_t first, second; } slow_task;
 EXEC_ASYNC(slow_task) {
     EXEC_BEGIN;
-    hand += self->first;
+    hand.now += self->first;
     EXEC_YIELD;
-    hand += self->second;
+    hand.now += self->second;
     EXEC_END;
 }
 static void a_poll_over_stall_ns_is_reported(void **state) {
@@ -1262,7 +1310,7 @@ static void a_poll_over_stall_ns_is_reported(void **state) {
     (void)state;
     config.clock = hand_clock;
     config.stall_ns = EXEC_MS(10);
-    hand = 0;
+    hand.now = 0;
     assert_int_equal(exec_init(&ex, &config), 0);
     assert_int_equal(EXEC_SPAWN(&ex, test_opts(), slow_task, .first = EXEC_MS(10), .second = EXEC_MS(12)), 0);
     ex.config.tasks_per_turn = 1;
@@ -1381,53 +1429,55 @@ static void wrong_awaits_say_so_in_debug_builds(void **state) {
 }
 #endif
 
-int main(void) {
-    const struct CMUnitTest tests[] = {
-        cmocka_unit_test(ready_tasks_run_in_fifo_order),
-        cmocka_unit_test(trap_01_leftovers_run_first),
-        cmocka_unit_test(trap_01_self_waking_tasks_progress_equally),
-        cmocka_unit_test(trap_16_a_wake_during_a_poll_polls_again),
-        cmocka_unit_test(trap_10_abort_is_constant_with_a_million_ready_tasks),
-        cmocka_unit_test(run_returns_0_or_1_or_says_deadlock),
-        cmocka_unit_test(trap_07_several_executors_on_one_thread),
-        cmocka_unit_test(trap_07_a_run_of_an_outer_executor_is_a_deadlock),
-        cmocka_unit_test(run_until_gives_the_result_and_cancels_on_every_other_way_out),
-        cmocka_unit_test(run_until_a_leaf_that_never_ends_says_so),
-        cmocka_unit_test(a_parentless_future_says_so),
-        cmocka_unit_test(trap_03_destroy_ends_the_tasks_before_their_storage_goes),
-        cmocka_unit_test(destroy_times_out_when_a_leaf_refuses_and_may_be_called_again),
-        cmocka_unit_test(a_spawn_during_destroy_is_cancelled),
-        cmocka_unit_test(destroy_gives_up_on_a_cleanup_that_yields_for_ever),
+static const struct CMUnitTest tests[] = {
+    cmocka_unit_test(ready_tasks_run_in_fifo_order),
+    cmocka_unit_test(trap_01_leftovers_run_first),
+    cmocka_unit_test(trap_01_self_waking_tasks_progress_equally),
+    cmocka_unit_test(trap_16_a_wake_during_a_poll_polls_again),
+    cmocka_unit_test(trap_10_abort_is_constant_with_a_million_ready_tasks),
+    cmocka_unit_test(run_returns_0_or_1_or_says_deadlock),
+    cmocka_unit_test(trap_07_several_executors_on_one_thread),
+    cmocka_unit_test(trap_07_a_run_of_an_outer_executor_is_a_deadlock),
+    cmocka_unit_test(run_until_gives_the_result_and_cancels_on_every_other_way_out),
+    cmocka_unit_test(run_until_a_leaf_that_never_ends_says_so),
+    cmocka_unit_test(a_parentless_future_says_so),
+    cmocka_unit_test(trap_03_destroy_ends_the_tasks_before_their_storage_goes),
+    cmocka_unit_test(destroy_times_out_when_a_leaf_refuses_and_may_be_called_again),
+    cmocka_unit_test(a_spawn_during_destroy_is_cancelled),
+    cmocka_unit_test(destroy_gives_up_on_a_cleanup_that_yields_for_ever),
 #if !EXEC_NO_MALLOC
-        cmocka_unit_test(destroy_ends_any_number_of_tasks),
+    cmocka_unit_test(destroy_ends_any_number_of_tasks),
 #endif
-        cmocka_unit_test(destroy_with_a_negative_deadline),
-        cmocka_unit_test(the_virtual_clock_jumps_from_deadline_to_deadline),
-        cmocka_unit_test(destroy_lets_cleanups_end_until_its_deadline),
-        cmocka_unit_test(destroy_has_its_deadline_when_a_remote_is_out_and_the_clock_is_virtual),
-        cmocka_unit_test(one_driver_parks_and_the_rest_take_turns),
-        cmocka_unit_test(the_parker_says_what_to_watch),
-        cmocka_unit_test(a_driver_may_have_nothing_but_park),
-        cmocka_unit_test(drivers_are_detached_last_first),
-        cmocka_unit_test(spin_looks_so_long_before_it_parks),
-        cmocka_unit_test(a_virtual_clock_does_not_spin),
-        cmocka_unit_test(the_default_parker_waits_until_the_deadline_or_says_why_not),
-        cmocka_unit_test(wrong_configs_are_refused),
-        cmocka_unit_test(the_failed_hook_hears_of_detached_tasks_only),
-        cmocka_unit_test(the_failed_hook_may_spawn_into_the_free_slot),
-        cmocka_unit_test(the_failed_hook_may_spawn_into_the_free_storage),
-        cmocka_unit_test(dump_prints_the_await_chain_of_each_task),
-        cmocka_unit_test(dump_names_whom_a_join_waits_for),
-        cmocka_unit_test(dump_cuts_what_is_too_long),
-        cmocka_unit_test(stats_and_trace_hooks_count),
-        cmocka_unit_test(check_finds_a_corrupted_list),
-        cmocka_unit_test(a_poll_over_stall_ns_is_reported),
-        cmocka_unit_test(each_error_has_one_text_of_its_own),
-        cmocka_unit_test(texts_and_versions),
-        cmocka_unit_test(asserts_and_the_default_log_go_to_stderr),
+    cmocka_unit_test(destroy_with_a_negative_deadline),
+    cmocka_unit_test(the_virtual_clock_jumps_from_deadline_to_deadline),
+    cmocka_unit_test(destroy_lets_cleanups_end_until_its_deadline),
+    cmocka_unit_test(destroy_has_its_deadline_when_a_remote_is_out_and_the_clock_is_virtual),
+    cmocka_unit_test(one_driver_parks_and_the_rest_take_turns),
+    cmocka_unit_test(the_error_of_a_wait_ends_the_run),
+    cmocka_unit_test(check_asks_the_drivers),
+    cmocka_unit_test(the_parker_says_what_to_watch),
+    cmocka_unit_test(a_driver_may_have_nothing_but_park),
+    cmocka_unit_test(drivers_are_detached_last_first),
+    cmocka_unit_test(spin_looks_so_long_before_it_parks),
+    cmocka_unit_test(a_virtual_clock_does_not_spin),
+    cmocka_unit_test(the_default_parker_waits_until_the_deadline_or_says_why_not),
+    cmocka_unit_test(wrong_configs_are_refused),
+    cmocka_unit_test(the_failed_hook_hears_of_detached_tasks_only),
+    cmocka_unit_test(without_a_hook_a_failure_is_a_line_of_the_log),
+    cmocka_unit_test(the_failed_hook_may_spawn_into_the_free_slot),
+    cmocka_unit_test(the_failed_hook_may_spawn_into_the_free_storage),
+    cmocka_unit_test(dump_prints_the_await_chain_of_each_task),
+    cmocka_unit_test(dump_names_whom_a_join_waits_for),
+    cmocka_unit_test(dump_cuts_what_is_too_long),
+    cmocka_unit_test(stats_and_trace_hooks_count),
+    cmocka_unit_test(check_finds_a_corrupted_list),
+    cmocka_unit_test(a_poll_over_stall_ns_is_reported),
+    cmocka_unit_test(each_error_has_one_text_of_its_own),
+    cmocka_unit_test(texts_and_versions),
+    cmocka_unit_test(asserts_and_the_default_log_go_to_stderr),
 #if EXEC_DEBUG
-        cmocka_unit_test(wrong_awaits_say_so_in_debug_builds),
+    cmocka_unit_test(wrong_awaits_say_so_in_debug_builds),
 #endif
-    };
-    return cmocka_run_group_tests_name("executor", tests, NULL, NULL);
-}
+};
+
+int main(void) { return cmocka_run_group_tests(tests, NULL, NULL); }

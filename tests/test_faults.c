@@ -1,8 +1,6 @@
 /* SPDX-License-Identifier: MIT
  * Faults that the harness (exec_harness.h) found, each as it was found; docs/testing.md lists them. */
 #include "net.h"
-#include <netinet/in.h>
-#include <signal.h>
 
 static int raw_blocking_listener(struct sockaddr_in *at) {
     socklen_t size = sizeof *at;

@@ -6,6 +6,7 @@
 static int counted_getpid(void);
 #include "test.h"
 #include "leaves.h"
+#include "table.h"
 #include <dirent.h>
 #include <sys/socket.h>
 
@@ -15,20 +16,13 @@ static int counted_getpid(void) {
     return (int)getpid();
 }
 
-static exec_fd_slot slots[256];
-static struct pollfd pollfds[COUNT(slots) + 1];
 static exec_port port_storage;      /* where there is no heap */
 static exec_cell cell_storage;
 
 /* An executor with a reactor. */
 static void open_net(exec *ex, exec_net *net) {
     exec_config config = quiet_config();
-    exec_net_config net_config;
-    memset(&net_config, 0, sizeof net_config);
-    net_config.slots = slots;
-    net_config.slot_count = COUNT(slots);
-    net_config.pollfds = pollfds;
-    net_config.pollfd_count = COUNT(pollfds);
+    exec_net_config net_config = table_config();
     if (EXEC_NO_MALLOC) config.port = &port_storage;
     trace_reset();
     assert_int_equal(exec_init(ex, &config), 0);
@@ -97,20 +91,15 @@ EXEC_ASYNC(adds) {
 static void runs_anew(exec *ex) {
     static EXEC_SLOT(adds) slot;
     exec_net net;
-    exec_net_config config;
+    exec_net_config config = table_config();
     exec_opts opts;
     exec_io io;
     int pair[2], ran = 0;
     char c = 'x';
     memset(&slot, 0, sizeof slot);
     memset(&opts, 0, sizeof opts);
-    memset(&config, 0, sizeof config);
     opts.storage = &slot;
     opts.storage_bytes = sizeof slot;
-    config.slots = slots;
-    config.slot_count = COUNT(slots);
-    config.pollfds = pollfds;
-    config.pollfd_count = COUNT(pollfds);
     CHECK(exec_init(ex, NULL) == 0);
     CHECK(exec_net_attach(&net, ex, &config) == 0);
     CHECK(EXEC_SPAWN(ex, &opts, adds, .ran = &ran) == 0);
@@ -128,19 +117,17 @@ static void runs_anew(exec *ex) {
 
 typedef struct { exec ex; exec_net net; exec_handle h; exec_remote remote; exec_waker waker; int pair[2], own; } family;
 
+static const exec_driver_type bare_type = { "bare", NULL, NULL, NULL, NULL, NULL, NULL, NULL, NULL, NULL };
+
 static void everything_is_refused(family *f) {
+    exec_driver driver;
     exec_remote remote;
     exec_net net;
-    exec_net_config net_config;
+    exec_net_config net_config = table_config();
     exec_timers timers;
     gate g = { .open = 1 };
     int fds;
     static exec_post post;
-    memset(&net_config, 0, sizeof net_config);
-    net_config.slots = slots;
-    net_config.slot_count = COUNT(slots);
-    net_config.pollfds = pollfds;
-    net_config.pollfd_count = COUNT(pollfds);
     CHECK(exec_forked(&f->ex) == -ECANCELED);
     CHECK(exec_run(&f->ex) == -ECANCELED);
     CHECK(exec_run_until(&f->ex, gate_wait(&g)) == -ECANCELED);
@@ -152,6 +139,8 @@ static void everything_is_refused(family *f) {
     fds = open_descriptors();
     CHECK(exec_net_attach(&net, &f->ex, &net_config) == -ECANCELED);
     CHECK(open_descriptors() == fds);
+    CHECK(exec_attach(&f->ex, &driver, &bare_type) == -ECANCELED);
+    CHECK(f->ex.drivers == NULL);
     CHECK(exec_timers_of(&f->ex) == NULL);
     CHECK(exec_timers_attach(&timers, &f->ex) == -ECANCELED);
     CHECK(exec_timers_of(&f->ex) == NULL);
@@ -241,7 +230,6 @@ static void hook(exec_driver *d) {
     hooks_called++;
 }
 static const exec_driver_type hooked_type = { "hooked", NULL, NULL, NULL, NULL, NULL, hook, NULL, NULL, NULL };
-static const exec_driver_type bare_type = { "bare", NULL, NULL, NULL, NULL, NULL, NULL, NULL, NULL, NULL };
 
 static void each_driver_is_told(void **state) {
     exec ex;
@@ -523,5 +511,5 @@ int main(void) {
         cmocka_unit_test(what_is_posted_behind_a_fork_runs_in_the_parent_alone),
         cmocka_unit_test(a_child_that_uses_the_parents_executor_is_told)
     };
-    return cmocka_run_group_tests_name("fork", tests, NULL, NULL);
+    return cmocka_run_group_tests(tests, NULL, NULL);
 }

@@ -773,5 +773,5 @@ int main(void) {
         cmocka_unit_test(a_node_is_set_once),
         cmocka_unit_test(at_random_no_more_run_than_the_limit_and_all_failures_count)
     };
-    return cmocka_run_group_tests_name("groups", tests, NULL, NULL);
+    return cmocka_run_group_tests(tests, NULL, NULL);
 }

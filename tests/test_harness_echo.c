@@ -1,5 +1,6 @@
 /* SPDX-License-Identifier: MIT
- * examples/echo.c in the harness, or where there is no heap examples/static.c: its server and one of its connections. */
+ * examples/echo.c in the harness, or where there is no heap examples/static.c: its server, and one of its
+ * connections. */
 #include "exec_harness.h"
 #if EXEC_NO_MALLOC
 #define EXAMPLE "static.c"

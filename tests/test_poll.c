@@ -1,38 +1,10 @@
 /* SPDX-License-Identifier: MIT
  * What is particular to EXEC_BACKEND_POLL: levels, the array that each wait makes anew, and embedding
  * with many descriptors. What every backend does is in test_net.c. */
-#ifndef _GNU_SOURCE
-#define _GNU_SOURCE 1
-#endif
-#include <errno.h>
-#include <fcntl.h>
-#include <poll.h>
-#include <signal.h>
-#include <sys/socket.h>
-#include <sys/uio.h>
-#include <unistd.h>
-
-enum { CALL_NONE, CALL_PPOLL, CALLS };
-#include "faulty.h"
-
-/* May act after a wait, before what came is delivered. */
-static void (*after_wait)(void);
-static int exec__ppoll(struct pollfd *fds, nfds_t count, const struct timespec *timeout);
-static int sys_ppoll(struct pollfd *fds, nfds_t count, const struct timespec *timeout) {
-    int n = faulty(CALL_PPOLL) ? -1 : exec__ppoll(fds, count, timeout);
-    if (after_wait) after_wait();
-    return n;
-}
-#define EXEC_SYS_PPOLL sys_ppoll
-
 #ifndef EXEC_BACKEND
 #define EXEC_BACKEND EXEC_BACKEND_POLL
 #endif
-#define TEST_HEADER "../exec_net.h"
-#include "test.h"
-#include "leaves.h"
-#include "reactor.h"
-#include "awaits.h"
+#include "net.h"
 
 static void pair_of(int type, int pair[2]) { assert_int_equal(socketpair(AF_UNIX, type, 0, pair), 0); }
 
@@ -255,14 +227,16 @@ static void a_descriptor_closed_behind_our_back_ends_its_waits(void **state) {
 /* Between the wait and its delivery the number of a ready pipe becomes that of an empty one, which blocks:
    who waits for that is not told. */
 static struct { int old_fd, fresh[2]; exec_waiter waiter; exec_task *task; } swap;
-static void swap_fd(void) {
-    after_wait = NULL;
+static void swap_fd(int count) {
+    batch_hook = NULL;
+    (void)count;
     assert_int_equal(exec_close_fd(&ex, swap.old_fd), 0);
     assert_int_equal(dup2(swap.fresh[0], swap.old_fd), swap.old_fd);
     assert_int_equal(exec_net_register(&net, &swap.waiter, swap.old_fd, EXEC_READABLE, swap.task), 0);
 }
-static void cancel_fd(void) {
-    after_wait = NULL;
+static void cancel_fd(int count) {
+    batch_hook = NULL;
+    (void)count;
     assert_int_equal(exec_fd_cancel(&ex, swap.old_fd), 0);
 }
 static void trap_23_what_came_for_another_owner_of_the_number(void **state) {
@@ -281,13 +255,13 @@ static void trap_23_what_came_for_another_owner_of_the_number(void **state) {
     swap.task = g.task;
     swap.old_fd = fds[0];
     assert_int_equal(write(fds[1], "x", 1), 1);
-    after_wait = swap_fd;
+    batch_hook = swap_fd;
     assert_true(exec_net_poll(&net, EXEC_SEC(5)) >= 0);
-    assert_null(after_wait);
+    assert_null(batch_hook);
     assert_int_equal(swap.waiter.ready, 0);
     assert_int_equal(join(&h), -EBADF);
     assert_int_equal(write(swap.fresh[1], "y", 1), 1);
-    after_wait = cancel_fd;                             /* and one that is cancelled stays so */
+    batch_hook = cancel_fd;                             /* and one that is cancelled stays so */
     assert_true(exec_net_poll(&net, EXEC_SEC(5)) >= 0);
     assert_int_equal(swap.waiter.fd, -EBADF);
     assert_int_equal(run(exec_read(&io, swap.old_fd, &c, 1)), -EBADF);
@@ -299,13 +273,6 @@ static void trap_23_what_came_for_another_owner_of_the_number(void **state) {
 }
 
 /* --------------------------------------------------------------------------------------- embedding */
-
-static int host_poll(int ms) {
-    struct pollfd fds[8];
-    int n = exec_poll_fds(&ex, fds, COUNT(fds));
-    assert_in_range(n, 1, COUNT(fds));
-    return poll(fds, (nfds_t)n, ms);
-}
 
 static void poll_fds_says_how_many_there_are_and_fills_what_fits(void **state) {
     struct pollfd fds[4];
@@ -413,6 +380,5 @@ int main(void) {
         cmocka_unit_test(a_wait_that_begins_between_prepare_and_turn_is_not_missed),
         cmocka_unit_test(a_wake_ends_one_wait),
     };
-    alarm(120);         /* a hang is a failure */
     return cmocka_run_group_tests(tests, NULL, NULL);
 }

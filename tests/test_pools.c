@@ -263,5 +263,5 @@ int main(void) {
         cmocka_unit_test(without_a_limit_it_grows_as_long_as_memory_lasts),
         cmocka_unit_test(what_is_no_growing_pool_is_refused)
     };
-    return cmocka_run_group_tests_name("pools", tests, NULL, NULL);
+    return cmocka_run_group_tests(tests, NULL, NULL);
 }

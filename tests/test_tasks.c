@@ -548,6 +548,7 @@ static void every_failing_allocation_is_an_error_and_nothing_leaks(void **state)
         if (status == 0) second = EXEC_SPAWN(&ex, NULL, aligned64, .where = &where);
         got = exec_remote_get(&ex, &remote);
         if (got == 0) spawned = EXEC_REMOTE_SPAWN(&remote, aligned64, .where = &where);
+        if (got == 0) assert_true(EXEC_REMOTE_SPAWN(&remote, aligned2048) < 0);     /* more than is supported */
         assert_int_equal(exec_run(&ex), 0);
         worked = status == 0 && second == 0 && got == 0 && spawned == 0;
         assert_true(status == 0 || status == -ENOMEM);
@@ -566,7 +567,7 @@ static void every_failing_allocation_is_an_error_and_nothing_leaks(void **state)
 typedef struct { EXEC_FRAME; exec_handle *h; gate *gate; } looks_at_itself;
 EXEC_ASYNC(looks_at_itself) {
     EXEC_BEGIN;
-    trace_number("running ", exec_handle_state(self->h));
+    trace_number("running ", (long)exec_handle_state(self->h));
     EXEC_AWAIT(gate_wait(self->gate));
     EXEC_END;
 }
@@ -598,7 +599,17 @@ static void a_handle_shows_every_state(void **state) {
     gate_open(&g, 0);
     exec_turn(&ex);
     assert_int_equal(exec_handle_state(&h), EXEC_STATE_CANCELLED);
-    g.open = 0;
+    trace_reset();
+    close_exec(&ex);
+}
+
+static void a_detached_handle_is_one_of_no_task(void **state) {
+    exec ex;
+    gate g = { 0 };
+    exec_handle h;
+    exec_opts opts = test_opts_handle(&h);
+    (void)state;
+    open_exec(&ex);
     assert_int_equal(EXEC_SPAWN(&ex, &opts, looks_at_itself, .h = &h, .gate = &g), 0);
     exec_handle_detach(&h);
     assert_int_equal(exec_handle_state(&h), EXEC_STATE_DETACHED);
@@ -612,25 +623,29 @@ static void a_handle_shows_every_state(void **state) {
     close_exec(&ex);
 }
 
-static void trap_02_a_handle_is_defined_after_its_task_and_its_executor(void **state) {
+/* Two handles of a task, of which nothing is left, nor of its executor; it gave 9. */
+static void handles_of_the_past(exec_handle *h, exec_handle *copy) {
     static EXEC_SLOT(member) slot;
-    exec_handle h, copy, late;
     gate g = { .open = 1, .value = 9 };
+    exec *ex = (exec *)malloc(sizeof *ex);
+    exec_opts opts = { .storage = &slot, .storage_bytes = sizeof slot, .handle = h, .name = "kept" };
+    assert_non_null(ex);
+    open_exec(ex);
+    assert_int_equal(EXEC_SPAWN(ex, &opts, member, .gate = &g), 0);
+    exec_handle_copy(copy, h);
+    assert_int_equal(exec_run(ex), 0);
+    memset(&slot, 0xEE, sizeof slot);
+    close_exec(ex);
+    memset(ex, 0xEE, sizeof *ex);
+    free(ex);
+}
+
+static void trap_02_a_handle_is_defined_after_its_task_and_its_executor(void **state) {
+    exec_handle h, copy, late;
     exec_handle_op op;
+    exec ex;
     (void)state;
-    {
-        exec *ex = (exec *)malloc(sizeof *ex);
-        exec_opts opts = { .storage = &slot, .storage_bytes = sizeof slot, .handle = &h, .name = "kept" };
-        assert_non_null(ex);
-        open_exec(ex);
-        assert_int_equal(EXEC_SPAWN(ex, &opts, member, .gate = &g), 0);
-        exec_handle_copy(&copy, &h);
-        assert_int_equal(exec_run(ex), 0);
-        memset(&slot, 0xEE, sizeof slot);
-        close_exec(ex);
-        memset(ex, 0xEE, sizeof *ex);
-        free(ex);
-    }
+    handles_of_the_past(&h, &copy);
     exec_handle_copy(&late, &h);
     for (int i = 0; i < 3; i++) {
         exec_handle *each = i == 0 ? &h : i == 1 ? &copy : &late;
@@ -644,14 +659,10 @@ static void trap_02_a_handle_is_defined_after_its_task_and_its_executor(void **s
         exec_handle_detach(each);
         assert_int_equal(exec_handle_result(each), 9);
     }
-    /* joined in another executor, later */
-    {
-        exec ex;
-        open_exec(&ex);
-        assert_int_equal(exec_run_until(&ex, exec_handle_join(&op, &h)), 0);
-        assert_int_equal(op.fut.result, 9);
-        close_exec(&ex);
-    }
+    open_exec(&ex);                     /* joined in another executor, later */
+    assert_int_equal(exec_run_until(&ex, exec_handle_join(&op, &h)), 0);
+    assert_int_equal(op.fut.result, 9);
+    close_exec(&ex);
     trace_reset();
 }
 
@@ -1167,11 +1178,6 @@ static void an_aborted_child_is_no_failure_of_its_group(void **state) {
 
 /* ------------------------------------------------------------------------------------- escalation */
 
-static int64_t hand;
-static int64_t hand_clock(void *user) {
-    (void)user;
-    return hand;
-}
 typedef struct { EXEC_FRAME; gate *gate, *clean; } slow_cleanup;
 EXEC_ASYNC(slow_cleanup) {
     EXEC_BEGIN;
@@ -1190,7 +1196,7 @@ static void a_cleanup_is_killed_between_one_and_two_spans(void **state) {
         int64_t killed[2] = { 0, 0 };
         config.clock = hand_clock;
         config.cleanup_ns = 100;
-        hand = 1000;
+        hand.now = 1000;
         memset(g, 0, sizeof g);
         memset(clean, 0, sizeof clean);
         assert_int_equal(exec_init(&ex, &config), 0);
@@ -1200,11 +1206,11 @@ static void a_cleanup_is_killed_between_one_and_two_spans(void **state) {
         }
         exec_turn(&ex);
         assert_int_equal(exec_handle_abort(&h[0]), 0);
-        for (hand = 1000; hand < 1500; hand++) {
-            if (hand == 1000 + offset) exec_handle_abort(&h[1]);
+        for (hand.now = 1000; hand.now < 1500; hand.now++) {
+            if (hand.now == 1000 + offset) exec_handle_abort(&h[1]);
             exec_turn(&ex);
             assert_int_equal(exec_check(&ex), 0);
-            for (int i = 0; i < 2; i++) if (!killed[i] && clean[i].canceled) killed[i] = hand;
+            for (int i = 0; i < 2; i++) if (!killed[i] && clean[i].canceled) killed[i] = hand.now;
         }
         assert_in_range(killed[0], 1100, 1200);
         assert_in_range(killed[1], 1100 + offset, 1200 + offset);
@@ -1283,52 +1289,52 @@ static void cleanup_ns_may_be_endless(void **state) {
     close_exec(&ex);
 }
 
-int main(void) {
-    const struct CMUnitTest tests[] = {
-        cmocka_unit_test(spawn_one_and_many),
-        cmocka_unit_test(a_pending_task_stays),
-        cmocka_unit_test(a_task_that_wakes_itself_three_times_is_polled_four_times),
-        cmocka_unit_test(five_tasks_complete_two_two_one_with_a_limit_of_two),
-        cmocka_unit_test(cancel_frees_the_slot_for_reuse),
-        cmocka_unit_test(a_cancelled_queued_task_leaves_nothing_stale_behind),
-        cmocka_unit_test(storage_is_free_when_abort_returns),
-        cmocka_unit_test(abort_from_idle_and_from_scheduled),
-        cmocka_unit_test(abort_of_a_completed_task_and_repeated_abort_do_nothing),
-        cmocka_unit_test(destroy_cleans_up_queued_tasks),
-        cmocka_unit_test(children_joined_in_reverse_order_of_their_spawning),
-        cmocka_unit_test(claim_construct_start_or_drop),
-        cmocka_unit_test(wrong_use_of_a_claim_says_so),
-        cmocka_unit_test(static_storage_holds_one_task_at_a_time),
-        cmocka_unit_test(pools_are_bounded_and_checked),
-        cmocka_unit_test(frames_stand_at_their_alignment),
+static const struct CMUnitTest tests[] = {
+    cmocka_unit_test(spawn_one_and_many),
+    cmocka_unit_test(a_pending_task_stays),
+    cmocka_unit_test(a_task_that_wakes_itself_three_times_is_polled_four_times),
+    cmocka_unit_test(five_tasks_complete_two_two_one_with_a_limit_of_two),
+    cmocka_unit_test(cancel_frees_the_slot_for_reuse),
+    cmocka_unit_test(a_cancelled_queued_task_leaves_nothing_stale_behind),
+    cmocka_unit_test(storage_is_free_when_abort_returns),
+    cmocka_unit_test(abort_from_idle_and_from_scheduled),
+    cmocka_unit_test(abort_of_a_completed_task_and_repeated_abort_do_nothing),
+    cmocka_unit_test(destroy_cleans_up_queued_tasks),
+    cmocka_unit_test(children_joined_in_reverse_order_of_their_spawning),
+    cmocka_unit_test(claim_construct_start_or_drop),
+    cmocka_unit_test(wrong_use_of_a_claim_says_so),
+    cmocka_unit_test(static_storage_holds_one_task_at_a_time),
+    cmocka_unit_test(pools_are_bounded_and_checked),
+    cmocka_unit_test(frames_stand_at_their_alignment),
 #if !EXEC_NO_MALLOC
-        cmocka_unit_test(every_failing_allocation_is_an_error_and_nothing_leaks),
+    cmocka_unit_test(every_failing_allocation_is_an_error_and_nothing_leaks),
 #endif
-        cmocka_unit_test(a_handle_shows_every_state),
-        cmocka_unit_test(trap_02_a_handle_is_defined_after_its_task_and_its_executor),
-        cmocka_unit_test(trap_19_any_task_may_join_and_it_is_the_one_that_is_woken),
-        cmocka_unit_test(a_cancelled_joiner_leaves_the_task_alone),
-        cmocka_unit_test(joining_oneself_and_nothing),
-        cmocka_unit_test(the_result_of_a_join_says_whether_the_cancel_reached_the_body),
-        cmocka_unit_test(the_joined_handle_may_end_before_the_task),
-        cmocka_unit_test(trap_15_abort_of_an_idle_task_wakes_its_joiner),
-        cmocka_unit_test(a_group_joins_all),
-        cmocka_unit_test(the_first_failure_cancels_the_siblings_and_is_the_result),
-        cmocka_unit_test(a_scope_drains_on_every_way_out),
-        cmocka_unit_test(children_refuse_to_end_and_the_frame_waits),
-        cmocka_unit_test(abort_of_a_frame_that_drains_is_too_late),
-        cmocka_unit_test(abort_of_a_frame_that_drains_is_too_late_without_finally),
-        cmocka_unit_test(a_cancelled_group_join_drains),
-        cmocka_unit_test(several_groups_in_one_frame),
-        cmocka_unit_test(a_failed_spawn_counts_as_a_failed_child),
-        cmocka_unit_test(groups_inside_groups_end_from_the_inside),
-        cmocka_unit_test(a_group_in_a_branch_that_loses_is_drained_first),
-        cmocka_unit_test(a_group_belongs_to_the_frame_that_spawns_into_it),
-        cmocka_unit_test(an_aborted_child_is_no_failure_of_its_group),
-        cmocka_unit_test(a_cleanup_is_killed_between_one_and_two_spans),
-        cmocka_unit_test(the_virtual_clock_jumps_to_the_escalation),
-        cmocka_unit_test(a_killed_task_that_does_not_end_is_a_deadlock),
-        cmocka_unit_test(cleanup_ns_may_be_endless),
-    };
-    return cmocka_run_group_tests_name("tasks", tests, NULL, NULL);
-}
+    cmocka_unit_test(a_handle_shows_every_state),
+    cmocka_unit_test(a_detached_handle_is_one_of_no_task),
+    cmocka_unit_test(trap_02_a_handle_is_defined_after_its_task_and_its_executor),
+    cmocka_unit_test(trap_19_any_task_may_join_and_it_is_the_one_that_is_woken),
+    cmocka_unit_test(a_cancelled_joiner_leaves_the_task_alone),
+    cmocka_unit_test(joining_oneself_and_nothing),
+    cmocka_unit_test(the_result_of_a_join_says_whether_the_cancel_reached_the_body),
+    cmocka_unit_test(the_joined_handle_may_end_before_the_task),
+    cmocka_unit_test(trap_15_abort_of_an_idle_task_wakes_its_joiner),
+    cmocka_unit_test(a_group_joins_all),
+    cmocka_unit_test(the_first_failure_cancels_the_siblings_and_is_the_result),
+    cmocka_unit_test(a_scope_drains_on_every_way_out),
+    cmocka_unit_test(children_refuse_to_end_and_the_frame_waits),
+    cmocka_unit_test(abort_of_a_frame_that_drains_is_too_late),
+    cmocka_unit_test(abort_of_a_frame_that_drains_is_too_late_without_finally),
+    cmocka_unit_test(a_cancelled_group_join_drains),
+    cmocka_unit_test(several_groups_in_one_frame),
+    cmocka_unit_test(a_failed_spawn_counts_as_a_failed_child),
+    cmocka_unit_test(groups_inside_groups_end_from_the_inside),
+    cmocka_unit_test(a_group_in_a_branch_that_loses_is_drained_first),
+    cmocka_unit_test(a_group_belongs_to_the_frame_that_spawns_into_it),
+    cmocka_unit_test(an_aborted_child_is_no_failure_of_its_group),
+    cmocka_unit_test(a_cleanup_is_killed_between_one_and_two_spans),
+    cmocka_unit_test(the_virtual_clock_jumps_to_the_escalation),
+    cmocka_unit_test(a_killed_task_that_does_not_end_is_a_deadlock),
+    cmocka_unit_test(cleanup_ns_may_be_endless),
+};
+
+int main(void) { return cmocka_run_group_tests(tests, NULL, NULL); }

@@ -3,8 +3,6 @@
 #define EXEC_TIMER_BITS 2
 #define EXEC_TIMER_LEVELS 4
 #define EXEC_TIMER_TICK_NS 1000
-#define TEST_HEADER "../exec_timer.h"
-#include "test.h"
 #include "timer_wheel_small.h"
 
 static void the_smallest_wheel_is_small(void **state) {

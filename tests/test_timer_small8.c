@@ -3,8 +3,6 @@
 #define EXEC_TIMER_BITS 3
 #define EXEC_TIMER_LEVELS 2
 #define EXEC_TIMER_TICK_NS 1024
-#define TEST_HEADER "../exec_timer.h"
-#include "test.h"
 #include "timer_wheel_small.h"
 
 int main(void) {

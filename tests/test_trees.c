@@ -6,6 +6,7 @@
  * EXEC_TEST_TREES says how many (100000; 20000 under EXEC_DEBUG, which overwrites 8 KiB of stack a poll). */
 #define TEST_HEADER "../exec_timer.h"
 #include "test.h"
+#include "leaves.h"
 
 enum { MAX_DEPTH = 4, MAX_KIDS = 4 };
 
@@ -107,7 +108,8 @@ static void condition_set_up(leaf *l, world *w) {
 /* -------------------------------------------------------------------------------------- the tree */
 
 enum { OP_YIELD, OP_LEAF, OP_CALL, OP_TRY, OP_SELECT, OP_FAIR, OP_RACE, OP_JOIN, OP_TIMEOUT, OP_TIMED_SELECT,
-       OP_SHIELD, OP_GROUP, OP_GROUP_ROOM, OP_GROUP_JOIN, OP_WAIT_UNTIL, OP_SELF_ABORT, OP_SELF_KILL, OP_RETURN, OP_COUNT };
+       OP_SHIELD, OP_GROUP, OP_GROUP_ROOM, OP_GROUP_JOIN, OP_WAIT_UNTIL, OP_SELF_ABORT, OP_SELF_KILL, OP_RETURN,
+       OP_COUNT };
 
 EXEC_ASYNC_DECLARE(node);
 
@@ -153,8 +155,13 @@ static void body_begins(node *self) {
 static void body_goes_on(node *self, const exec_cx *cx) {
     int awaited = self->op != OP_YIELD && self->op != OP_WAIT_UNTIL && self->op != OP_GROUP
         && self->op != OP_SELF_ABORT && self->op != OP_SELF_KILL;
+    if (self->op == OP_TIMEOUT || self->op == OP_TIMED_SELECT) totals[EXPIRED] += (unsigned)self->timeout.expired;
+    if (self->op == OP_GROUP_JOIN) assert_int_equal(self->group.live + self->group_live, 0);
+    totals[SHIELDS] += self->op == OP_SHIELD;
+    totals[CALLS] += self->op == OP_CALL || self->op == OP_TRY;
     assert_false(exec_canceled(&self->fut));
     if (awaited) assert_false(exec_canceled(cx->child));
+    kids_are_gone(self);
 }
 
 static void cleanup_begins(node *self) {
@@ -177,12 +184,15 @@ static exec_handle *handle_of(world *w, const exec_task *t) {
     return NULL;
 }
 
-static void self_cancel(node *self, exec_cx *cx, unsigned level) {
+static int cancels_itself(const node *self) { return self->op == OP_SELF_ABORT || self->op == OP_SELF_KILL; }
+
+static void self_cancel(node *self, exec_cx *cx) {
     exec_handle *h = handle_of(self->w, cx->task);
     if (test_below(2)) h = &self->w->handles[test_below(self->w->tasks)];     /* another one's, from here */
     if (!h || test_below(6)) return;    /* rarely, or no tree grows old */
     totals[SELF_ABORTS]++;
-    if (level == EXEC_KILL) exec_handle_kill(h); else exec_handle_abort(h);
+    if (self->op == OP_SELF_KILL) exec_handle_kill(h);
+    else exec_handle_abort(h);
 }
 
 static exec_future *branches(node *self, unsigned op) {
@@ -214,66 +224,74 @@ static void group_grew(node *self, int status) {
     totals[HELD_BACK] += self->group.held != NULL;
 }
 
+/* What a body awaits. */
+static exec_future *awaited(node *self) {
+    switch (self->op) {
+    case OP_LEAF: return leaf_wait(&self->leaf, self->w);
+    case OP_SELECT: case OP_FAIR: case OP_RACE: case OP_JOIN: return branches(self, self->op);
+    case OP_TIMEOUT: return timed(self, kid(self));
+    case OP_TIMED_SELECT: return timed(self, branches(self, OP_SELECT + test_below(3)));
+    case OP_GROUP_ROOM:
+        totals[ROOMS]++;
+        return exec_group_room(&self->group);
+    case OP_GROUP_JOIN: return exec_group_join(&self->group);
+    default: return kid(self);
+    }
+}
+
+/* What a cleanup awaits: nothing of groups, and no join. */
+static exec_future *awaited_in_cleanup(node *self) {
+    if (self->op == OP_CALL || self->op == OP_GROUP || self->op == OP_TRY) return kid(self);
+    if (self->op >= OP_SELECT && self->op <= OP_RACE) return branches(self, self->op);
+    if (self->op == OP_TIMEOUT) return timed(self, kid(self));
+    self->op = OP_LEAF;
+    return leaf_wait(&self->leaf, self->w);
+}
+
+/* A kill ends a cleanup's own waits too. */
+static void cleanup_goes_on(node *self, const exec_cx *cx) {
+    int killed = cx->strand->level == EXEC_KILL;
+    if (self->op == OP_LEAF) assert_true(EXEC_RESULT(&self->leaf) == 0 || killed);
+    if (self->op == OP_WAIT_UNTIL) assert_true(self->leaf.complete || killed);
+    if (self->op == OP_WAIT_UNTIL) leaf_unlink(&self->leaf);
+    kids_are_gone(self);
+}
+
 EXEC_ASYNC_DEFINE(node) {
     EXEC_BEGIN;
     body_begins(self);
     while (self->steps-- > 0) {
         choose(self);
+        if (self->op == OP_RETURN) EXEC_RETURN(test_below(2) ? -EIO : 7);
         if (self->op == OP_YIELD) EXEC_YIELD;
-        else if (self->op == OP_LEAF) EXEC_AWAIT(leaf_wait(&self->leaf, self->w));
-        else if (self->op == OP_CALL) EXEC_AWAIT(kid(self));
-        else if (self->op == OP_TRY) EXEC_TRY(kid(self));
-        else if (self->op >= OP_SELECT && self->op <= OP_JOIN) EXEC_AWAIT(branches(self, self->op));
-        else if (self->op == OP_TIMEOUT) EXEC_AWAIT(timed(self, kid(self)));
-        else if (self->op == OP_TIMED_SELECT) EXEC_AWAIT(timed(self, branches(self, OP_SELECT + test_below(3))));
-        else if (self->op == OP_SHIELD) EXEC_SHIELD(kid(self));
+        else if (cancels_itself(self)) self_cancel(self, cx);
         else if (self->op == OP_GROUP) {
             group_set_up(self);
             for (unsigned n = 1 + test_below(3); n > 0; n--)
                 group_grew(self, EXEC_GROUP_SPAWN_OPTS(&self->group, test_opts(), node, .w = self->w, .boss = self,
                                                        .depth = self->depth + 1, .steps = test_below(4)));
-        } else if (self->op == OP_GROUP_ROOM) {
-            totals[ROOMS]++;
-            EXEC_AWAIT(exec_group_room(&self->group));
-        } else if (self->op == OP_GROUP_JOIN) {
-            EXEC_AWAIT(exec_group_join(&self->group));
-            assert_int_equal(self->group.live, 0);
-            assert_int_equal(self->group_live, 0);
         } else if (self->op == OP_WAIT_UNTIL) {
             condition_set_up(&self->leaf, self->w);
             EXEC_WAIT_UNTIL(condition(&self->leaf, cx));
             assert_true(self->leaf.complete);
             leaf_unlink(&self->leaf);
-        } else if (self->op == OP_SELF_ABORT) self_cancel(self, cx, EXEC_CANCEL);
-        else if (self->op == OP_SELF_KILL) self_cancel(self, cx, EXEC_KILL);
-        else EXEC_RETURN(test_below(2) ? -EIO : 7);
-        if (self->op == OP_TIMEOUT || self->op == OP_TIMED_SELECT) totals[EXPIRED] += (unsigned)self->timeout.expired;
-        totals[SHIELDS] += self->op == OP_SHIELD;
-        totals[CALLS] += self->op == OP_CALL || self->op == OP_TRY;
+        } else if (self->op == OP_TRY) EXEC_TRY(awaited(self));
+        else if (self->op == OP_SHIELD) EXEC_SHIELD(awaited(self));
+        else EXEC_AWAIT(awaited(self));
         body_goes_on(self, cx);
-        kids_are_gone(self);
     }
     EXEC_FINALLY;
     cleanup_begins(self);
     for (self->steps = test_below(3); self->steps > 0; self->steps--) {
         choose(self);
         if (self->op == OP_YIELD) EXEC_YIELD;
-        else if (self->op == OP_CALL || self->op == OP_GROUP) EXEC_AWAIT(kid(self));
-        else if (self->op == OP_TRY) EXEC_TRY(kid(self));
-        else if (self->op >= OP_SELECT && self->op <= OP_RACE) EXEC_AWAIT(branches(self, self->op));
-        else if (self->op == OP_TIMEOUT) EXEC_AWAIT(timed(self, kid(self)));
-        else if (self->op == OP_SELF_ABORT) self_cancel(self, cx, EXEC_CANCEL);
-        else if (self->op == OP_SELF_KILL) self_cancel(self, cx, EXEC_KILL);
+        else if (cancels_itself(self)) self_cancel(self, cx);
         else if (self->op == OP_WAIT_UNTIL) {
             condition_set_up(&self->leaf, self->w);
             EXEC_WAIT_UNTIL(condition(&self->leaf, cx));
-            assert_true(self->leaf.complete || cx->strand->level == EXEC_KILL);
-            leaf_unlink(&self->leaf);
-        } else {
-            EXEC_AWAIT(leaf_wait(&self->leaf, self->w));
-            assert_true(EXEC_RESULT(&self->leaf) == 0 || cx->strand->level == EXEC_KILL);
-        }
-        kids_are_gone(self);
+        } else if (self->op == OP_TRY) EXEC_TRY(awaited_in_cleanup(self));
+        else EXEC_AWAIT(awaited_in_cleanup(self));
+        cleanup_goes_on(self, cx);
     }
     cleanup_ends(self);
     EXEC_END;
@@ -309,14 +327,13 @@ static void random_event(world *w, int end) {
 
 /* A kill needs nobody's help, but that of what no cancel ends. */
 static void kill_all(world *w) {
-    exec_counters counters;
-    unsigned stubborn = 0;
+    unsigned stubborn = 0, left;
     for (unsigned i = 0; i < w->tasks; i++) exec_handle_kill(&w->handles[i]);
     for (unsigned turn = 0; turn < 5000; turn++) assert_true(exec_turn(&w->ex) >= 0);
     for (leaf *l = w->leaves; l; l = l->next) stubborn += l->stubborn != 0;
-    exec_stats(&w->ex, &counters);
-    if (!stubborn && counters.tasks) exec_dump(&w->ex);
-    assert_true(stubborn || !counters.tasks);
+    left = stats(&w->ex).tasks;
+    if (!stubborn && left) exec_dump(&w->ex);
+    assert_true(stubborn || !left);
 }
 
 /* In the middle of it all: -ETIMEDOUT while something stubborn is out, then 0. */
@@ -341,27 +358,28 @@ static void free_arena(world *w) {
     }
 }
 
-static void one_tree(unsigned number) {
-    static world w;
+static void plant(world *w, unsigned number) {
     exec_config config;
-    exec_counters counters;
-    memset(&w, 0, sizeof w);
+    memset(w, 0, sizeof *w);
     memset(&config, 0, sizeof config);
     config.virtual_clock = 1;
     config.cleanup_ns = number % 4 == 0 ? EXEC_MS(50) : 0;
     config.tasks_per_turn = 1 + test_below(4);
     config.ops_per_poll = 1 + test_below(8);
-    assert_int_equal(exec_init(&w.ex, &config), 0);
-    assert_int_equal(exec_timers_attach(&w.timers, &w.ex), 0);
-    w.tasks = 1 + test_below(3);
-    w.budget = 10 + test_below(40);
-    for (unsigned i = 0; i < w.tasks; i++) {
-        exec_opts opts = test_opts_handle(&w.handles[i]);
-        assert_int_equal(EXEC_SPAWN(&w.ex, &opts, node, .w = &w, .steps = 1 + test_below(6)), 0);
+    assert_int_equal(exec_init(&w->ex, &config), 0);
+    assert_int_equal(exec_timers_attach(&w->timers, &w->ex), 0);
+    w->tasks = 1 + test_below(3);
+    w->budget = 10 + test_below(40);
+    for (unsigned i = 0; i < w->tasks; i++) {
+        exec_opts opts = test_opts_handle(&w->handles[i]);
+        assert_int_equal(EXEC_SPAWN(&w->ex, &opts, node, .w = w, .steps = 1 + test_below(6)), 0);
     }
-    for (unsigned step = 0;; step++) {
-        exec_stats(&w.ex, &counters);
-        if (!counters.tasks) break;
+}
+
+static void one_tree(unsigned number) {
+    static world w;
+    plant(&w, number);
+    for (unsigned step = 0; stats(&w.ex).tasks; step++) {
         if (step > 100000) {
             exec_dump(&w.ex);
             fail_msg("tree %u hangs", number);

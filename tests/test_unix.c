@@ -210,7 +210,7 @@ static void pairs_and_pipes_are_ours(void **state) {
         close_pair(ends);
     }
     ends[0] = ends[1] = -7;
-    fail_call(CALL_PIPE2, EMFILE, 0, 1);
+    fail_call(CALL_PIPE, EMFILE, 0, 1);
     assert_int_equal(exec_pipe(&ex, ends), -EMFILE);
     fail_call(CALL_SOCKETPAIR, ENFILE, 0, 1);
     assert_int_equal(exec_socket_pair(&ex, ends, 0), -ENFILE);
@@ -413,6 +413,34 @@ static void credentials_before_descriptors(void **state) {
     end();
 }
 
+/* They are the caller's, whether this executor could use them or not. */
+static void descriptors_beyond_a_callers_table_come_too(void **state) {
+    exec_net_config config = table_config();
+    int ends[2], pipes[2], got[2];
+    exec_fds_op in, out;
+    char buf[8];
+    (void)state;
+    fds_before = count_fds();
+    mask_before = current_mask();
+    assert_int_equal(socketpair(AF_UNIX, SOCK_STREAM, 0, ends), 0);
+    assert_int_equal(pipe(pipes), 0);
+    config.slot_count = (uint32_t)pipes[1];
+    assert_int_equal(exec_init(&ex, NULL), 0);
+    assert_int_equal(exec_net_attach(&net, &ex, &config), 0);
+    assert_int_equal(run(exec_send_fds(&out, ends[1], "ab", 2, pipes, 2)), 2);
+    assert_int_equal(run(exec_recv_fds(&in, ends[0], buf, sizeof buf, got, 2)), 2);
+    assert_int_equal(in.fd_count, 2);
+    for (unsigned i = 0; i < 2; i++) {
+        assert_true(got[i] > (int)config.slot_count);
+        assert_true(fcntl(got[i], F_GETFD) & FD_CLOEXEC);
+    }
+    is_the_pipe(got[0], pipes[1]);
+    close_pair(got);
+    close_pair(pipes);
+    close_pair(ends);
+    end();
+}
+
 static void data_ends_where_descriptors_came(void **state) {
     int ends[2], pipes[2], got[2];
     exec_fds_op in, out;
@@ -523,55 +551,73 @@ static void a_received_descriptor_forgets_the_old_one(void **state) {
     end();
 }
 
-/* The general call: two parts of data, and a descriptor in a control message that the caller makes. */
-static void whole_messages(void **state) {
-    union { struct cmsghdr first; char bytes[CMSG_SPACE(sizeof(int))]; } control;
-    struct iovec parts[2];
+/* A message of ten bytes in two parts. */
+static char ten_bytes[10];
+static struct msghdr ten_in_two(void) {
+    static struct iovec parts[2];
     struct msghdr message;
-    int ends[2], pipes[2], fd;
+    memset(&message, 0, sizeof message);
+    parts[0].iov_base = ten_bytes;
+    parts[0].iov_len = 2;
+    parts[1].iov_base = ten_bytes + 2;
+    parts[1].iov_len = 8;
+    message.msg_iov = parts;
+    message.msg_iovlen = 2;
+    return message;
+}
+
+/* The general call: two parts of data, and a descriptor in a control message that the caller makes. */
+static void whole_messages_bring_descriptors(void **state) {
+    union { struct cmsghdr first; char bytes[CMSG_SPACE(sizeof(int))]; } control;
+    struct msghdr message = ten_in_two();
+    int ends[2], pipes[2], fd, copy;
+    exec_fds_op op;
     exec_handle h;
-    exec_io in, out;
-    char a[2], b[8];
+    exec_io io;
     (void)state;
     begin();
     assert_int_equal(exec_pipe(&ex, pipes), 0);
     assert_int_equal(exec_socket_pair(&ex, ends, 0), 0);
-    memset(&message, 0, sizeof message);
-    parts[0].iov_base = a;
-    parts[0].iov_len = sizeof a;
-    parts[1].iov_base = b;
-    parts[1].iov_len = sizeof b;
-    message.msg_iov = parts;
-    message.msg_iovlen = 2;
     message.msg_control = &control;
     message.msg_controllen = sizeof control;
-    start(&h, exec_recvmsg(&in, ends[0], &message, 0));
+    start(&h, exec_recvmsg(&io, ends[0], &message, 0));
     turns(2);
-    {
-        exec_fds_op op;
-        assert_int_equal(run(exec_send_fds(&op, ends[1], "abcde", 5, pipes, 1)), 5);
-    }
+    assert_int_equal(run(exec_send_fds(&op, ends[1], "abcde", 5, pipes, 1)), 5);
     assert_int_equal(join(&h), 5);
-    assert_memory_equal(a, "ab", 2);
-    assert_memory_equal(b, "cde", 3);
+    assert_memory_equal(ten_bytes, "abcde", 5);
     assert_int_equal(control.first.cmsg_type, SCM_RIGHTS);
     memcpy(&fd, CMSG_DATA(&control.first), sizeof fd);
     assert_true(fcntl(fd, F_GETFD) & FD_CLOEXEC);
     is_the_pipe(fd, pipes[1]);
-    memcpy(b, "CDEFGHIJ", 8);
-    start(&h, exec_sendmsg(&out, ends[1], &message, 0));                /* sends that copy on */
-    assert_int_equal(join(&h), 10);
-    message.msg_control = NULL;
-    message.msg_controllen = 0;
-    memset(b, 0, sizeof b);
-    assert_int_equal(run(exec_recvmsg(&in, ends[0], &message, MSG_PEEK)), 10);
-    assert_memory_equal(b, "CDEFGHIJ", 8);
-    assert_int_equal(exec_shutdown_write(ends[1]), 0);
-    assert_int_equal(run(exec_recvmsg(&in, ends[0], &message, 0)), 10);
-    assert_int_equal(run(exec_recvmsg(&in, ends[0], &message, 0)), 0);
-    assert_int_equal(run(exec_sendmsg(&out, ends[1], &message, 0)), -EPIPE);
-    assert_int_equal(run(exec_sendmsg(&out, pipes[1], &message, 0)), -ENOTSOCK);
+    assert_int_equal(run(exec_sendmsg(&io, ends[1], &message, 0)), 10);         /* sends that copy on */
+    assert_int_equal(run(exec_recv_fds(&op, ends[0], ten_bytes, sizeof ten_bytes, &copy, 1)), 10);
+    assert_int_equal(op.fd_count, 1);
+    is_the_pipe(copy, pipes[1]);
+    assert_int_equal(exec_close_fd(&ex, copy), 0);
     assert_int_equal(exec_close_fd(&ex, fd), 0);
+    close_pair(ends);
+    close_pair(pipes);
+    end();
+}
+
+static void whole_messages_end_as_streams_do(void **state) {
+    struct msghdr message = ten_in_two();
+    int ends[2], pipes[2];
+    exec_io io;
+    (void)state;
+    begin();
+    assert_int_equal(exec_pipe(&ex, pipes), 0);
+    assert_int_equal(exec_socket_pair(&ex, ends, 0), 0);
+    memcpy(ten_bytes, "abCDEFGHIJ", 10);
+    assert_int_equal(run(exec_sendmsg(&io, ends[1], &message, 0)), 10);
+    memset(ten_bytes, 0, sizeof ten_bytes);
+    assert_int_equal(run(exec_recvmsg(&io, ends[0], &message, MSG_PEEK)), 10);
+    assert_memory_equal(ten_bytes, "abCDEFGHIJ", 10);
+    assert_int_equal(exec_shutdown_write(ends[1]), 0);
+    assert_int_equal(run(exec_recvmsg(&io, ends[0], &message, 0)), 10);
+    assert_int_equal(run(exec_recvmsg(&io, ends[0], &message, 0)), 0);
+    assert_int_equal(run(exec_sendmsg(&io, ends[1], &message, 0)), -EPIPE);
+    assert_int_equal(run(exec_sendmsg(&io, pipes[1], &message, 0)), -ENOTSOCK);
     close_pair(ends);
     close_pair(pipes);
     end();
@@ -613,7 +659,7 @@ static void trap_20_each_call_of_unix_sockets_fails(void **state) {
     static const fault_list list[] = {
         { CALL_SOCKET, { EMFILE, ENOBUFS } }, { CALL_BIND, { EACCES, EROFS } }, { CALL_LISTEN, { EADDRINUSE } },
         { CALL_CONNECT, { EACCES, EAGAIN, ECONNREFUSED } }, { CALL_LSTAT, { EACCES, EOVERFLOW } },
-        { CALL_UNLINK, { EACCES, EROFS, EPERM } }, { CALL_PIPE2, { EMFILE, ENFILE } },
+        { CALL_UNLINK, { EACCES, EROFS, EPERM } }, { CALL_PIPE, { EMFILE, ENFILE } },
         { CALL_SOCKETPAIR, { EMFILE, ENFILE } }, { CALL_SHUTDOWN, { ENOTCONN } }, { CALL_CLOSE, { EIO } },
         { CALL_SENDMSG, { EINTR, ETOOMANYREFS, EPIPE, ENOBUFS } }, { CALL_RECVMSG, { EINTR, ENOMEM, ECONNRESET } } };
     (void)state;
@@ -637,13 +683,14 @@ int main(void) {
         cmocka_unit_test(descriptors_go_through),
         cmocka_unit_test(surplus_descriptors_do_not_leak),
         cmocka_unit_test(credentials_before_descriptors),
+        cmocka_unit_test(descriptors_beyond_a_callers_table_come_too),
         cmocka_unit_test(data_ends_where_descriptors_came),
         cmocka_unit_test(cancelled_receive_takes_no_descriptor),
         cmocka_unit_test(no_descriptors_left_for_those_that_come),
         cmocka_unit_test(a_received_descriptor_forgets_the_old_one),
-        cmocka_unit_test(whole_messages),
+        cmocka_unit_test(whole_messages_bring_descriptors),
+        cmocka_unit_test(whole_messages_end_as_streams_do),
         cmocka_unit_test(trap_20_each_call_of_unix_sockets_fails),
     };
-    alarm(120);         /* a hang is a failure */
     return cmocka_run_group_tests(tests, NULL, NULL);
 }

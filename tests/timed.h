@@ -1,23 +1,14 @@
 /* SPDX-License-Identifier: MIT
- * For tests of what sleeps: a tick of the wheel is a nanosecond, so that each time in a table is exact.
- * The clock is virtual, or moved by hand. Included first. */
+ * For tests of what sleeps. The clock is virtual, or moved by hand. Included first; where a tick of the wheel is a
+ * nanosecond (EXEC_TIMER_TICK_NS 1 before it) each time in a table is exact. */
 #ifndef TIMED_H
 #define TIMED_H
 
-#define EXEC_TIMER_TICK_NS 1
 #define TEST_HEADER "../exec_timer.h"
 #include "test.h"
 #include "leaves.h"
 
 typedef struct { exec ex; exec_timers timers; } world;
-
-/* The clock that is moved by hand, and how often it was read. */
-static struct { int64_t now; unsigned reads; } hand;
-static inline int64_t hand_clock(void *user) {
-    (void)user;
-    hand.reads++;
-    return hand.now;
-}
 
 static inline void open_virtual(world *w, int64_t now) {
     exec_config config = quiet_config();
@@ -37,6 +28,7 @@ static inline void open_by_hand(world *w, int64_t now) {
 /* No node is armed, and all is well. */
 static inline void close_empty(world *w) {
     assert_int_equal(exec_check(&w->ex), 0);
+    assert_true(exec_timers_next(&w->timers) == EXEC_NEVER);
     assert_int_equal(w->timers.levels, 0);
     assert_int_equal(exec_destroy(&w->ex, EXEC_NEVER), 0);
 }
@@ -95,7 +87,7 @@ static inline intptr_t first_poll_reads(world *w, exec_future *what) {
     exec_opts opts = test_opts_handle(&h);
     assert_int_equal(EXEC_SPAWN(&w->ex, &opts, reader, .what = what), 0);
     while (exec_handle_result(&h) == -EAGAIN) {
-        hand.now++;
+        hand.now += EXEC_TIMER_TICK_NS;
         assert_true(exec_turn(&w->ex) >= 0);
     }
     return exec_handle_result(&h);
@@ -111,5 +103,15 @@ EXEC_ASYNC(worker) {
     EXEC_AWAIT(exec_sleep(&self->nap, self->cleanup));
     if (self->cleaned) ++*self->cleaned;
     EXEC_END;
+}
+static inline worker make_worker(int64_t takes, int64_t cleanup, intptr_t value, int *cleaned) {
+    worker one;
+    memset(&one, 0, sizeof one);
+    one.fut.type = &exec__type_worker;
+    one.takes = takes;
+    one.cleanup = cleanup;
+    one.value = value;
+    one.cleaned = cleaned;
+    return one;
 }
 #endif

@@ -4,6 +4,8 @@
 #ifndef TIMER_WHEEL_H
 #define TIMER_WHEEL_H
 
+#include "timed.h"
+
 #define TICK ((int64_t)EXEC_TIMER_TICK_NS)
 /* How often a timer may wake the executor before its time. */
 #define EARLY (EXEC_TIMER_LEVELS - 1)
@@ -19,16 +21,9 @@ EXEC_ASYNC(watch) {
     EXEC_END;
 }
 
-typedef struct { exec ex; exec_timers timers; } world;
-
 /* The clock stands at `start`, the watcher waits. */
 static void world_open(world *w, int64_t start) {
-    exec_config config;
-    memset(&config, 0, sizeof config);
-    config.virtual_clock = 1;
-    assert_int_equal(exec_init(&w->ex, &config), 0);
-    assert_int_equal(exec_clock_advance(&w->ex, start), 0);
-    assert_int_equal(exec_timers_attach(&w->timers, &w->ex), 0);
+    open_virtual(w, start);
     assert_int_equal(EXEC_SPAWN(&w->ex, test_opts(), watch), 0);
     assert_int_equal(exec_turn(&w->ex), 1);
 }
@@ -41,18 +36,15 @@ static void world_turn(world *w, int64_t at) {
     if (exec_turn(&w->ex) < 0) fail();
 }
 
-static uint64_t expiries(world *w) {
-    exec_counters counters;
-    exec_stats(&w->ex, &counters);
-    return counters.expiries;
-}
+static uint64_t expiries(const world *w) { return stats(&w->ex).expiries; }
 
 static int64_t round_up(int64_t deadline) { return (deadline + TICK - 1) / TICK * TICK; }
 
 /* What must hold of one timer when a turn at `now` is over: it was armed for `deadline`. */
 static void check_timer(const exec_timer *n, int64_t deadline, int64_t now) {
-    if (!exec_timer_armed(n) && deadline > now) fail_msg("early: %lld at %lld", (long long)deadline, (long long)now);
-    if (exec_timer_armed(n) && deadline <= now - TICK) fail_msg("late: %lld at %lld", (long long)deadline, (long long)now);
+    int armed = exec_timer_armed(n);
+    if (!armed && deadline > now) fail_msg("early: %lld at %lld", (long long)deadline, (long long)now);
+    if (armed && deadline <= now - TICK) fail_msg("late: %lld at %lld", (long long)deadline, (long long)now);
 }
 
 /* Arms timers for start + delays[i], which ascend, and steps the clock tick by tick: at each step

@@ -8,8 +8,8 @@ import statistics
 import subprocess
 import tempfile
 
-# Peers that no package offers, as a ratio to the hand-written floor of the run in which they were measured (2 cores, gcc
-# 12 -O2). Cited, not measured here.
+# Peers that no package offers, as a ratio to the hand-written floor of the run in which they were measured (2 cores,
+# gcc 12 -O2). Cited, not measured here.
 CITED = {
     "resume/1": {"STC": 1.31, "LarryRuane protothread": 1.37, "nexus-async-rt": 29},
     "resume/1000": {"STC": 1.40, "LarryRuane protothread": 2.20},
@@ -234,7 +234,8 @@ def plot(directory, rows):
             stem = (family + "-" + metric).replace("/", "-per-").replace(" ", "-")
             for suffix, terminal in TERMINALS.items():
                 script = GNUPLOT % {"terminal": terminal, "output": os.path.join(directory, stem + "." + suffix),
-                                    "title": "%s, %s" % (family, metric), "better": members[0]["better"], "plots": plots}
+                                    "title": "%s, %s" % (family, metric), "better": members[0]["better"],
+                                    "plots": plots}
                 subprocess.run(["gnuplot"], input=script, text=True, check=True)
             drawn.append(stem)
     return drawn

@@ -26,8 +26,10 @@ class Problem(Exception):
 
 def say(text):
     """Progress: on a terminal one line that is overwritten."""
-    terminal = sys.stderr.isatty()
-    sys.stderr.write("\r\033[K" + text[:shutil.get_terminal_size().columns - 1] if terminal else text + "\n" if text else "")
+    if sys.stderr.isatty():
+        sys.stderr.write("\r\033[K" + text[:shutil.get_terminal_size().columns - 1])
+    elif text:
+        sys.stderr.write(text + "\n")
     sys.stderr.flush()
 
 

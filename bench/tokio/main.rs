@@ -2,8 +2,8 @@
 //! tokio: its current-thread runtime, which is its fastest on one thread.
 //! resume: a future that wakes itself (yield_now waits for a look at io each time). spawn: tokio::spawn of a
 //! hand-written future. hop: Notify; spinning, another task keeps the runtime awake and the queue of other threads is
-//! looked at each tick. oneshot: tokio::sync::oneshot. timers: Sleep, first polled by hand, reset, dropped; the clock is
-//! ours as in clock.h. echo: read and write_all.
+//! looked at each tick. oneshot: tokio::sync::oneshot. timers: Sleep, first polled by hand, reset, dropped; the clock
+//! is ours as in clock.h. echo: read and write_all.
 //! Built by bench/run with cargo, offline. The protocol of a driver: bench.h.
 
 use std::cell::UnsafeCell;

@@ -13,7 +13,8 @@ amalgamate_is_faithful() {
 refused() {
     local tree=$1 message=$2
     shift 2
-    if "$tree/tools/amalgamate" "$@" >"$tree/out" 2>"$tree/err" || [ -s "$tree/out" ] || ! grep -q -- "$message" "$tree/err"; then
+    if "$tree/tools/amalgamate" "$@" >"$tree/out" 2>"$tree/err" || [ -s "$tree/out" ] ||
+        ! grep -q -- "$message" "$tree/err"; then
         cat "$tree/err"
         echo "tools/amalgamate $*: was not refused with: $message"
         return 1
@@ -29,7 +30,8 @@ amalgamate_orders() {
     echo '#include "exec_net.h"' >"$tree/exec_a.h"
     "$tree/tools/amalgamate" | grep -q ': exec\.h, exec_timer\.h, exec_net\.h, exec_a\.h' ||
         { echo 'a header does not stand behind what it includes'; return 1; }
-    refused "$tree" 'among the headers' -o "$tree/exec_all.h" && refused "$tree" 'no such directory' -o "$tree/no/exec.h" &&
+    refused "$tree" 'among the headers' -o "$tree/exec_all.h" &&
+        refused "$tree" 'no such directory' -o "$tree/no/exec.h" &&
         refused "$tree" '--help' -o && refused "$tree" '--help' exec.h || return 1
     echo '#include "exec_b.h"' >"$tree/exec_a.h"
     refused "$tree" 'exec_b.h cannot be read; exec_a.h includes it' || return 1

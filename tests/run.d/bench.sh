@@ -21,7 +21,7 @@ END
 config_bench() {
     needs python3 valgrind strace
     local log=$BUILD/bench.log status
-    strace -o "$log" true 2>/dev/null || skip 'strace may not trace here'
+    can_strace || skip 'strace may not trace here'
     bench_rows_are_whole "$BUILD/bench.json" || fail 'bench/run does not give whole rows'
     CC=gcc bench/run --check >"$log"
     status=$?

@@ -65,7 +65,10 @@ versions            exec.h, meson.build, CMakeLists.txt, CHANGELOG.md and README
 '
 
 # Those of each run, or with --full all of them.
-config_names() { echo "$CONFIGS" | awk -v all="${EXEC_TEST_LONG:-}" 'NF && (all || !/\(--full( only)?\)$/) { print $1 }'; }
+config_names() {
+    echo "$CONFIGS" | awk -v all="${EXEC_TEST_LONG:-}" 'NF && (all || !/\(--full( only)?\)$/) { print $1 }'
+}
+
 # One of those that rotate: by commit, or outside a repository by day.
 rotating_config() {
     local names turn
@@ -106,7 +109,10 @@ landing_pads() {
     echo "$sum resume points are landing pads: $*"
 }
 # finds_bare_labels COMPILER FLAGS...: what has none is refused.
-finds_bare_labels() { ! landing_pads "$@" >"$BUILD/$CONFIG/bare.log" && grep -q '^\.L.* in exec__body_' "$BUILD/$CONFIG/bare.log"; }
+finds_bare_labels() {
+    local log=$BUILD/$CONFIG/bare.log
+    ! landing_pads "$@" >"$log" && grep -q '^\.L.* in exec__body_' "$log"
+}
 
 config_gcc_cet() {
     local cet=-fcf-protection=full
@@ -165,8 +171,8 @@ config_valgrind() {
     TEST_SECONDS=$((3 * TEST_SECONDS))
     export EXEC_TEST_TREES=${EXEC_TEST_TREES:-2000} EXEC_TEST_ROUNDS=${EXEC_TEST_ROUNDS:-2000}   # 30 times as slow
     # A child that is meant to abort holds what it holds: it says nothing, its status still counts.
-    RUNNER=(valgrind -q --child-silent-after-fork=yes --error-exitcode=99 --leak-check=full --show-leak-kinds=definite,indirect
-        --errors-for-leak-kinds=definite,indirect --track-fds=no --num-callers=20)
+    RUNNER=(valgrind -q --child-silent-after-fork=yes --error-exitcode=99 --leak-check=full
+        --show-leak-kinds=definite,indirect --errors-for-leak-kinds=definite,indirect --track-fds=no --num-callers=20)
     suite gcc $C11 -O1 -g1 -pthread
 }
 # own_cmocka_suite "COMPILER AND TARGET" FLAGS...: where Debian has no cmocka to link with.

@@ -45,7 +45,13 @@ CMakeLists.txt $(sed -n 's/^project(exec VERSION \([^ ]*\).*/\1/p' CMakeLists.tx
 CHANGELOG.md $(sed -n 's/^What will be \(.*\)\.$/\1/p; s/^## \[\([0-9].*\)\].*/\1/p' CHANGELOG.md | head -n 1)
 README.md $(sed -n 's/.*Version \([0-9.]*[0-9]\).*/\1/p' README.md)
 END
-    counted $n
+    # what private copies share is of one minor version
+    version=${version%.*}
+    if grep -o 'exec__signal_[a-z_]*_v[0-9_]*' exec_net.h | grep -v "_v${version/./_}\$"; then
+        echo "FAIL: exec_net.h has symbols of another version than $version"
+        bad=1
+    fi
+    counted $((n + 1))
     [ $bad -eq 0 ]
 }
 
@@ -66,7 +72,8 @@ meson_subproject() {
 meson_wrap() {
     local dir=$1
     copy_repository "$dir.git" && consumer meson "$dir" && mkdir "$dir/subprojects" || return 1
-    grep -q '^url = https://[a-z]*\.invalid/' packaging/exec.wrap || { echo 'the test does not know this wrap file'; return 1; }
+    grep -q '^url = https://[a-z]*\.invalid/' packaging/exec.wrap ||
+        { echo 'the test does not know this wrap file'; return 1; }
     sed "s|^url = .*|url = file://$dir.git|" packaging/exec.wrap >"$dir/subprojects/exec.wrap"
     meson_test "$dir" forcefallback
 }
@@ -80,14 +87,21 @@ meson_installed() {
     # nothing was built for that; its tests are those of `gcc`, one shows that they can run
     ! ls "$dir/out" | grep -E '^(test_|example-)' || { echo 'meson install built what it does not install'; return 1; }
     meson setup --reconfigure -Dtests=true "$dir/out" && meson test -C "$dir/out" --list | grep -q test_executor &&
-        ninja -C "$dir/out" example-echo test_executor && meson test -C "$dir/out" --no-rebuild --print-errorlogs test_executor
+        ninja -C "$dir/out" example-echo test_executor &&
+        meson test -C "$dir/out" --no-rebuild --print-errorlogs test_executor
+}
+
+# pkg_config_serves DIR PREFIX: what was installed there says its version, and serves a Makefile.
+pkg_config_serves() {
+    local found
+    export PKG_CONFIG_PATH=$2/share/pkgconfig
+    found=$(pkg-config --modversion exec)
+    [ "$found" = "$(version)" ] || { echo "pkg-config says version $found, exec.h $(version)"; return 1; }
+    consumer pkg-config "$1" && make -C "$1" check
 }
 
 pkg_config() {
-    local dir=$1
-    export PKG_CONFIG_PATH=$2/share/pkgconfig
-    [ "$(pkg-config --modversion exec)" = "$(version)" ] || { echo 'pkg-config and exec.h do not say the same version'; return 1; }
-    consumer pkg-config "$dir" && make -C "$dir" check && consumer meson "$dir.meson" && meson_test "$dir.meson" nofallback
+    pkg_config_serves "$1" "$2" && consumer meson "$1.meson" && meson_test "$1.meson" nofallback
 }
 
 config_meson() {
@@ -139,7 +153,8 @@ cmake_package() {
     local dir=$1 prefix=$2 version minor
     version=$(version)
     minor=${version#*.} minor=${minor%.*}
-    consumer cmake-package "$dir" && cmake_test "$dir" -DEXEC_WANTED="${version%.*}" -DCMAKE_PREFIX_PATH="$prefix" || return 1
+    consumer cmake-package "$dir" &&
+        cmake_test "$dir" -DEXEC_WANTED="${version%.*}" -DCMAKE_PREFIX_PATH="$prefix" || return 1
     rm -rf "$dir/out"
     ! cmake_test "$dir" -DEXEC_WANTED="${version%%.*}.$((minor - 1))" -DCMAKE_PREFIX_PATH="$prefix" >"$dir/log" 2>&1 &&
         grep -q 'exec-config.cmake, version: '"$version" "$dir/log"
@@ -149,9 +164,7 @@ cmake_package() {
 pkg_config_of_cmake() {
     rm -rf "$1.prefix"
     cp -R "$2" "$1.prefix"
-    export PKG_CONFIG_PATH=$1.prefix/share/pkgconfig
-    [ "$(pkg-config --modversion exec)" = "$(version)" ] || { echo 'pkg-config and exec.h do not say the same version'; return 1; }
-    consumer pkg-config "$1" && make -C "$1" check
+    pkg_config_serves "$1" "$1.prefix"
 }
 
 config_cmake() {

@@ -20,12 +20,17 @@ wait_for() {
 # Ends what was started here, by its number.
 stop() { kill "$1" 2>/dev/null; wait "$1" 2>/dev/null; return 0; }
 
+# listens LOG: waits until a server says where; sets PORT.
+listens() {
+    wait_for "$1" '^listening on 127\.0\.0\.1:[0-9]+' || return 1
+    PORT=$(sed -n 's/^listening on 127\.0\.0\.1:\([0-9]*\).*/\1/p' "$1")
+}
+
 # serve PROGRAM: starts it on a free port; sets SERVER and PORT.
 serve() {
     "$1" 127.0.0.1:0 >"$DIR/server.log" 2>&1 &
     SERVER=$!
-    wait_for "$DIR/server.log" '^listening on 127\.0\.0\.1:[0-9]+' || return 1
-    PORT=$(sed -n 's/^listening on 127\.0\.0\.1:\([0-9]*\).*/\1/p' "$DIR/server.log")
+    listens "$DIR/server.log"
 }
 
 nc_echoes() {
@@ -99,12 +104,11 @@ embed_answers() { # PROGRAM
     "$1" <"$DIR/stdin" >"$DIR/server.log" 2>&1 &
     SERVER=$!
     exec {input}>"$DIR/stdin"
-    wait_for "$DIR/server.log" '^listening on 127\.0\.0\.1:[0-9]+' &&
+    listens "$DIR/server.log" &&
         wait_for "$DIR/server.log" '^tick: 0 bytes' &&
         echo 123456789 >&"$input" &&
         wait_for "$DIR/server.log" '^tick: 10 bytes'
     status=$?
-    PORT=$(sed -n 's/^listening on 127\.0\.0\.1:\([0-9]*\).*/\1/p' "$DIR/server.log")
     if have nc && [ "$(timeout 10 nc -d 127.0.0.1 "$PORT")" != '10 bytes' ]; then
         echo "$1: nc was not told of 10 bytes"
         status=1
@@ -130,7 +134,8 @@ children_of_stdin() { # PROGRAM
 # Exit codes, the time limit, and SIGTERM, which ends all.
 smoke_children() {
     local program=$DIR/tree/children
-    printf 'true\nexit 3\n' | timeout -k 5 20 "$program" -j 1 >"$DIR/children.log" && { echo 'it hides a failure'; return 1; }
+    printf 'true\nexit 3\n' | timeout -k 5 20 "$program" -j 1 >"$DIR/children.log" &&
+        { echo 'it hides a failure'; return 1; }
     [ "$(cat "$DIR/children.log")" = "$(printf '0 true\n3 exit 3')" ] || { cat "$DIR/children.log"; return 1; }
     timeout -k 5 20 "$program" true true >/dev/null || { echo 'true failed'; return 1; }
     timeout -k 5 20 "$program" -t 1 'exec sleep 100' | grep -qx '143 exec sleep 100 (time limit)' ||
@@ -192,7 +197,10 @@ build_example() { # FILE NAME
 shown_programs() {
     local header
     mkdir -p "$DIR/shown"
-    awk -v to="$DIR/shown/README" '/^```c$/ { on = 1; n++; next } /^```$/ { on = 0 } on { print >(to n ".c") }' README.md
+    awk -v to="$DIR/shown/README" '
+        /^```c$/ { on = 1; n++; next }
+        /^```$/ { on = 0 }
+        on { print >(to n ".c") }' README.md
     for header in exec*.h; do
         awk '/^ \* WHAT HOLDS/ { exit } on { sub(/^ \* ? ? ? ? ?/, ""); print } /^ \* A COMPLETE PROGRAM/ { on = 1 }' \
             "$header" >"$DIR/shown/${header%.h}.c"

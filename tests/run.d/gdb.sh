@@ -1,7 +1,9 @@
 # SPDX-License-Identifier: MIT
 # What tools/exec-gdb.py prints, against what exec_dump printed. Sourced by tests/run.
 
-run_gdb() { timeout --foreground -k 5 100 gdb -nx -q -batch -iex 'set debuginfod enabled off' -x tools/exec-gdb.py "$@" 2>&1; }
+run_gdb() {
+    timeout --foreground -k 5 100 gdb -nx -q -batch -iex 'set debuginfod enabled off' -x tools/exec-gdb.py "$@" 2>&1
+}
 
 # What stands between two marks; without the heads of several executors.
 marked() { awk -v mark="$1" '$0 == mark { on = !on; next } on' "$2" | grep -v '^executor 0x'; }

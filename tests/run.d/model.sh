@@ -2,7 +2,9 @@
 # The Spin model of the wake protocol. Sourced by tests/run.
 
 # The body of a function of exec.h.
-body_of() { awk -v name="$1(" 'index($0, name) && /^[^ \/#]/ && !/;$/ { on = 1 } on { print } on && /^}/ { exit }' exec.h; }
+body_of() {
+    awk -v name="$1(" 'index($0, name) && /^[^ \/#]/ && !/;$/ { on = 1 } on { print } on && /^}/ { exit }' exec.h
+}
 
 # Each step of the model quotes the code that it stands for; it must stand there.
 quotes_hold() {
@@ -31,7 +33,8 @@ model() {
 
 # FAULT_PARK in the code itself: test_interleave.c must lose a wake by it.
 real_code_loses_a_wake() {
-    local dir=$BUILD/model/real park='    return exec__replace_head(ex->port, \&empty, EXEC__PARKED) || empty == EXEC__PARKED;'
+    local dir=$BUILD/model/real
+    local park='    return exec__replace_head(ex->port, \&empty, EXEC__PARKED) || empty == EXEC__PARKED;'
     local by_store='    if ((empty = EXEC__LOAD(\&ex->port->head)) != NULL) return empty == EXEC__PARKED;\n'
     by_store="$by_store"'    EXEC__STORE(\&ex->port->head, EXEC__PARKED);\n    return 1;'
     rm -rf "$dir"

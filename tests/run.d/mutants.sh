@@ -3,8 +3,9 @@
 # EXEC_MUTANTS_SECONDS: begin none after so long, in place of 150.
 config_mutants() {
     needs python3 git
-    local log=$BUILD/mutants.log status
-    tools/mutate --named --budget "${EXEC_MUTANTS_SECONDS:-150}" --seed "$(git rev-list --count HEAD 2>/dev/null || echo 1)" >"$log" 2>&1
+    local log=$BUILD/mutants.log seed status
+    seed=$(git rev-list --count HEAD 2>/dev/null || echo 1)
+    tools/mutate --named --budget "${EXEC_MUTANTS_SECONDS:-150}" --seed "$seed" >"$log" 2>&1
     status=$?
     cat "$log"
     counted "$(grep -c '^caught ' "$log")"

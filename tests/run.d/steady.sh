@@ -14,8 +14,7 @@ steady_echo() {
     strace -o "$trace" -E LD_PRELOAD="$dir/interpose.so" \
         sh -c 'echo $$ >"$1/pid"; exec "$1/echo-$2" 127.0.0.1:0' sh "$dir" "$backend" >"$dir/server.log" 2>&1 &
     tracer=$!
-    wait_for "$dir/server.log" '^listening on 127\.0\.0\.1:[0-9]+' || { stop $tracer; return 1; }
-    PORT=$(sed -n 's/^listening on 127\.0\.0\.1:\([0-9]*\).*/\1/p' "$dir/server.log")
+    listens "$dir/server.log" || { stop $tracer; return 1; }
     timeout 100 "$dir/client" "$PORT" "$connections" "$rounds" "$(cat "$dir/pid")" ||
         { echo 'the client failed'; bad=1; }
     kill "$(cat "$dir/pid")"
@@ -23,7 +22,8 @@ steady_echo() {
     echoes=$((connections * rounds))
     between "$trace" 'SIGUSR1 ' 'SIGUSR2 ' | grep -v 'rt_sigreturn\|^---\|EINTR\|restart_syscall' >"$trace.steady"
     calls=$(wc -l <"$trace.steady")
-    echo "$backend, $connections connections, $echoes echoes: $calls system calls, $(grep 'heap calls' "$dir/server.log")"
+    echo "$backend, $connections connections, $echoes echoes: $calls system calls," \
+        "$(grep 'heap calls' "$dir/server.log")"
     sed 's/(.*//' "$trace.steady" | sort | uniq -c
     grep -q '^heap calls: 0$' "$dir/server.log" || { echo 'FAIL: the heap is used'; bad=1; }
     grep -n 'epoll_ctl' "$trace.steady" && { echo 'FAIL: epoll_ctl'; bad=1; }
@@ -55,7 +55,7 @@ config_steady_state() {
     local dir=$BUILD/steady backend option ms bad=0 n=0
     needs strace
     mkdir -p "$dir"
-    strace -o "$dir/probe" true 2>/dev/null || skip 'strace may not trace here'
+    can_strace || skip 'strace may not trace here'
     hash_sources
     # shellcheck disable=SC2086
     compile "$dir/interpose.so" gcc -O1 -shared -fPIC -Wall tests/steady/interpose_malloc.c &&

@@ -13,7 +13,31 @@ config_symbols() {
     missed=$(awk -f tests/symbols.awk "$dir/public" "$dir/text" | sort)
     counted $(($(wc -l <"$dir/public") - $(printf '%s' "$missed" | grep -c .)))
     [ -z "$missed" ] || printf 'no test uses:\n%s\n' "$missed"
-    harness_calls && harness_rows && [ -z "$missed" ]
+    harness_calls && harness_rows && named_tests_exist && [ -z "$missed" ]
+}
+
+# The tests that docs and the guarantees of the headers name; NAME* is each that begins so.
+named_tests() {
+    sed -n '/^ \* WHAT HOLDS/,/^ \* OPTIONS/p' exec*.h | tr -cs 'a-z0-9_*' '\n'
+    grep -oh '`[^`]*`' docs/traps.md docs/testing.md | tr -d '`'
+}
+
+# A name of a test is long, or that of a trap; what begins with exec_ is the library's.
+named_tests_exist() {
+    local dir=$BUILD/symbols name bad=0 n=0
+    { grep -ohE 'cmocka_unit_test\w*\(\w+' tests/*.[ch] tests/*/*.c | sed 's/.*(//'
+      sed -n 's/^\([a-z_0-9]*\)() {.*/\1/p' tests/run.d/*.sh; } | sort -u >"$dir/tests"
+    named_tests | grep -E '^(trap_[0-9]{2}_[a-z0-9_]*\*?|[a-z0-9]+(_[a-z0-9]+){3,}_?\*?)$' | grep -v '^exec_' |
+        sort -u >"$dir/named"
+    while read -r name; do
+        n=$((n + 1))
+        case $name in
+        *\*) grep -q "^${name%\*}" "$dir/tests" ;;
+        *) grep -qx "$name" "$dir/tests" ;;
+        esac || { echo "docs/*.md or a header names a test that there is not: $name"; bad=1; }
+    done <"$dir/named"
+    [ $n -gt 100 ] || { echo "docs and headers name next to no test: $n"; bad=1; }
+    return $bad
 }
 
 # Each function that gives a future, and each macro that awaits, is named by a row of the harness's tables, and the

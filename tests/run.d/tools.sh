@@ -21,6 +21,7 @@ can_clang_sanitize() {
     dir=$(clang -print-file-name=lib 2>/dev/null) || return 1
     ls "$dir"/linux/libclang_rt.asan* >/dev/null 2>&1
 }
+can_strace() { strace -o "$BUILD/strace" true 2>/dev/null; }
 can_m32() { echo 'int main(void){return 0;}' | gcc -m32 -x c - -o "$BUILD/m32" >/dev/null 2>&1; }
 
 missing_packages() { # CONFIGURATION...

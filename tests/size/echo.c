@@ -57,8 +57,9 @@ static exec_net net;
 int main(int argc, char **argv) {
     char address[16] = "127.0.0.1:";
     int fd;
-    if (argc != 2 || strlen(argv[1]) > 5) return 2;
-    memcpy(address + 10, argv[1], strlen(argv[1]));
+    if (argc != 2) return 2;
+    for (int i = 0; (address[10 + i] = argv[1][i]) != 0; i++)
+        if (i == 5) return 2;
     if (!pool_made() || exec_init(&ex, NULL) < 0 || exec_net_attach(&net, &ex, CONFIG) < 0) return 1;
     if ((fd = exec_listen(&ex, address, NULL)) < 0) return 1;
     if (EXEC_SPAWN(&ex, OF_SERVER, server, .listener = fd) < 0) return 1;
