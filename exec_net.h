@@ -754,7 +754,7 @@ static EXEC__MAYBE_UNUSED int exec__sigpending(sigset_t *set) {
 static EXEC__MAYBE_UNUSED int exec__sigtimedwait(const sigset_t *set, siginfo_t *info, const struct timespec *timeout) {
     const exec__kernel_timespec kernel = { (exec__kernel_time)timeout->tv_sec, (exec__kernel_time)timeout->tv_nsec };
     int signo = (int)syscall(EXEC__SYS_SIGTIMEDWAIT, set, info, &kernel, (long)(_NSIG / 8));
-    if (info && info->si_code == SI_TKILL) info->si_code = SI_USER;     /* as glibc has it */
+    if (signo > 0 && info && info->si_code == SI_TKILL) info->si_code = SI_USER;    /* as glibc has it */
     return signo;
 }
 #endif
