@@ -801,7 +801,7 @@ static int exec__wants(const exec_fd_slot *s, unsigned direction) {
 static inline void exec__tell(exec *ex, exec_waiter *w, unsigned direction) {
     if (!w) return;
     w->ready = (uint8_t)(w->ready | direction);
-    exec__wake_idle(ex, w->task);
+    exec__wake(ex, w->task);
 }
 
 static inline void exec__came(exec_net *net, exec_fd_slot *s, unsigned came) {
@@ -1365,19 +1365,11 @@ static int exec__net_look(exec_net *net, int64_t timeout_ns) {
     return count;
 }
 
-/* Not the executor's own look: a task may run, which counts as queued meanwhile and is polled once more; or a foreign
-   loop may wait for what this one takes. */
+/* Outside a turn a foreign loop may wait for what this look takes, the executor's own signal among it. */
 EXEC_API int exec_net_poll(exec_net *net, int64_t timeout_ns) {
     exec *ex = net->driver.exec;
-    exec_task *running = ex->cx.task;
-    unsigned queued = running ? running->strand.flags & EXEC__T_QUEUED : +EXEC__T_QUEUED;
-    int count;
-    if (!queued) exec__task_set(running, EXEC__T_QUEUED);
-    count = exec__net_look(net, timeout_ns);
-    if (!queued) exec__strand_clear(&running->strand, EXEC__T_QUEUED);
-    if (count <= 0) return count;
-    if (running) ex->cx.quota.woken = 1;
-    if (!ex->turning && ex->port) exec__signal_armed(ex);
+    int count = exec__net_look(net, timeout_ns);
+    if (count > 0 && !ex->turning && ex->port) exec__signal_armed(ex);
     return count;
 }
 
