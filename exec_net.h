@@ -754,7 +754,7 @@ static EXEC__MAYBE_UNUSED int exec__sigpending(sigset_t *set) {
 static EXEC__MAYBE_UNUSED int exec__sigtimedwait(const sigset_t *set, siginfo_t *info, const struct timespec *timeout) {
     const exec__kernel_timespec kernel = { (exec__kernel_time)timeout->tv_sec, (exec__kernel_time)timeout->tv_nsec };
     int signo = (int)syscall(EXEC__SYS_SIGTIMEDWAIT, set, info, &kernel, (long)(_NSIG / 8));
-    if (info && info->si_code == SI_TKILL) info->si_code = SI_USER;     /* as glibc has it */
+    if (signo > 0 && info && info->si_code == SI_TKILL) info->si_code = SI_USER;    /* as glibc has it */
     return signo;
 }
 #endif
@@ -1359,14 +1359,22 @@ static void exec__net_turn(exec_driver *d) {
         exec__resume_accepts(net, -1);
 }
 
-EXEC_API int exec_net_poll(exec_net *net, int64_t timeout_ns) {
+static int exec__net_look(exec_net *net, int64_t timeout_ns) {
     int count = exec__backend_wait(net, timeout_ns);
     if (count > 0) net->driver.exec->counters.io_events += (unsigned)count;
     return count;
 }
 
+/* Outside a turn a foreign loop may wait for what this look takes, the executor's own signal among it. */
+EXEC_API int exec_net_poll(exec_net *net, int64_t timeout_ns) {
+    exec *ex = net->driver.exec;
+    int count = exec__net_look(net, timeout_ns);
+    if (count > 0 && !ex->turning && ex->port) exec__signal_armed(ex);
+    return count;
+}
+
 static int exec__net_park(exec_driver *d, int64_t timeout_ns) {
-    int count = exec_net_poll(exec__net_of(d), timeout_ns);
+    int count = exec__net_look(exec__net_of(d), timeout_ns);
     return count < 0 ? count : 0;
 }
 
