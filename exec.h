@@ -2004,32 +2004,22 @@ static void exec__check_wake(exec_task *t) {
 }
 #endif
 
-/* While the executor looks for events: none of its tasks runs, and nobody waits outside. */
-static inline void exec__wake_idle(exec *ex, exec_task *t) {
+/* Of this executor. One that runs stays in the queue when it pends. */
+static inline void exec__wake(exec *ex, exec_task *t) {
 #if EXEC_DEBUG
     exec__check_wake(t);
 #endif
-    if (EXEC__LIKELY(!(t->strand.flags & EXEC__T_QUEUED))) {
+    if (EXEC__UNLIKELY(ex->cx.task == t)) ex->cx.quota.woken = 1;
+    else if (EXEC__LIKELY(!(t->strand.flags & EXEC__T_QUEUED))) {
         EXEC_TRACE_WAKE(t);
         exec__task_set(t, EXEC__T_QUEUED);
         ex->counters.wakes++;
         exec__push_ready(ex, t);
+        if (EXEC__UNLIKELY(ex->armed)) exec__signal_armed(ex);
     }
 }
 
-/* One that runs stays in the queue when it pends. */
-EXEC_API void exec_wake(exec_task *t) {
-    exec *ex = t->store->exec;
-    if (EXEC__UNLIKELY(ex->cx.task == t)) {
-#if EXEC_DEBUG
-        exec__check_wake(t);
-#endif
-        ex->cx.quota.woken = 1;
-        return;
-    }
-    exec__wake_idle(ex, t);
-    if (EXEC__UNLIKELY(ex->armed)) exec__signal_armed(ex);
-}
+EXEC_API void exec_wake(exec_task *t) { exec__wake(t->store->exec, t); }
 
 /* ------------------------------------------------------------------------------ lists of the tasks */
 
@@ -3427,7 +3417,9 @@ static int64_t exec__next_deadline(const exec *ex) {
 }
 
 /* Somebody outside may still wake a task: a waker, a remote, a descriptor. */
-static EXEC__NOINLINE int exec__reachable(const exec *ex) { return exec__waiting(ex) || (ex->port && ex->port->held(ex)); }
+static EXEC__NOINLINE int exec__reachable(const exec *ex) {
+    return exec__waiting(ex) || (ex->port && ex->port->held(ex));
+}
 
 /* How long a wait may take. A virtual clock does not wait: it jumps, if nobody outside may act. */
 static int64_t exec__timeout(exec *ex) {

@@ -801,7 +801,7 @@ static int exec__wants(const exec_fd_slot *s, unsigned direction) {
 static inline void exec__tell(exec *ex, exec_waiter *w, unsigned direction) {
     if (!w) return;
     w->ready = (uint8_t)(w->ready | direction);
-    exec__wake_idle(ex, w->task);
+    exec__wake(ex, w->task);
 }
 
 static inline void exec__came(exec_net *net, exec_fd_slot *s, unsigned came) {
@@ -1566,6 +1566,7 @@ static int exec__io_wait(exec_cx *cx, exec_net *net, exec_io *io) {
     }
     if ((status = exec__slot_get(net, w->fd)) < 0) return status;
     if (EXEC__LIKELY(!exec__may_go(&net->slots[w->fd], w))) {
+        w->ready = 0;                           /* another op may have used it up: it is to be told again */
         if (w->linked) return 0;
         status = exec__link(net, w, cx->task);
         if (EXEC__LIKELY(status < 0 || !exec__may_go(&net->slots[w->fd], w))) return status;

@@ -39,7 +39,7 @@ static inline int batch(int count) {
     if (batch_hook && count > 0) batch_hook(count);
     return count;
 }
-static int asked;       /* the backlog of the last listen(2) */
+static int asked_backlog;       /* by the last listen(2) */
 static int exec__ppoll(struct pollfd *fds, nfds_t count, const struct timespec *timeout);
 static int sys_ppoll(struct pollfd *fds, nfds_t count, const struct timespec *timeout) {
     return faulty(CALL_PPOLL) ? -1 : batch(exec__ppoll(fds, count, timeout));
@@ -56,7 +56,7 @@ static int sys_ppoll(struct pollfd *fds, nfds_t count, const struct timespec *ti
 #define EXEC_SYS_WRITE(...) (faulty(CALL_WRITE) ? -1 : write(__VA_ARGS__))
 #define EXEC_SYS_SOCKET(...) (faulty(CALL_SOCKET) ? -1 : socket(__VA_ARGS__))
 #define EXEC_SYS_BIND(...) (faulty(CALL_BIND) ? -1 : bind(__VA_ARGS__))
-#define EXEC_SYS_LISTEN(fd, backlog) (asked = (backlog), faulty(CALL_LISTEN) ? -1 : listen(fd, asked))
+#define EXEC_SYS_LISTEN(fd, backlog) (asked_backlog = (backlog), faulty(CALL_LISTEN) ? -1 : listen(fd, asked_backlog))
 #define EXEC_SYS_CONNECT(...) (faulty(CALL_CONNECT) ? -1 : connect(__VA_ARGS__))
 #define EXEC_SYS_ACCEPT4(...) (faulty(CALL_ACCEPT) ? -1 : accept4(__VA_ARGS__))
 #define EXEC_SYS_ACCEPT(...) (faulty(CALL_ACCEPT) ? -1 : accept(__VA_ARGS__))

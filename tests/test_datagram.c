@@ -111,7 +111,7 @@ static void foreign_and_nameless_addresses_as_text(void **state) {
 
 static void options_reach_the_socket(void **state) {
     exec_socket_opts opts;
-    int ends[2], fd;
+    int ends[2];
     (void)state;
     begin();
     memset(&opts, 0, sizeof opts);
@@ -133,7 +133,17 @@ static void options_reach_the_socket(void **state) {
     assert_int_equal(socket_option(ends[1], SOL_SOCKET, SO_SNDBUF), 2 * 16384);
     assert_int_equal(socket_option(ends[1], SOL_SOCKET, SO_RCVBUF), 2 * 8192);
     assert_int_equal(socket_option(ends[1], IPPROTO_IP, IP_TOS), 0x10);
+    close_pair(ends);
+    end();
+}
+
+static void options_are_set_at_any_time(void **state) {
+    exec_socket_opts opts;
+    int ends[2];
+    (void)state;
+    begin();
     memset(&opts, 0, sizeof opts);
+    tcp_pair(ends, NULL);
     opts.nagle = 1;
     assert_int_equal(exec_socket_set(ends[0], &opts), 0);
     assert_int_equal(socket_option(ends[0], IPPROTO_TCP, TCP_NODELAY), 0);
@@ -144,7 +154,15 @@ static void options_reach_the_socket(void **state) {
     assert_int_equal(socket_option(ends[0], IPPROTO_TCP, TCP_KEEPIDLE), 3);
     assert_int_equal(socket_option(ends[0], IPPROTO_TCP, TCP_KEEPINTVL), 1);    /* a quarter, but not none */
     close_pair(ends);
-    opts.keepalive_s = 0;
+    end();
+}
+
+static void options_reach_a_datagram_socket(void **state) {
+    exec_socket_opts opts;
+    int fd;
+    (void)state;
+    begin();
+    memset(&opts, 0, sizeof opts);
     opts.broadcast = opts.reuse_port = 1;
     fd = exec_datagram(&ex, "127.0.0.1:0", NULL, &opts);
     assert_int_equal(socket_option(fd, SOL_SOCKET, SO_BROADCAST), 1);
@@ -587,6 +605,8 @@ int main(void) {
         cmocka_unit_test(hosts_are_read_as_inet_pton_reads_them),
         cmocka_unit_test(foreign_and_nameless_addresses_as_text),
         cmocka_unit_test(options_reach_the_socket),
+        cmocka_unit_test(options_are_set_at_any_time),
+        cmocka_unit_test(options_reach_a_datagram_socket),
         cmocka_unit_test(reset_on_close_is_seen_by_the_peer),
         cmocka_unit_test(v6_only_and_its_contrary),
         cmocka_unit_test(an_option_that_fails_is_an_error),

@@ -557,6 +557,7 @@ static void storm(int signo, int queued) {
     pid_t child, parent = getpid();
     config.port = &port;
     config.ops_per_poll = 3;
+    install(signo);
     begin_with(&config);
     assert_int_equal(EXEC_SPAWN(&ex, test_opts(), counter, .signo = signo, .count = &count), 0);
     turns(2);
@@ -574,9 +575,11 @@ static void storm(int signo, int queued) {
     }
     assert_int_equal(exec_run(&ex), 0);
     assert_int_equal(waitpid(child, &status, 0), child);
-    if (queued) assert_int_equal(count, rounds);
-    else assert_true(count > 0 && count <= rounds);
     end();
+    count += handled;           /* what came between the polls of the last select's two branches is the host's */
+    if (queued) assert_int_equal(count, rounds);
+    else assert_in_range(count, 1, rounds);
+    uninstall(signo);
 }
 
 static void a_storm_of_signals_ends_every_await(void **state) {

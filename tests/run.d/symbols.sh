@@ -13,8 +13,11 @@ config_symbols() {
     missed=$(awk -f tests/symbols.awk "$dir/public" "$dir/text" | sort)
     counted $(($(wc -l <"$dir/public") - $(printf '%s' "$missed" | grep -c .)))
     [ -z "$missed" ] || printf 'no test uses:\n%s\n' "$missed"
-    harness_calls && harness_rows && named_tests_exist && [ -z "$missed" ]
+    harness_calls && harness_rows && named_tests_exist && mutants_have_places && [ -z "$missed" ]
 }
+
+# Each named mutant stands for code that there is.
+mutants_have_places() { ! have python3 || tools/mutate --named --list >"$BUILD/symbols/mutants"; }
 
 # The tests that docs and the guarantees of the headers name; NAME* is each that begins so.
 named_tests() {
