@@ -740,6 +740,39 @@ static void reset_by_the_peer(void **state) {
     end();
 }
 
+/* It is no short read, behind which there would be nothing until the next edge. */
+typedef struct { EXEC_FRAME; int fd; char c; exec_io io; } reads_twice;
+EXEC_ASYNC(reads_twice) {
+    EXEC_BEGIN;
+    EXEC_TRY(exec_read(&self->io, self->fd, &self->c, 1));
+    EXEC_TRY(exec_read(&self->io, self->fd, &self->c, 1));
+    EXEC_RETURN(EXEC_RESULT(&self->io));
+    EXEC_END;
+}
+static void the_end_is_ready_as_often_as_it_is_read(void **state) {
+    struct pollfd over = { .events = POLLIN };
+    exec_handle h;
+    exec_opts opts = test_opts_handle(&h);
+    exec_io io;
+    int pair[2];
+    char c;
+    (void)state;
+    begin();
+    tcp_pair(pair, NULL);
+    start(&h, exec_read(&io, pair[0], &c, 1));
+    turns(2);                                   /* it is registered */
+    assert_int_equal(send(pair[1], "x", 1, 0), 1);
+    assert_int_equal(join(&h), 1);
+    assert_int_equal(shutdown(pair[1], SHUT_WR), 0);
+    over.fd = pair[0];
+    assert_int_equal(poll(&over, 1, -1), 1);    /* the executor has not looked yet */
+    assert_int_equal(EXEC_SPAWN(&ex, &opts, reads_twice, .fd = pair[0]), 0);
+    turns(1);
+    assert_int_equal(exec_handle_result(&h), 0);
+    close_pair(pair);
+    end();
+}
+
 static void end_of_file_inside_read_exact(void **state) {
     char buf[8];
     exec_io io;
@@ -2297,6 +2330,7 @@ static const struct CMUnitTest tests[] = {
     cmocka_unit_test(data_and_fin_in_one_edge),
     cmocka_unit_test(urgent_data_ends_no_readiness),
     cmocka_unit_test(reset_by_the_peer),
+    cmocka_unit_test(the_end_is_ready_as_often_as_it_is_read),
     cmocka_unit_test(end_of_file_inside_read_exact),
     cmocka_unit_test(recv_and_send_with_flags),
     cmocka_unit_test(trap_33_timed_out_read_exact_keeps_progress),
