@@ -126,6 +126,8 @@ static void vectors_that_cannot_be_are_refused(void **state) {
         assert_int_equal(run(exec_writev(&io, ends[1], seven, 1025)), -EINVAL);
         assert_int_equal(run(exec_writev_all(&io, ends[1], seven, -1)), -EINVAL);
         assert_int_equal(run(exec_writev_all(&io, ends[1], seven, 0)), 0);
+        assert_true(exec_is_ready(exec_writev_all(&io, ends[1], seven, 0)));    /* without a poll */
+        assert_false(exec_is_ready(exec_writev(&io, ends[1], seven, 0)));
         seven[1].iov_len = SIZE_MAX;
         assert_int_equal(run(exec_writev(&io, ends[1], seven, 3)), -EINVAL);
         close_pair(ends);
