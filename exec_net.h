@@ -208,7 +208,7 @@ EXEC_API int exec_net_reregister(exec_net *net, exec_waiter *waiter, unsigned in
 EXEC_API int exec_net_deregister(exec_net *net, exec_waiter *waiter);
 /* Waits at most timeout_ns (0: looks; EXEC_NEVER) and wakes tasks. The number of events, 0 when it was
    interrupted or the time is over, or a negated errno. Rounded up to what the kernel can wait, so never
-   early. */
+   early. Outside a turn what it took counts as ready until exec_turn, for a foreign loop and the next look. */
 EXEC_API int exec_net_poll(exec_net *net, int64_t timeout_ns);
 
 /* --------------------------------------------------------------------------------------------- ops */
