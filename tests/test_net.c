@@ -740,6 +740,39 @@ static void reset_by_the_peer(void **state) {
     end();
 }
 
+/* It is no short read, behind which there would be nothing until the next edge. */
+typedef struct { EXEC_FRAME; int fd; char c; exec_io io; } reads_twice;
+EXEC_ASYNC(reads_twice) {
+    EXEC_BEGIN;
+    EXEC_TRY(exec_read(&self->io, self->fd, &self->c, 1));
+    EXEC_TRY(exec_read(&self->io, self->fd, &self->c, 1));
+    EXEC_RETURN(EXEC_RESULT(&self->io));
+    EXEC_END;
+}
+static void the_end_is_ready_as_often_as_it_is_read(void **state) {
+    struct pollfd over = { .events = POLLIN };
+    exec_handle h;
+    exec_opts opts = test_opts_handle(&h);
+    exec_io io;
+    int pair[2];
+    char c;
+    (void)state;
+    begin();
+    tcp_pair(pair, NULL);
+    start(&h, exec_read(&io, pair[0], &c, 1));
+    turns(2);                                   /* it is registered */
+    assert_int_equal(send(pair[1], "x", 1, 0), 1);
+    assert_int_equal(join(&h), 1);
+    assert_int_equal(shutdown(pair[1], SHUT_WR), 0);
+    over.fd = pair[0];
+    assert_int_equal(poll(&over, 1, -1), 1);    /* the executor has not looked yet */
+    assert_int_equal(EXEC_SPAWN(&ex, &opts, reads_twice, .fd = pair[0]), 0);
+    turns(1);
+    assert_int_equal(exec_handle_result(&h), 0);
+    close_pair(pair);
+    end();
+}
+
 static void end_of_file_inside_read_exact(void **state) {
     char buf[8];
     exec_io io;
@@ -1929,6 +1962,50 @@ static void a_foreign_loop_waits_on_poll_fds(void **state) {
     end();
 }
 
+typedef struct { EXEC_FRAME; int fd; exec_sleep_op nap; exec_io io; char c; intptr_t *got; } reads_in_cleanup;
+EXEC_ASYNC(reads_in_cleanup) {
+    EXEC_BEGIN;
+    EXEC_AWAIT(exec_readable(&self->io, self->fd));
+    EXEC_FINALLY;
+    EXEC_TRY(exec_sleep(&self->nap, EXEC_MS(1)));
+    EXEC_TRY(exec_read(&self->io, self->fd, &self->c, 1));
+    *self->got = EXEC_RESULT(&self->io);
+    EXEC_END;
+}
+
+static void write_later(int fd) {
+    struct timespec moment = { 0, 5000000 };
+    nanosleep(&moment, NULL);
+    _exit(write(fd, "x", 1) == 1 ? 0 : 1);
+}
+
+/* A cleanup that waits for a descriptor: until its limit; for as long as it takes; until a look fails. */
+static void destroy_waits_for_what_cleanups_wait_for(void **state) {
+    enum { LIMIT, FOR_EVER, FAILS };
+    (void)state;
+    for (int way = LIMIT; way <= FAILS; way++) {
+        intptr_t got = 0;
+        int pair[2], status = 0;
+        pid_t child = -1;
+        int64_t before;
+        begin();
+        tcp_pair(pair, NULL);
+        assert_int_equal(EXEC_SPAWN(&ex, test_opts(), reads_in_cleanup, .fd = pair[0], .got = &got), 0);
+        turns(3);
+        if (way == FOR_EVER && (child = fork()) == 0) write_later(pair[1]);
+        if (way == FAILS) fail_call(ON_EPOLL ? CALL_EPOLL_PWAIT2 : CALL_PPOLL, EINVAL, 0, 100);
+        before = exec_now(&ex);
+        assert_int_equal(exec_destroy(&ex, way == LIMIT ? EXEC_MS(20) : EXEC_NEVER), 0);
+        if (way == LIMIT) assert_true(exec_now(&ex) - before >= EXEC_MS(20));
+        if (way == FAILS) assert_in_range(fault.times, 1, 99);
+        assert_int_equal(got, way == FOR_EVER ? 1 : -ECANCELED);
+        if (child > 0) assert_int_equal(waitpid(child, &status, 0), child);
+        assert_int_equal(status, 0);
+        assert_int_equal(close(pair[0]) | close(pair[1]), 0);
+        end();
+    }
+}
+
 #if ON_EPOLL
 /* It is made with the first waker. Whoever looks is told, until epoll takes it. */
 static void epoll_may_refuse_the_wake_descriptor(void **state) {
@@ -2177,7 +2254,7 @@ static intptr_t do_everything(void) {
     static everything all;
     exec_future *f = EXEC_CALL(&all, everything);
     int status;
-    patience = fault.call ? EXEC_MS(30) : EXEC_SEC(60);
+    patience = fault.call && fault.error != EINTR ? EXEC_MS(30) : EXEC_SEC(60);
 #if ON_EPOLL
     net.no_pwait2 = 0;
 #endif
@@ -2253,6 +2330,7 @@ static const struct CMUnitTest tests[] = {
     cmocka_unit_test(data_and_fin_in_one_edge),
     cmocka_unit_test(urgent_data_ends_no_readiness),
     cmocka_unit_test(reset_by_the_peer),
+    cmocka_unit_test(the_end_is_ready_as_often_as_it_is_read),
     cmocka_unit_test(end_of_file_inside_read_exact),
     cmocka_unit_test(recv_and_send_with_flags),
     cmocka_unit_test(trap_33_timed_out_read_exact_keeps_progress),
@@ -2299,6 +2377,7 @@ static const struct CMUnitTest tests[] = {
     cmocka_unit_test(dump_names_what_is_waited_for),
     cmocka_unit_test(check_finds_a_broken_table),
     cmocka_unit_test(a_foreign_loop_waits_on_poll_fds),
+    cmocka_unit_test(destroy_waits_for_what_cleanups_wait_for),
 #if ON_EPOLL
     cmocka_unit_test(epoll_may_refuse_the_wake_descriptor),
 #endif

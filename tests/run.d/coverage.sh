@@ -51,6 +51,7 @@ unite() {
         run=$((run + $(cat "$dir/$variant/count/$CONFIG" || echo 0)))
         exports+=("$dir/$variant/$CONFIG"/*.json)
     done
+    [ $bad -eq 0 ] || return 1
     tools/coverage --entered "$dir/ran" "$@" "${exports[@]}" >"$dir/$CONFIG.report" || bad=1
     cat "$dir/$CONFIG.report"
     tools/public-symbols | sed -n 's/^function //p' | sort >"$dir/public"
