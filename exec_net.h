@@ -236,7 +236,7 @@ typedef struct exec_io {
    read_exact and write_all); -EBADF: fd < 0, or exec_fd_cancel; -EBUSY: another op waits for that fd in
    that direction; -EMFILE, -ENOMEM, -ENOSPC: no slot for it. O(1). */
 
-/* At most len bytes, as read(2): 0 is the end of file. */
+/* At most len bytes, as read(2): 0 is the end of file, or that of a len of 0, which waits for nothing. */
 EXEC_API EXEC__MUST_USE exec_future *exec_read(exec_io *io, int fd, void *buf, size_t len);
 /* At least one byte (if len > 0), as write(2). -EPIPE without SIGPIPE. */
 EXEC_API EXEC__MUST_USE exec_future *exec_write(exec_io *io, int fd, const void *buf, size_t len);
@@ -2661,18 +2661,19 @@ static exec_future *exec__write_init(exec_io *io, int fd, const void *buf, size_
     return &io->fut;
 }
 
-EXEC_API exec_future *exec_read(exec_io *io, int fd, void *buf, size_t len) {
-    return exec__read_init(io, fd, buf, len, EXEC__FD_SHORT, 0);
-}
-
-EXEC_API exec_future *exec_write(exec_io *io, int fd, const void *buf, size_t len) {
-    return exec__write_init(io, fd, buf, len, 0, 0);
-}
-
 /* Nothing is left to do: it is ready without a poll. */
 static exec_future *exec__all_init(exec_io *io) {
     if (EXEC__UNLIKELY(io->done == io->len)) exec_ready(&io->fut, (intptr_t)io->len);
     return &io->fut;
+}
+
+EXEC_API exec_future *exec_read(exec_io *io, int fd, void *buf, size_t len) {
+    exec__read_init(io, fd, buf, len, EXEC__FD_SHORT, 0);
+    return exec__all_init(io);
+}
+
+EXEC_API exec_future *exec_write(exec_io *io, int fd, const void *buf, size_t len) {
+    return exec__write_init(io, fd, buf, len, 0, 0);
 }
 
 EXEC_API exec_future *exec_read_exact(exec_io *io, int fd, void *buf, size_t len) {
@@ -2806,7 +2807,7 @@ static exec_future *exec__vector_init(exec_io *io, const exec_type *type, int fd
     if (count > EXEC__PARTS_MAX && !(flags & EXEC__IO_ALL)) count = -1;
     io->len = exec__vector_bytes(vector, count);
     if (count < 0 || io->len == SIZE_MAX) exec_ready(&io->fut, -EINVAL);
-    else if (flags & EXEC__IO_ALL) exec__all_init(io);
+    else if (interest == EXEC_READABLE || (flags & EXEC__IO_ALL)) exec__all_init(io);
     return &io->fut;
 }
 

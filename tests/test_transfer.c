@@ -135,6 +135,26 @@ static void vectors_that_cannot_be_are_refused(void **state) {
     end();
 }
 
+/* As read(2) and readv(2): at once, whatever has not come. */
+static void a_read_of_no_bytes_does_not_wait(void **state) {
+    int ends[2];
+    char c;
+    (void)state;
+    begin();
+    for (int kind = 0; kind < KINDS; kind++) {
+        exec_handle h[2];
+        exec_io io[2];
+        prepare_vectors();
+        open_kind(kind, ends);
+        start(&h[0], exec_read(&io[0], ends[0], &c, 0));
+        start(&h[1], exec_readv(&io[1], ends[0], ten, 0));
+        turns(3);
+        for (int i = 0; i < 2; i++) assert_int_equal(exec_handle_result(&h[i]), 0);
+        close_pair(ends);
+    }
+    end();
+}
+
 static void vectors_of_a_file(void **state) {
     int file;
     exec_io io;
@@ -646,6 +666,7 @@ int main(void) {
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(vectors_scatter_and_gather),
         cmocka_unit_test(vectors_that_cannot_be_are_refused),
+        cmocka_unit_test(a_read_of_no_bytes_does_not_wait),
         cmocka_unit_test(vectors_of_a_file),
         cmocka_unit_test(a_vector_is_one_datagram),
         cmocka_unit_test(a_vector_into_a_pipe_or_a_file_is_one_call),
