@@ -208,7 +208,7 @@ EXEC_API int exec_net_reregister(exec_net *net, exec_waiter *waiter, unsigned in
 EXEC_API int exec_net_deregister(exec_net *net, exec_waiter *waiter);
 /* Waits at most timeout_ns (0: looks; EXEC_NEVER) and wakes tasks. The number of events, 0 when it was
    interrupted or the time is over, or a negated errno. Rounded up to what the kernel can wait, so never
-   early. */
+   early. Outside a turn what it took counts as ready until exec_turn, for a foreign loop and the next look. */
 EXEC_API int exec_net_poll(exec_net *net, int64_t timeout_ns);
 
 /* --------------------------------------------------------------------------------------------- ops */
@@ -236,7 +236,7 @@ typedef struct exec_io {
    read_exact and write_all); -EBADF: fd < 0, or exec_fd_cancel; -EBUSY: another op waits for that fd in
    that direction; -EMFILE, -ENOMEM, -ENOSPC: no slot for it. O(1). */
 
-/* At most len bytes, as read(2): 0 is the end of file. */
+/* At most len bytes, as read(2): 0 is the end of file, or that of a len of 0, which waits for nothing. */
 EXEC_API EXEC__MUST_USE exec_future *exec_read(exec_io *io, int fd, void *buf, size_t len);
 /* At least one byte (if len > 0), as write(2). -EPIPE without SIGPIPE. */
 EXEC_API EXEC__MUST_USE exec_future *exec_write(exec_io *io, int fd, const void *buf, size_t len);
@@ -754,7 +754,7 @@ static EXEC__MAYBE_UNUSED int exec__sigpending(sigset_t *set) {
 static EXEC__MAYBE_UNUSED int exec__sigtimedwait(const sigset_t *set, siginfo_t *info, const struct timespec *timeout) {
     const exec__kernel_timespec kernel = { (exec__kernel_time)timeout->tv_sec, (exec__kernel_time)timeout->tv_nsec };
     int signo = (int)syscall(EXEC__SYS_SIGTIMEDWAIT, set, info, &kernel, (long)(_NSIG / 8));
-    if (info && info->si_code == SI_TKILL) info->si_code = SI_USER;     /* as glibc has it */
+    if (signo > 0 && info && info->si_code == SI_TKILL) info->si_code = SI_USER;    /* as glibc has it */
     return signo;
 }
 #endif
@@ -1359,14 +1359,22 @@ static void exec__net_turn(exec_driver *d) {
         exec__resume_accepts(net, -1);
 }
 
-EXEC_API int exec_net_poll(exec_net *net, int64_t timeout_ns) {
+static int exec__net_look(exec_net *net, int64_t timeout_ns) {
     int count = exec__backend_wait(net, timeout_ns);
     if (count > 0) net->driver.exec->counters.io_events += (unsigned)count;
     return count;
 }
 
+/* Outside a turn a foreign loop may wait for what this look takes, the executor's own signal among it. */
+EXEC_API int exec_net_poll(exec_net *net, int64_t timeout_ns) {
+    exec *ex = net->driver.exec;
+    int count = exec__net_look(net, timeout_ns);
+    if (count > 0 && !ex->turning && ex->port) exec__signal_armed(ex);
+    return count;
+}
+
 static int exec__net_park(exec_driver *d, int64_t timeout_ns) {
-    int count = exec_net_poll(exec__net_of(d), timeout_ns);
+    int count = exec__net_look(exec__net_of(d), timeout_ns);
     return count < 0 ? count : 0;
 }
 
@@ -2653,18 +2661,19 @@ static exec_future *exec__write_init(exec_io *io, int fd, const void *buf, size_
     return &io->fut;
 }
 
-EXEC_API exec_future *exec_read(exec_io *io, int fd, void *buf, size_t len) {
-    return exec__read_init(io, fd, buf, len, EXEC__FD_SHORT, 0);
-}
-
-EXEC_API exec_future *exec_write(exec_io *io, int fd, const void *buf, size_t len) {
-    return exec__write_init(io, fd, buf, len, 0, 0);
-}
-
 /* Nothing is left to do: it is ready without a poll. */
 static exec_future *exec__all_init(exec_io *io) {
     if (EXEC__UNLIKELY(io->done == io->len)) exec_ready(&io->fut, (intptr_t)io->len);
     return &io->fut;
+}
+
+EXEC_API exec_future *exec_read(exec_io *io, int fd, void *buf, size_t len) {
+    exec__read_init(io, fd, buf, len, EXEC__FD_SHORT, 0);
+    return exec__all_init(io);
+}
+
+EXEC_API exec_future *exec_write(exec_io *io, int fd, const void *buf, size_t len) {
+    return exec__write_init(io, fd, buf, len, 0, 0);
 }
 
 EXEC_API exec_future *exec_read_exact(exec_io *io, int fd, void *buf, size_t len) {
@@ -2798,7 +2807,7 @@ static exec_future *exec__vector_init(exec_io *io, const exec_type *type, int fd
     if (count > EXEC__PARTS_MAX && !(flags & EXEC__IO_ALL)) count = -1;
     io->len = exec__vector_bytes(vector, count);
     if (count < 0 || io->len == SIZE_MAX) exec_ready(&io->fut, -EINVAL);
-    else if (flags & EXEC__IO_ALL) exec__all_init(io);
+    else if (interest == EXEC_READABLE || (flags & EXEC__IO_ALL)) exec__all_init(io);
     return &io->fut;
 }
 

@@ -38,6 +38,13 @@ static void by_default_from_100_ms_doubled_to_30_s(void **state) {
     EXPECT_DELAYS(make_backoff(0, 0, 0), delays);
 }
 
+/* Also where the cap divided by the factor is as many whole hundreds of nanoseconds as the delay has. */
+static void the_cap_cuts_no_delay_below_it(void **state) {
+    static const int64_t delays[] = { 100, 200, 250, 250 };
+    (void)state;
+    EXPECT_DELAYS(make_backoff(100, 250, 200), delays);
+}
+
 static void factors_are_percents_rounded_up(void **state) {
     /* 100 150 225 337.5 507 760.5 1141.5 1713 */
     static const int64_t half[] = { 100, 150, 225, 338, 507, 761, 1142, 1713 };
@@ -749,6 +756,7 @@ static void sizes_are_as_promised(void **state) {
 int main(void) {
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(by_default_from_100_ms_doubled_to_30_s),
+        cmocka_unit_test(the_cap_cuts_no_delay_below_it),
         cmocka_unit_test(factors_are_percents_rounded_up),
         cmocka_unit_test(nothing_overflows_at_2_to_the_63),
         cmocka_unit_test(bad_options_are_refused),

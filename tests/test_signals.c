@@ -109,6 +109,22 @@ static void a_signal_is_a_future(void **state) {
     end();
 }
 
+#if EXEC__DIRECT
+/* What it would say of a signal is not set then, and is not read. */
+static void a_look_that_finds_no_signal_touches_nothing(void **state) {
+    siginfo_t info;
+    sigset_t set;
+    (void)state;
+    memset(&info, 0, sizeof info);
+    info.si_code = SI_TKILL;
+    sigemptyset(&set);
+    sigaddset(&set, SIGUSR1);
+    assert_int_equal(exec__sigtimedwait(&set, &info, &exec__no_time), -1);
+    assert_int_equal(errno, EAGAIN);
+    assert_int_equal(info.si_code, SI_TKILL);
+}
+#endif
+
 #if !EXEC_POSIX_ONLY
 static void queued_signals_come_one_by_one_with_their_values(void **state) {
     exec_signal_op op;
@@ -799,6 +815,9 @@ static void what_nobody_took_reaches_a_thread_of_the_host_that_takes_it(void **s
 
 static const struct CMUnitTest tests[] = {
     cmocka_unit_test(a_signal_is_a_future),
+#if EXEC__DIRECT
+    cmocka_unit_test(a_look_that_finds_no_signal_touches_nothing),
+#endif
     cmocka_unit_test(a_signal_between_two_awaits_is_kept),
     cmocka_unit_test(a_signal_that_nobody_awaits_is_kept_and_does_not_spin),
     cmocka_unit_test(all_that_wait_for_it_get_it),

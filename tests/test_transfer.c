@@ -126,8 +126,30 @@ static void vectors_that_cannot_be_are_refused(void **state) {
         assert_int_equal(run(exec_writev(&io, ends[1], seven, 1025)), -EINVAL);
         assert_int_equal(run(exec_writev_all(&io, ends[1], seven, -1)), -EINVAL);
         assert_int_equal(run(exec_writev_all(&io, ends[1], seven, 0)), 0);
+        assert_true(exec_is_ready(exec_writev_all(&io, ends[1], seven, 0)));    /* without a poll */
+        assert_false(exec_is_ready(exec_writev(&io, ends[1], seven, 0)));
         seven[1].iov_len = SIZE_MAX;
         assert_int_equal(run(exec_writev(&io, ends[1], seven, 3)), -EINVAL);
+        close_pair(ends);
+    }
+    end();
+}
+
+/* As read(2) and readv(2): at once, whatever has not come. */
+static void a_read_of_no_bytes_does_not_wait(void **state) {
+    int ends[2];
+    char c;
+    (void)state;
+    begin();
+    for (int kind = 0; kind < KINDS; kind++) {
+        exec_handle h[2];
+        exec_io io[2];
+        prepare_vectors();
+        open_kind(kind, ends);
+        start(&h[0], exec_read(&io[0], ends[0], &c, 0));
+        start(&h[1], exec_readv(&io[1], ends[0], ten, 0));
+        turns(3);
+        for (int i = 0; i < 2; i++) assert_int_equal(exec_handle_result(&h[i]), 0);
         close_pair(ends);
     }
     end();
@@ -644,6 +666,7 @@ int main(void) {
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(vectors_scatter_and_gather),
         cmocka_unit_test(vectors_that_cannot_be_are_refused),
+        cmocka_unit_test(a_read_of_no_bytes_does_not_wait),
         cmocka_unit_test(vectors_of_a_file),
         cmocka_unit_test(a_vector_is_one_datagram),
         cmocka_unit_test(a_vector_into_a_pipe_or_a_file_is_one_call),

@@ -559,6 +559,42 @@ static void closing_a_oneshot_that_is_waited_for_says_so(void **state) {
 /* ---------------------------------------------------------------------------------------- threads */
 
 #if !EXEC_NO_THREADS
+/* The thread that ran the executor last is the local one. */
+typedef struct { exec *ex; exec_waker *waker; } other_owner;
+static void *other_owner_thread(void *arg) {
+    const other_owner *o = (const other_owner *)arg;
+    exec_turn(o->ex);
+    exec_waker_wake(o->waker);
+    exec_turn(o->ex);
+    return NULL;
+}
+static void a_wake_is_local_to_the_thread_that_runs_the_executor(void **state) {
+    exec ex;
+    exec_waker w = { 0 };
+    exec_handle h;
+    exec_opts opts = waker_opts(&h, 0);
+    other_owner o = { &ex, &w };
+    pthread_t thread;
+    int polls = 0, stop = 0;
+    (void)state;
+    open_wakers(&ex);
+    assert_int_equal(EXEC_SPAWN(&ex, &opts, sleeper, .out = &w, .polls = &polls, .stop = &stop), 0);
+    exec_turn(&ex);
+    assert_int_equal(pthread_create(&thread, NULL, other_owner_thread, &o), 0);
+    pthread_join(thread, NULL);
+    assert_int_equal(polls, 2);
+    assert_int_equal(stats(&ex).cross_wakes, 0);
+    exec_waker_wake(&w);                        /* not ours any more */
+    exec_turn(&ex);
+    assert_int_equal(stats(&ex).cross_wakes, 1);
+    stop = 1;
+    exec_waker_wake_drop(&w);                   /* now it is */
+    assert_int_equal(exec_run(&ex), 0);
+    assert_int_equal(stats(&ex).cross_wakes, 1);
+    assert_int_equal(polls, 4);
+    close_exec(&ex);
+}
+
 
 static unsigned rounds(unsigned n) { return getenv("EXEC_TEST_LONG") ? n * 10 : n; }
 
@@ -1028,6 +1064,7 @@ int main(void) {
         cmocka_unit_test(a_oneshot_has_one_receiver_at_a_time),
         cmocka_unit_test(closing_a_oneshot_that_is_waited_for_says_so),
 #if !EXEC_NO_THREADS
+        cmocka_unit_test(a_wake_is_local_to_the_thread_that_runs_the_executor),
         cmocka_unit_test(wakers_wake_from_other_threads_and_no_wake_is_lost),
         cmocka_unit_test(a_signal_handler_wakes),
         cmocka_unit_test(abort_and_kill_from_other_threads),
