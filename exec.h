@@ -1980,9 +1980,13 @@ static void exec__drop_first(exec *ex, exec_task *first) {
     else ex->last->next = first->next;
 }
 
-/* Between exec_prepare and exec_turn: one write makes what exec_poll_fds names ready. */
+/* exec->armed, from exec_prepare to exec_turn. */
+enum { EXEC__ARMED = 1, EXEC__SIGNALLED };
+
+/* One write makes what exec_poll_fds names ready. */
 static EXEC__COLD void exec__signal_armed(exec *ex) {
-    ex->armed = 0;
+    if (ex->armed != EXEC__ARMED) return;
+    ex->armed = EXEC__SIGNALLED;
     ex->port->signal(ex->port);
 }
 
@@ -3637,7 +3641,7 @@ EXEC_API int64_t exec_prepare(exec *ex) {
     }
     exec__leave_thread(ex);
     if (status < 0) return status;
-    ex->armed = timeout != 0;
+    ex->armed = timeout ? EXEC__ARMED : 0;
     return timeout;
 }
 

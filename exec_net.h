@@ -208,7 +208,7 @@ EXEC_API int exec_net_reregister(exec_net *net, exec_waiter *waiter, unsigned in
 EXEC_API int exec_net_deregister(exec_net *net, exec_waiter *waiter);
 /* Waits at most timeout_ns (0: looks; EXEC_NEVER) and wakes tasks. The number of events, 0 when it was
    interrupted or the time is over, or a negated errno. Rounded up to what the kernel can wait, so never
-   early. Outside a turn what it took counts as ready until exec_turn, for a foreign loop and the next look. */
+   early. Between exec_prepare and exec_turn what it took stays ready, for a foreign loop and for the next look. */
 EXEC_API int exec_net_poll(exec_net *net, int64_t timeout_ns);
 
 /* --------------------------------------------------------------------------------------------- ops */
@@ -1359,22 +1359,20 @@ static void exec__net_turn(exec_driver *d) {
         exec__resume_accepts(net, -1);
 }
 
-static int exec__net_look(exec_net *net, int64_t timeout_ns) {
-    int count = exec__backend_wait(net, timeout_ns);
-    if (count > 0) net->driver.exec->counters.io_events += (unsigned)count;
-    return count;
-}
-
-/* Outside a turn a foreign loop may wait for what this look takes, the executor's own signal among it. */
 EXEC_API int exec_net_poll(exec_net *net, int64_t timeout_ns) {
     exec *ex = net->driver.exec;
-    int count = exec__net_look(net, timeout_ns);
-    if (count > 0 && !ex->turning && ex->port) exec__signal_armed(ex);
+    int count = exec__backend_wait(net, timeout_ns);
+    if (count <= 0) return count;
+    ex->counters.io_events += (unsigned)count;
+    if (ex->armed) {                            /* a foreign loop waits for what was taken, the signal among it */
+        ex->armed = EXEC__ARMED;
+        exec__signal_armed(ex);
+    }
     return count;
 }
 
 static int exec__net_park(exec_driver *d, int64_t timeout_ns) {
-    int count = exec__net_look(exec__net_of(d), timeout_ns);
+    int count = exec_net_poll(exec__net_of(d), timeout_ns);
     return count < 0 ? count : 0;
 }
 
