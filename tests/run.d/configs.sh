@@ -192,5 +192,5 @@ config_musl_static() {
 }
 config_gcc_m32() {
     can_m32 || skip 'gcc -m32 cannot link here'
-    own_cmocka_suite 'gcc -m32' -O1 -g1 -pthread
+    own_cmocka_suite "gcc $M32" -O1 -g1 -pthread
 }

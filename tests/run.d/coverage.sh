@@ -80,8 +80,8 @@ config_coverage_all() {
     start_cover poll -pthread $POLL
     start_cover posix -pthread -DEXEC_POSIX_ONLY=1
     start_cover small -pthread -DEXEC_SMALL=1
-    if can_m32 && have dpkg-source && cmocka_for m32 gcc -m32; then
-        CMOCKA=$BUILD/cmocka-m32.o start_cover m32 -m32 -pthread -isystem "$BUILD/cmocka/include"
+    if can_m32 && have dpkg-source && cmocka_for m32 gcc $M32; then
+        CMOCKA=$BUILD/cmocka-m32.o start_cover m32 $M32 -pthread -isystem "$BUILD/cmocka/include"
     else
         listed='' WITHOUT='; no 32-bit build, so lines that nothing ran are shown, not refused'
     fi

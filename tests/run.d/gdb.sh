@@ -155,8 +155,8 @@ gdb_variants() {
         dumps clang-no-g clang $C11 -O1 || bad=1
     fi
     if can_m32; then
-        dumps m32 gcc $C11 -m32 -O2 -g || bad=1
-        dumps m32-no-g gcc $C11 -m32 -O2 || bad=1
+        dumps m32 gcc $C11 $M32 -O2 -g || bad=1
+        dumps m32-no-g gcc $C11 $M32 -O2 || bad=1
     fi
     have musl-gcc && { dumps musl-static musl-gcc $C11 -static -O2 || bad=1; }
     return $bad
@@ -168,7 +168,7 @@ gdb_tables() {
         -DEXEC_TIMER_BITS=6 \
         '-DEXEC_TIMER_BITS=2 -DEXEC_TIMER_LEVELS=3'; do
         table_is_true "$options" || bad=1
-        can_m32 && { table_is_true "$options -m32" || bad=1; }
+        can_m32 && { table_is_true "$options $M32" || bad=1; }
     done
     return $bad
 }

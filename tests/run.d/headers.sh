@@ -45,7 +45,7 @@ clang c11 clang -fsyntax-only -std=c11
 g++ c++17 g++ -std=c++17
 clang++ c++17 clang++ -fsyntax-only -std=c++17
 musl-gcc c11-musl musl-gcc -std=c11
-gcc m32 gcc -m32 -std=gnu11'
+gcc m32 gcc -std=gnu11'
 
 # One compilation: prints a line if it is not as it should be. Run by xargs, several at once.
 check_header() {
@@ -90,7 +90,10 @@ header_cases() { # FILE FOR WHAT IS MISSING
     local header form before option compiler standard flags
     while read -r compiler standard flags; do
         have "$compiler" || { echo "(without $compiler)" >>"$1"; continue; }
-        [ $standard = m32 ] && ! can_m32 && { echo '(without -m32)' >>"$1"; continue; }
+        if [ $standard = m32 ]; then
+            can_m32 || { echo '(without -m32)' >>"$1"; continue; }
+            flags="$flags $M32"
+        fi
         for header in exec*.h; do
             for form in declarations implementation static; do
                 for before in alone after; do

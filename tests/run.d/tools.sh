@@ -22,7 +22,17 @@ can_clang_sanitize() {
     ls "$dir"/linux/libclang_rt.asan* >/dev/null 2>&1
 }
 can_strace() { strace -o "$BUILD/strace" true 2>/dev/null; }
-can_m32() { echo 'int main(void){return 0;}' | gcc -m32 -x c - -o "$BUILD/m32" >/dev/null 2>&1; }
+# Debian's gcc-multilib has a link to the second folder, and no cross compiler beside it: what it depends on will do.
+M32='-m32 -idirafter /usr/include/x86_64-linux-gnu'
+can_m32() {
+    # shellcheck disable=SC2086
+    printf '#include <errno.h>\nint main(void){return 0;}\n' | gcc $M32 -x c - -o "$BUILD/m32" >/dev/null 2>&1
+}
+m32_package() {
+    local package
+    package=$(apt-cache depends gcc-multilib 2>/dev/null | sed -n 's/.*Depends: \(gcc-[0-9]*-multilib\)$/\1/p' | head -n 1)
+    echo "${package:-gcc-multilib}"
+}
 
 missing_packages() { # CONFIGURATION...
     local tools=$TOOLS_ALL tool
@@ -67,9 +77,10 @@ install_tools() {
     packages=${packages% }
     if [ -n "$packages" ]; then
         if have apt-get && [ "$(id -u)" = 0 ]; then
-            echo "tests/run: installing with apt-get: $packages"
             : >"$BUILD/log/apt"
             apt_update
+            packages=${packages/gcc-multilib/$(m32_package)}
+            echo "tests/run: installing with apt-get: $packages"
             # shellcheck disable=SC2086
             apt_install $packages
         else
