@@ -451,8 +451,9 @@ static inline int exec_strand_started(const exec_strand *s) {
 
 /* EXEC_ASYNC(T) { ... } defines the coroutine of frame type T, private to the file;
    EXEC_ASYNC_DEFINE(T) { ... } the same for other files too, which say EXEC_ASYNC_DECLARE(T);
-   (a header does). In the body: `self` is the frame, `cx` the context. Optional second argument: the
-   first member that need not be zeroed. */
+   (a header does, or the same file where T is used above it). T is one name, a typedef; in C++ without
+   `ns::`. In the body: `self` is the frame, `cx` the context. Optional second argument: the first member
+   that need not be zeroed. */
 #define EXEC_ASYNC(...) EXEC__ASYNC_N(EXEC__STATIC_TYPE, __VA_ARGS__)
 #define EXEC_ASYNC_DEFINE(...) EXEC__ASYNC_N(EXEC__EXTERN_TYPE, __VA_ARGS__)
 #define EXEC_ASYNC_DECLARE(T) EXEC__EXTERN const exec_type exec__type_##T
@@ -461,7 +462,9 @@ static inline int exec_strand_started(const exec_strand *s) {
 
 /* EXEC_BEGIN;  the body  [EXEC_FINALLY; the cleanup]  EXEC_END;    Leave by EXEC_RETURN, never by return.
    Locals of the body do not live across an await, and those before EXEC_BEGIN are initialised anew at each
-   resume: what must live is a member of the frame. A `break` or `continue` belongs to a loop of your own. */
+   resume: what must live is a member of the frame. A `break` or `continue` belongs to a loop of your own.
+   C++: members get no constructor or destructor. A local with an initialiser stands in a block that ends before
+   the next await (clang refuses another one; g++ destroys what it has not made), and no exception leaves a body. */
 #define EXEC_BEGIN EXEC__BEGIN
 #define EXEC_FINALLY EXEC__FINALLY
 #define EXEC_END EXEC__END

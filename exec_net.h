@@ -468,7 +468,8 @@ EXEC_API EXEC__MUST_USE exec_future *exec_signal(exec_signal_op *op, int signo);
    was blocked before, or restores its handler; once the last executor has. One that came and that
    nobody took reaches the host then, its handler or its default action. 0, also if it was not awaited;
    -EINVAL: no such number; -EBUSY: an op waits for it (of all: the others are given back); or, under
-   EXEC_POSIX_ONLY, somebody replaced the handler, which stays. exec_destroy does it for all. */
+   EXEC_POSIX_ONLY, somebody replaced the handler, which stays. exec_destroy does it for all: so a second SIGTERM
+   during a graceful stop ends the program there, unless somebody awaited that one too. */
 EXEC_API int exec_signal_release(exec *ex, int signo);
 
 /* ---------------------------------------------------------------------------------------- children */

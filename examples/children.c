@@ -84,7 +84,8 @@ int main(int argc, char **argv) {
         if (!(*(argv[1][1] == 'j' ? &jobs : &seconds) = parse_number(argv[2]))) break;
     if (argc > 1 && *argv[1] == '-') {
         int asked = argc == 2 && (!strcmp(argv[1], "--help") || !strcmp(argv[1], "-h"));
-        fprintf(asked ? stdout : stderr, "usage: children [-j 4] [-t SECONDS] [COMMAND...]    or lines of stdin\n");
+        fprintf(asked ? stdout : stderr, "usage: children [-j 4] [-t SECONDS] [COMMAND...]    or lines of stdin;"
+                " -j and -t: at least 1\n");
         return asked ? 0 : 2;
     }
     limit = seconds ? EXEC_SEC(seconds) : EXEC_NEVER;

@@ -117,12 +117,14 @@ int main(int argc, char **argv) {
     struct rlimit limit;
     exec ex;
     exec_net net;
+    exec_address target;
     int fd, status, go = parse(argc, argv, &o);
     if (go <= 0) {
         fprintf(go ? stderr : stdout, "usage: proxy [--idle SECONDS] LISTEN TARGET    both as 127.0.0.1:80 or [::1]:80;"
                 " port 0: a free one; idle: 60, at least 1\n");
         return go ? 2 : 0;
     }
+    if ((status = exec_address_parse(&target, o.target)) < 0) return fail(o.target, status);
     if (getrlimit(RLIMIT_NOFILE, &limit) == 0) {            /* a session takes two descriptors */
         limit.rlim_cur = limit.rlim_max;
         (void)setrlimit(RLIMIT_NOFILE, &limit);
