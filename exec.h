@@ -381,6 +381,7 @@ static inline int exec_is_ready(const exec_future *f) { return (f->flags & EXEC_
 EXEC_API void exec__check_await(const exec_cx *cx, const exec_future *f, const exec_future *child);
 #if EXEC_DEBUG
 EXEC_API void exec__check_pending(exec_cx *cx, const exec_future *f, const exec_future *child);
+EXEC_API void exec__check_ready(const exec_future *f);
 #endif
 static inline int exec__await(exec_cx *cx, exec_future *f, exec_future *child) {
 #if EXEC_DEBUG
@@ -396,6 +397,7 @@ static inline int exec__await(exec_cx *cx, exec_future *f, exec_future *child) {
         }
     }
 #if EXEC_DEBUG
+    exec__check_ready(child);
     cx->pended = NULL;          /* a branch of the child's, maybe */
 #endif
     cx->child = child;
@@ -1261,12 +1263,21 @@ static inline int exec__may_ignore(int status) { return status; }
 
 /* The descriptor, then the function. The wrapper is one jump: a function is only called through a
    pointer of its own type. */
+/* A frame is zeroed memory: nothing is constructed in it, nothing destroyed. */
+#if !defined __cplusplus
+#define EXEC__IS_PLAIN(T) 1
+#elif defined __clang__
+#define EXEC__IS_PLAIN(T) __is_trivially_destructible(T)
+#else
+#define EXEC__IS_PLAIN(T) __has_trivial_destructor(T)
+#endif
 #define EXEC__ASYNC_N(linkage, ...) \
     EXEC__CAT(EXEC__ASYNC_, EXEC__COUNT(__VA_ARGS__))(linkage, __VA_ARGS__)
 #define EXEC__ASYNC_1(linkage, T) EXEC__ASYNC(linkage, T, sizeof(T))
 #define EXEC__ASYNC_2(linkage, T, member) EXEC__ASYNC(linkage, T, offsetof(T, member))
 #define EXEC__ASYNC(linkage, T, zero_bytes) \
     typedef char exec__the_first_member_is_EXEC_FRAME_in_##T[offsetof(T, fut) == 0 ? 1 : -1]; \
+    typedef char exec__a_frame_is_plain_data_as_##T[EXEC__IS_PLAIN(T) ? 1 : -1]; \
     static exec_poll exec__body_##T(exec_cx *cx, T *self); \
     static exec_poll exec__poll_##T(exec_cx *exec__cx, exec_future *exec__f) { \
         return exec__body_##T(exec__cx, (T *)(void *)exec__f); \
@@ -1750,10 +1761,17 @@ static int exec__pop(exec_cx *cx, exec_strand *s, exec_future *f) {
 
 #if EXEC_DEBUG
 /* Its poll said that it pends. */
+static EXEC__COLD void exec__no_outcome(const exec_future *f) {
+    exec__fail(f->type->file, (int)exec__line_of(f), "a poll returned without exec_pending or exec_ready: leave "
+               "a coroutine by EXEC_RETURN, never by return (the line is that of its last await)");
+}
+
 static void exec__check_pended(exec_cx *cx, const exec_future *f) {
-    if (!cx->pended)
-        exec__fail(f->type->file, (int)exec__line_of(f), "a poll returned without exec_pending or exec_ready: leave "
-                   "a coroutine by EXEC_RETURN, never by return (the line is that of its last await)");
+    if (!cx->pended) exec__no_outcome(f);
+}
+
+EXEC_API void exec__check_ready(const exec_future *f) {
+    if (!exec_is_ready(f)) exec__no_outcome(f);
 }
 #endif
 
@@ -1766,6 +1784,9 @@ static inline exec_future *exec__trampoline(exec_cx *cx, exec_strand *s) {
         cx->pended = NULL;
 #endif
         if (f->type->poll(cx, f) != EXEC_PENDING) {
+#if EXEC_DEBUG
+            exec__check_ready(f);
+#endif
             if (!exec__pop(cx, s, f)) return f;
             continue;
         }

@@ -75,6 +75,7 @@ int main(int argc, char **argv) {
     if (status == 0) status = EXEC_SPAWN(&ex, NULL, ticker);
     if (status == 0) status = host_loop(&ex);
     if (status < 0) fprintf(stderr, "embed: %s\n", exec_strerror(status));
+    else printf("%zu bytes in all\n", bytes_seen);
     exec_destroy(&ex, EXEC_SEC(1));
     return status < 0;
 }

@@ -12,9 +12,13 @@ WAITS_FOR, BRANCHES and DRIVERS, to which a new op or driver adds a line.
 import os
 import re
 import signal
+import sys
 import time
 
-import gdb
+try:
+    import gdb
+except ImportError:
+    sys.exit(__doc__)
 
 # ------------------------------------------------------------------------------------------- layout
 

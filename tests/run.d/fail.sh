@@ -12,7 +12,8 @@
 expected() { sed -n 's/^ \* expect: *//p' "$1" | head -n 1; }
 commands() { sed -n 's/^ \* with: *//p' "$1"; }
 must_run() { grep -q '^ \* runs' "$1"; }
-warnings_for() { case $2 in tcc) ;; *) grep -q '^ \* bare' "$1" || echo "$WARN_C" ;; esac; }
+warnings_of() { case $1 in tcc) ;; *++) echo "$WARN" ;; *) echo "$WARN_C" ;; esac; }
+warnings_for() { grep -q '^ \* bare' "$1" || warnings_of "$2"; }
 
 # Refused: a failed compilation, or an abort, with the expected message in the log.
 is_refused() { # FILE PROGRAM LOG COMMAND...
@@ -54,8 +55,7 @@ config_compile_fail() {
             case $1 in tcc) ;; *) set -- "$@" -pthread ;; esac
             echo "+ $line $file"
             is_refused "$file" "$dir/wrong" "$dir/log" "$@" $(warnings_for "$file" "$1") || bad=1
-            case $1 in tcc) ;; *) set -- "$@" $WARN_C ;; esac
-            is_right "$file" "$dir/right" "$dir/log" "$@" || bad=1
+            is_right "$file" "$dir/right" "$dir/log" "$@" $(warnings_of "$1") || bad=1
             n=$((n + 2))
         done < <(commands "$file")
     done
