@@ -2337,13 +2337,14 @@ static int exec__datagram_on(int fd, const exec__address *local, const exec__add
 
 EXEC_API int exec_datagram(exec *ex, const char *local, const char *remote, const exec_socket_opts *opts) {
     exec__address here, there;
+    const exec__address *from = local ? &here : NULL, *to = remote ? &there : NULL;
     int fd, status;
     if (!local && !remote) return -EINVAL;
     if (local && (status = exec__address_parse(local, &here)) < 0) return status;
     if (remote && (status = exec__address_parse(remote, &there)) < 0) return status;
-    if (local && remote && here.any.sa_family != there.any.sa_family) return -EINVAL;
-    if ((fd = exec__socket_make(exec__net(ex), local ? &here : &there, SOCK_DGRAM)) < 0) return fd;
-    status = exec__datagram_on(fd, local ? &here : NULL, remote ? &there : NULL, opts);
+    if (from && to && from->any.sa_family != to->any.sa_family) return -EINVAL;
+    if ((fd = exec__socket_make(exec__net(ex), from ? from : to, SOCK_DGRAM)) < 0) return fd;
+    status = exec__datagram_on(fd, from, to, opts);
     if (status == 0) return fd;
     exec_close_fd(ex, fd);
     return status;

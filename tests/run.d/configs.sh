@@ -20,15 +20,15 @@ gcc-Os              gcc -Os (--full)
 gcc-lto             gcc -flto (--full)
 clang-lto           clang -flto, linked by lld (--full)
 gcc-cet             gcc -fcf-protection=full: a landing pad where a coroutine resumes, also with clang (--full)
-gcc-switch          gcc, EXEC_LC_SWITCH=1: the ISO form of the resume points
+gcc-switch          gcc, EXEC_LC_SWITCH=1: the ISO form of the resume points (--full)
 clang-switch        clang, EXEC_LC_SWITCH=1 (--full)
 gcc-debug           gcc, EXEC_DEBUG=1
 clang-debug         clang, EXEC_DEBUG=1 (--full)
 gcc-nomalloc        gcc, EXEC_NO_MALLOC=1
-gcc-small           gcc, EXEC_SMALL=1: programming errors trap, dumps and log have fixed words
+gcc-small           gcc, EXEC_SMALL=1: programming errors trap, dumps and log have fixed words (--full)
 gcc-nothreads       gcc, EXEC_NO_THREADS=1 (--full)
 gcc-poll            gcc, EXEC_BACKEND_POLL (--full)
-gcc-posix           gcc, EXEC_POSIX_ONLY=1
+gcc-posix           gcc, EXEC_POSIX_ONLY=1 (--full)
 tcc-nothreads       tcc, EXEC_NO_THREADS=1
 musl-static         musl-gcc -static, cmocka compiled from its Debian source
 gcc-m32             i386: gcc -m32, cmocka compiled from its Debian source
