@@ -14,7 +14,7 @@ struct pollfd;
 struct timespec;
 static void step(const char *function, const void *p);
 static void swaps(const void *p);
-static int cas_is_broken(void *p, void *expected, void *to);
+__attribute__((noinline)) static int cas_is_broken(void *p, void *expected, void *to);     /* of heads and flags alike */
 static int cas_result;
 static int is_over(const void *task);
 static void ends(const void *task);

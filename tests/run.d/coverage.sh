@@ -82,6 +82,7 @@ config_coverage_all() {
     start_cover small -pthread -DEXEC_SMALL=1
     if can_m32 && have dpkg-source && cmocka_for m32 gcc $M32; then
         CMOCKA=$BUILD/cmocka-m32.o start_cover m32 $M32 -pthread -isystem "$BUILD/cmocka/include"
+        CMOCKA=$BUILD/cmocka-m32.o start_cover m32-small $M32 -pthread -DEXEC_SMALL=1 -isystem "$BUILD/cmocka/include"
     else
         listed='' WITHOUT='; no 32-bit build, so lines that nothing ran are shown, not refused'
     fi
