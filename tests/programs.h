@@ -1219,6 +1219,14 @@ static void ref_destroys(void) {
     }
 }
 
+/* A task that a step spawned after all were killed: one that shields a join of its own group's owner waits for ever. */
+static void ref_kill_the_late(void) {
+    for (unsigned i = 0; i < program.roots; i++) {
+        int t = ref.handle[i];
+        if (t != NONE && !ref.tasks[t].over && ref.tasks[t].s.level < 2) ref_does(S_KILL, (int)i, 0);
+    }
+}
+
 static int may_go_on(void) { return ref.live > 0 && program.actions < SCRIPT - 80; }
 
 static void reference(void) {
@@ -1248,8 +1256,10 @@ static void reference(void) {
         ref_does(S_TURN, 0, ref_next());
     }
     for (unsigned i = 0; i < program.roots; i++) ref_does(S_KILL, (int)i, 0);
-    while (ref.live > 0 && program.actions < SCRIPT - 2) {
-        int at = some_waiting();
+    while (ref.live > 0 && program.actions < SCRIPT - 2 - ROOTS) {
+        int at;
+        ref_kill_the_late();
+        at = some_waiting();
         if (at != NONE) ref_does(S_OPEN, at, 0);
         ref_does(S_TURN, 0, ref_next());
     }
