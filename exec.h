@@ -1261,8 +1261,6 @@ static inline int exec__may_ignore(int status) { return status; }
 #define EXEC__FIELDS_16(p, a, ...) (*p) a; EXEC__FIELDS_15(p, __VA_ARGS__)
 #define EXEC__FIELDS_17(p, a, ...) (*p) a; EXEC__FIELDS_16(p, __VA_ARGS__)
 
-/* The descriptor, then the function. The wrapper is one jump: a function is only called through a
-   pointer of its own type. */
 /* A frame is zeroed memory: nothing is constructed in it, nothing destroyed. */
 #if !defined __cplusplus
 #define EXEC__IS_PLAIN(T) 1
@@ -1271,6 +1269,9 @@ static inline int exec__may_ignore(int status) { return status; }
 #else
 #define EXEC__IS_PLAIN(T) __has_trivial_destructor(T)
 #endif
+
+/* The descriptor, then the function. The wrapper is one jump: a function is only called through a
+   pointer of its own type. */
 #define EXEC__ASYNC_N(linkage, ...) \
     EXEC__CAT(EXEC__ASYNC_, EXEC__COUNT(__VA_ARGS__))(linkage, __VA_ARGS__)
 #define EXEC__ASYNC_1(linkage, T) EXEC__ASYNC(linkage, T, sizeof(T))
@@ -1760,12 +1761,12 @@ static int exec__pop(exec_cx *cx, exec_strand *s, exec_future *f) {
 }
 
 #if EXEC_DEBUG
-/* Its poll said that it pends. */
 static EXEC__COLD void exec__no_outcome(const exec_future *f) {
     exec__fail(f->type->file, (int)exec__line_of(f), "a poll returned without exec_pending or exec_ready: leave "
                "a coroutine by EXEC_RETURN, never by return (the line is that of its last await)");
 }
 
+/* Its poll said that it pends. */
 static void exec__check_pended(exec_cx *cx, const exec_future *f) {
     if (!cx->pended) exec__no_outcome(f);
 }
