@@ -2869,7 +2869,15 @@ static inline void exec__poll_begins(exec_cx *cx, exec_task *t, exec__quota quot
 #endif
 }
 
-/* One that is polled for the first time, or has a level, or whose polls are timed. */
+/* One that was never polled, without a level, is polled as any other, unless polls are timed. (In the loop that asks,
+   this would cost each resume an instruction.) */
+static EXEC__NOINLINE int exec__begins(const exec *ex, exec_task *t) {
+    if (t->strand.level || ex->config.stall_ns) return 0;
+    exec__strand_clear(&t->strand, EXEC__S_FRESH);
+    return 1;
+}
+
+/* One that has a level, or whose polls are timed. */
 static EXEC__COLD exec_future *exec__poll_rare(exec *ex, exec_task *t) {
     int64_t limit = ex->config.stall_ns, start = limit ? exec_now(ex) : 0, took;
     exec_future *done;
@@ -2905,6 +2913,8 @@ static unsigned exec__poll_ready(exec *ex, unsigned limit) {
         if (EXEC__LIKELY(!(t->strand.flags & rare))) {
             exec__poll_begins(&ex->cx, t, quota);
             done = exec__trampoline(&ex->cx, &t->strand);
+        } else if (!EXEC_SMALL && exec__begins(ex, t)) {
+            continue;
         } else if (t->strand.flags & EXEC__T_GONE) {
             ex->reap(ex, ex->gone - 1);
             if (!(t = exec__first(ex))) break;
