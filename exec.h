@@ -508,13 +508,15 @@ static inline int exec_strand_started(const exec_strand *s) {
 
 /* ------------------------------------------------------------------------------------------- tasks */
 
+/* In a ring that the list's own link closes. */
+typedef struct exec__list_link { struct exec__list_link *next, *prev; } exec__list_link;
+
 /* Lives in its store from claim to completion. */
 struct exec_task {
     exec_strand strand;         /* the root's chain of frames */
     exec_task *next;            /* in the ready queue, or among those that its group holds back */
     exec_store *store;          /* where it goes when it is over; knows the executor */
-    exec_task *list_next;       /* of the executor's tasks; a group's stand side by side */
-    exec_task *list_prev;
+    exec__list_link list;       /* of the executor's tasks; a group's stand side by side */
     exec_group *group;
     exec_handle *observers;
     exec_cell *cell;            /* what foreign threads hold; made on first use */
@@ -796,7 +798,7 @@ struct exec {
     uint8_t generation;
     int claim_error;
     uint32_t claimed, gone;
-    exec_task *tasks[2];        /* all; those of them that are cancelling since a cleanup_ns */
+    exec__list_link tasks[2];   /* all; those of them that are cancelling since a cleanup_ns */
     exec_driver *drivers, *parker;
     struct exec_timers *timers; /* the wheel of exec_timer.h */
     struct exec_net *net;       /* the reactor of exec_net.h */
@@ -2052,35 +2054,45 @@ EXEC_API void exec_wake(exec_task *t) { exec__wake(t->store->exec, t); }
 
 /* ------------------------------------------------------------------------------ lists of the tasks */
 
-/* A ring in each list; a group's tasks stand side by side from group->first on. */
-static void exec__list_add(exec *ex, exec_task *t, unsigned list) {
-    exec_task *head = ex->tasks[list], *after = head ? head->list_prev : t;
-    exec_group *group = t->group;
-    if (group && group->first[list]) after = group->first[list];
-    else if (group) group->first[list] = t;
-    if (!head) {
-        ex->tasks[list] = t->list_next = t->list_prev = t;
-        return;
-    }
-    t->list_prev = after;
-    t->list_next = after->list_next;
-    t->list_next->list_prev = t;
-    after->list_next = t;
+static void exec__list_init(exec *ex, unsigned list) {
+    ex->tasks[list].next = ex->tasks[list].prev = &ex->tasks[list];
+}
+
+/* Whose link it is, or NULL at the list's end. */
+static exec_task *exec__list_task(const exec *ex, exec__list_link *link, unsigned list) {
+    if (link == &ex->tasks[list]) return NULL;
+    return (exec_task *)(void *)((char *)link - offsetof(exec_task, list));
+}
+
+static exec_task *exec__list_first(const exec *ex, unsigned list) {
+    return exec__list_task(ex, ex->tasks[list].next, list);
 }
 
 /* The next one of the list, or NULL at its end. */
 static exec_task *exec__list_next(const exec *ex, const exec_task *t, unsigned list) {
-    return t->list_next == ex->tasks[list] ? NULL : t->list_next;
+    return exec__list_task(ex, t->list.next, list);
+}
+
+/* At the end; a group's tasks stand side by side from group->first on. */
+static void exec__list_add(exec *ex, exec_task *t, unsigned list) {
+    exec__list_link *after = ex->tasks[list].prev;
+    exec_group *group = t->group;
+    if (group && group->first[list]) after = &group->first[list]->list;
+    else if (group) group->first[list] = t;
+    t->list.prev = after;
+    t->list.next = after->next;
+    after->next->prev = &t->list;
+    after->next = &t->list;
 }
 
 static void exec__list_remove(exec *ex, exec_task *t) {
     unsigned list = (t->strand.flags & EXEC__T_CANCELLING) != 0;
-    exec_task *next = exec__list_next(ex, t, list);
-    if (t->group && t->group->first[list] == t)
+    if (t->group && t->group->first[list] == t) {
+        exec_task *next = exec__list_next(ex, t, list);
         t->group->first[list] = next && next->group == t->group ? next : NULL;
-    if (ex->tasks[list] == t) ex->tasks[list] = next;
-    t->list_prev->list_next = t->list_next;
-    t->list_next->list_prev = t->list_prev;
+    }
+    t->list.prev->next = t->list.next;
+    t->list.next->prev = t->list.prev;
 }
 
 #if EXEC_DEBUG
@@ -2104,7 +2116,7 @@ static int exec__sees_strand(const exec_strand *s, exec__sees *sees, const void 
 static exec_task *exec__find_strand(const exec *ex, exec__sees *sees, const void *what) {
     unsigned n = 0;
     for (unsigned list = 0; list < 2; list++)
-        for (exec_task *t = ex->tasks[list]; t && n < EXEC__CHECKED; t = exec__list_next(ex, t, list), n++)
+        for (exec_task *t = exec__list_first(ex, list); t && n < EXEC__CHECKED; t = exec__list_next(ex, t, list), n++)
             if (exec__sees_strand(&t->strand, sees, what)) return t;
     return NULL;
 }
@@ -2383,7 +2395,7 @@ static exec_task *exec__task_init(exec_task *t, exec_store *store, const exec_ty
 /* By its address: what it holds may be anything. */
 static void exec__check_unlinked(const exec *ex, const exec_handle *handle) {
     for (unsigned list = 0; list < 2; list++)
-        for (const exec_task *t = ex->tasks[list]; t; t = exec__list_next(ex, t, list))
+        for (const exec_task *t = exec__list_first(ex, list); t; t = exec__list_next(ex, t, list))
             for (const exec_handle *h = t->observers; h; h = h->next)
                 EXEC_ASSERT(h != handle, "a handle that is linked was given to another task: "
                             "exec_handle_detach before, or one handle for each");
@@ -2486,7 +2498,7 @@ static void exec__sweep(exec *ex);
 /* Among those that are cancelling. There is no sweep while all of them are killed. */
 static void exec__list_cancelling(exec *ex, exec_task *t) {
     exec__list_remove(ex, t);
-    if (!ex->tasks[1]) ex->sweep_at = EXEC_NEVER;
+    if (!exec__list_first(ex, 1)) ex->sweep_at = EXEC_NEVER;
     if (t->strand.level < EXEC_KILL && ex->sweep_at == EXEC_NEVER)
         ex->sweep_at = exec__after(exec_now(ex), ex->config.cleanup_ns);
     ex->sweep = exec__sweep;
@@ -2511,7 +2523,7 @@ static void exec__cancel_task(exec *ex, exec_task *t, unsigned level) {
 }
 
 static void exec__cancel_list(exec *ex, unsigned list, unsigned level) {
-    exec_task *t = ex->tasks[list], *next;
+    exec_task *t = exec__list_first(ex, list), *next;
     for (; t; t = next) {
         next = exec__list_next(ex, t, list);
         if (t->group) exec__group_release_all(t->group);
@@ -2524,7 +2536,7 @@ static void exec__sweep(exec *ex) {
     int64_t now;
     int left = 0;
     if (ex->sweep_at == EXEC_NEVER || (now = exec_now(ex)) < ex->sweep_at) return;
-    for (exec_task *t = ex->tasks[1]; t; t = exec__list_next(ex, t, 1)) {
+    for (exec_task *t = exec__list_first(ex, 1); t; t = exec__list_next(ex, t, 1)) {
         int generation = (t->strand.flags & EXEC__T_GENERATION) != 0;
         if (generation != ex->generation) exec__cancel_task(ex, t, EXEC_KILL);
         if (t->strand.level < EXEC_KILL) left = 1;
@@ -2763,7 +2775,7 @@ static void exec__check_left(exec *ex, const exec_task *over, const exec_future 
     unsigned n = 0;
     if (other) exec__fail_in(other, "a frame is freed while another task awaits what is in it: join the task instead");
     for (unsigned list = 0; list < 2; list++)
-        for (exec_task *t = ex->tasks[list]; t && n < EXEC__CHECKED; t = exec__list_next(ex, t, list), n++)
+        for (exec_task *t = exec__list_first(ex, list); t && n < EXEC__CHECKED; t = exec__list_next(ex, t, list), n++)
             for (const exec_handle *h = t->observers; h; h = h->next)
                 if (exec__is_inside(&left, h))
                     exec__fail(root->type->file, (int)exec__line_of(root), "a frame is freed and a handle in it is "
@@ -3211,7 +3223,7 @@ static int exec__push(exec_port *port, exec_cell *cell) {
 static int exec__port_held(const exec *ex) {
     uint32_t own = 1;
     for (unsigned list = 0; list < 2; list++)
-        for (exec_task *t = ex->tasks[list]; t; t = exec__list_next(ex, t, list)) {
+        for (exec_task *t = exec__list_first(ex, list); t; t = exec__list_next(ex, t, list)) {
             if (!t->cell || !t->cell->port) continue;
             if (EXEC__LOAD(&t->cell->references) > 1) return 1;
             own++;
@@ -3447,7 +3459,7 @@ static unsigned exec__waiting(const exec *ex) {
 }
 
 static int64_t exec__next_deadline(const exec *ex) {
-    int64_t first = ex->tasks[1] ? ex->sweep_at : EXEC_NEVER;
+    int64_t first = exec__list_first(ex, 1) ? ex->sweep_at : EXEC_NEVER;
     for (exec_driver *d = ex->drivers; d; d = d->next) {
         int64_t next = d->type->next_deadline ? d->type->next_deadline(d) : EXEC_NEVER;
         if (next < first) first = next;
@@ -3528,7 +3540,7 @@ static int exec__turn(exec *ex) {
     exec__drain(ex);
     for (exec_driver *d = ex->drivers; d; d = d->next)
         if (d->type->turn) d->type->turn(d);
-    if (ex->tasks[1]) ex->sweep(ex);
+    if (exec__list_first(ex, 1)) ex->sweep(ex);
     polls = exec__poll_ready(ex, ex->config.tasks_per_turn);
     exec__check_forked(ex);
     if (EXEC__UNLIKELY(ex->config.stall_ns)) {
@@ -3701,6 +3713,8 @@ EXEC_API int exec_poll_fds(exec *ex, struct pollfd *fds, unsigned count) {
 
 EXEC_API int exec_init(exec *ex, const exec_config *config) {
     memset(ex, 0, sizeof *ex);
+    exec__list_init(ex, 0);
+    exec__list_init(ex, 1);
     ex->process = (int32_t)EXEC_SYS_GETPID();
     if (config) ex->config = *config;
     if ((ex->config.spin_ns | ex->config.cleanup_ns | ex->config.stall_ns | ex->config.preempt_ns) < 0) return -EINVAL;
@@ -3762,8 +3776,8 @@ EXEC_API int exec_forked(exec *ex) {
     exec__forget_drivers(ex);
     if (ex->gone) ex->reap(ex, 0);
     for (unsigned list = 0; list < 2; list++) {
-        for (exec_task *t = ex->tasks[list]; t; t = exec__list_next(ex, t, list)) exec__forget_task(t);
-        ex->tasks[list] = NULL;
+        for (exec_task *t = exec__list_first(ex, list); t; t = exec__list_next(ex, t, list)) exec__forget_task(t);
+        exec__list_init(ex, list);
     }
     ex->last = running && exec__first(ex) == running ? running : NULL;  /* all that a poll's loop may see */
     if (ex->last) running->next = running;
@@ -4156,7 +4170,7 @@ EXEC_API void exec_dump(exec *ex) {
     exec__put(&t, " tasks");
     exec_log(ex, t.s);
     for (unsigned list = 0; list < 2; list++)
-        for (exec_task *task = ex->tasks[list]; task; task = exec__list_next(ex, task, list))
+        for (exec_task *task = exec__list_first(ex, list); task; task = exec__list_next(ex, task, list))
             exec__dump_task(ex, task);
     for (exec_driver *d = ex->drivers; d; d = d->next)
         if (d->type->dump) d->type->dump(d);
@@ -4169,7 +4183,7 @@ EXEC_API void exec_stats(const exec *ex, exec_counters *out) {
 
 static int exec__check_task(const exec *ex, const exec_task *t, unsigned list) {
     const void *link = &t->observers;
-    if (t->list_next->list_prev != t || t->list_prev->list_next != t) return 0;
+    if (t->list.next->prev != &t->list || t->list.prev->next != &t->list) return 0;
     if (t->store->exec != ex) return 0;
     if (((t->strand.flags & EXEC__T_CANCELLING) != 0) != list) return 0;
     if (!t->strand.leaf || (t->strand.leaf->flags & EXEC__F_DONE)) return 0;
@@ -4194,7 +4208,7 @@ EXEC_API int exec_check(exec *ex) {
     int good = 1;
     exec_task *t;
     for (unsigned list = 0; list < 2; list++)
-        for (t = ex->tasks[list]; t && good; t = exec__list_next(ex, t, list), tasks++)
+        for (t = exec__list_first(ex, list); t && good; t = exec__list_next(ex, t, list), tasks++)
             good = exec__check_task(ex, t, list)
                 && (!t->group || t->group->first[list] != t
                     || exec__check_held(t->group, ex->counters.tasks));
