@@ -2085,12 +2085,15 @@ static void exec__list_add(exec *ex, exec_task *t, unsigned list) {
     after->next = &t->list;
 }
 
-static void exec__list_remove(exec *ex, exec_task *t) {
+/* The first of its group is the next one, if that is of the group too. */
+static EXEC__NOINLINE void exec__list_leave_group(const exec *ex, exec_task *t) {
     unsigned list = (t->strand.flags & EXEC__T_CANCELLING) != 0;
-    if (t->group && t->group->first[list] == t) {
-        exec_task *next = exec__list_next(ex, t, list);
-        t->group->first[list] = next && next->group == t->group ? next : NULL;
-    }
+    exec_task *next = exec__list_next(ex, t, list);
+    if (t->group->first[list] == t) t->group->first[list] = next && next->group == t->group ? next : NULL;
+}
+
+static inline void exec__list_remove(const exec *ex, exec_task *t) {
+    if (t->group) exec__list_leave_group(ex, t);
     t->list.prev->next = t->list.next;
     t->list.next->prev = t->list.prev;
 }
@@ -2791,20 +2794,13 @@ static void exec__cell_over(exec_cell *cell) {
     else cell->references = 0;          /* there was no waker yet */
 }
 
-/* The task's memory is free when this returns (or, `queued`, when the queue reaches it). */
-static void exec__task_over(exec *ex, exec_task *t, exec_future *root, int queued) {
+/* Somebody is told of the end, or holds the task, or it is still queued. */
+static EXEC__NOINLINE void exec__task_leaves(exec *ex, exec_task *t, const exec_future *root, int queued) {
     const exec_type *type = root->type;
     intptr_t result = root->result;
     int cancelled = exec_canceled(root) && result == -ECANCELED;
     int told = t->observers || t->group;
     exec__poll_over(ex);
-    EXEC_TRACE_END(t, result);
-    exec__list_remove(ex, t);
-#if EXEC_DEBUG
-    exec__check_left(ex, t, root);
-#endif
-    ex->counters.tasks--;
-    ex->counters.completed++;
     while (t->observers) {
         exec_handle *h = t->observers;
         exec__handle_unlink(h, cancelled ? EXEC_STATE_CANCELLED : EXEC_STATE_COMPLETED);
@@ -2820,6 +2816,21 @@ static void exec__task_over(exec *ex, exec_task *t, exec_future *root, int queue
         t->store->release(t->store, t, type);
     }
     if (!told && result < 0 && !cancelled) exec__failed(ex, type, result);
+}
+
+/* The task's memory is free when this returns (or, `queued`, when the queue reaches it). */
+static void exec__task_over(exec *ex, exec_task *t, exec_future *root, int queued) {
+    EXEC_TRACE_END(t, root->result);
+    exec__list_remove(ex, t);
+#if EXEC_DEBUG
+    exec__check_left(ex, t, root);
+#endif
+    ex->counters.tasks--;
+    ex->counters.completed++;
+    if (EXEC_SMALL || queued || t->observers || t->group || t->cell || root->result < 0)
+        exec__task_leaves(ex, t, root, queued);
+    else
+        t->store->release(t->store, t, root->type);
 }
 
 /* ------------------------------------------------------------------------------------------- polls */
