@@ -133,6 +133,13 @@
 #error "exec.h: tcc has no atomics: compile with -DEXEC_NO_THREADS=1"
 #endif
 
+/* Ways apart for the most frequent cases, unless size is what counts. */
+#if EXEC_SMALL || defined __OPTIMIZE_SIZE__
+#define EXEC__QUICK 0
+#else
+#define EXEC__QUICK 1
+#endif
+
 #ifdef __has_attribute
 #define EXEC__HAS(a) __has_attribute(a)
 #else
@@ -2173,7 +2180,12 @@ EXEC_API EXEC__COLD void exec__check_leaf(exec_cx *cx, exec_future *f) {
 
 /* ----------------------------------------------------------------------------------------- stores */
 
+static size_t exec__task_align(const exec_type *type) {
+    return type->align > EXEC__ALIGNOF(exec_task) ? type->align : EXEC__ALIGNOF(exec_task);
+}
+
 static size_t exec__root_offset(const exec_type *type) {
+    if (EXEC__QUICK && EXEC__LIKELY(type->align <= EXEC__ALIGNOF(exec_task))) return sizeof(exec_task);
     return (sizeof(exec_task) + type->align - 1) & ~(size_t)(type->align - 1);
 }
 
@@ -2185,13 +2197,14 @@ static exec_future *exec__root_of(exec_task *t) {
     return (exec_future *)(void *)((char *)t + t->strand.task_root * 4u);
 }
 
+static void *exec__refuse(exec *ex, int error) {
+    ex->claim_error = error;
+    return NULL;
+}
+
 #if !EXEC_NO_MALLOC
 /* What malloc aligns to; max_align_t is missing in tcc. */
 typedef union exec__max_align { long long integer; long double real; void *pointer; } exec__max_align;
-
-static size_t exec__task_align(const exec_type *type) {
-    return type->align > EXEC__ALIGNOF(exec_task) ? type->align : EXEC__ALIGNOF(exec_task);
-}
 
 /* What is aligned further than malloc does: behind what malloc gave, which stands just before it. libc's own for
    that would be most of a small program. */
@@ -2220,6 +2233,16 @@ static void exec__heap_release(exec_store *store, exec_task *t, const exec_type 
 }
 #endif
 
+static exec_task *exec__heap_take(exec *ex, size_t bytes, size_t align) {
+#if EXEC_NO_MALLOC
+    (void)bytes; (void)align;
+    return (exec_task *)exec__refuse(ex, -EINVAL);
+#else
+    exec_task *t = (exec_task *)ex->config.allocate(ex->config.user, bytes, align);
+    return t ? t : (exec_task *)exec__refuse(ex, -ENOMEM);
+#endif
+}
+
 static void exec__fixed_release(exec_store *store, exec_task *t, const exec_type *type) {
     (void)store; (void)type;
     t->strand.flags = 0;
@@ -2234,17 +2257,19 @@ static void exec__pool_release(exec_store *store, exec_task *t, const exec_type 
     pool->live--;
 }
 
-static exec_task *exec__pool_take(exec *ex, exec_pool *pool) {
-    exec_task *t = NULL;
-    if (!pool->free_list && !pool->fresh && ex->gone) ex->reap(ex, 0);
-    if (pool->free_list) {
-        t = (exec_task *)pool->free_list;
-        pool->free_list = t->next;
-    } else if (pool->fresh) {
-        t = (exec_task *)(void *)(pool->memory + (pool->slots - pool->fresh--) * pool->slot_bytes);
-    }
-    if (t) pool->live++;
+static exec_task *exec__pool_pop(exec_pool *pool) {
+    exec_task *t = (exec_task *)pool->free_list;
+    pool->free_list = t->next;
+    pool->live++;
     return t;
+}
+
+static exec_task *exec__pool_take(exec *ex, exec_pool *pool) {
+    if (!pool->free_list && !pool->fresh && ex->gone) ex->reap(ex, 0);
+    if (pool->free_list) return exec__pool_pop(pool);
+    if (!pool->fresh) return NULL;
+    pool->live++;
+    return (exec_task *)(void *)(pool->memory + (pool->slots - pool->fresh--) * pool->slot_bytes);
 }
 
 static int exec__pool_begin(exec_pool *pool, size_t slot_bytes) {
@@ -2336,35 +2361,28 @@ static exec_task *exec__storage_take(exec *ex, const exec_opts *opts, size_t byt
 }
 
 /* Memory for the task from the store that opts name. */
-static exec_task *exec__take(exec *ex, const exec_opts *opts, const exec_type *type,
-                             exec_store **store, int *error) {
+static exec_task *exec__take(exec *ex, const exec_opts *opts, const exec_type *type, exec_store **store) {
     size_t offset = exec__root_offset(type), bytes = offset + type->size;
-    exec_task *t = NULL;
-    *error = -EINVAL;
+    exec_task *t;
+    ex->claim_error = -EINVAL;
     if (offset / 4 > UINT8_MAX) return NULL;
     if (opts && opts->pool) {
         exec_pool *pool = opts->pool;
         if (bytes > pool->slot_bytes || (pool->live && pool->store.exec != ex)) return NULL;
         *store = &pool->store;
-        *error = -ENOMEM;
+        ex->claim_error = -ENOMEM;
         pool->store.exec = ex;
         t = pool->take(ex, pool);
     } else if (opts && opts->storage) {
         *store = &ex->fixed;
-        t = exec__storage_take(ex, opts, bytes, error);
+        t = exec__storage_take(ex, opts, bytes, &ex->claim_error);
     } else {
-#if !EXEC_NO_MALLOC
         *store = &ex->heap;
-        *error = -ENOMEM;
-        t = (exec_task *)ex->config.allocate(ex->config.user, bytes, exec__task_align(type));
-#endif
+        t = exec__heap_take(ex, bytes, exec__task_align(type));
     }
-    if (t && ((uintptr_t)t & (type->align - 1))) {
-        (*store)->release(*store, t, type);
-        *error = -EINVAL;
-        return NULL;
-    }
-    return t;
+    if (!t || !((uintptr_t)t & (type->align - 1))) return t;
+    (*store)->release(*store, t, type);
+    return (exec_task *)exec__refuse(ex, -EINVAL);
 }
 
 static void exec__handle_link(exec_handle *h, exec_task *t, const char *name) {
@@ -2386,11 +2404,15 @@ static void exec__handle_unlink(exec_handle *h, exec_state state) {
     h->state = state;
 }
 
-static exec_task *exec__task_init(exec_task *t, exec_store *store, const exec_type *type) {
-    memset(t, 0, sizeof *t);
-    t->store = store;
-    t->strand.task_root = (uint8_t)(exec__root_offset(type) / 4);
+/* The rest of it is set when it starts. */
+static inline exec_task *exec__task_init(exec_task *t, exec_store *store, size_t root_offset) {
     t->strand.flags = EXEC__T_LIVE | EXEC__S_FRESH;
+    t->strand.level = 0;
+    t->strand.task_root = (uint8_t)(root_offset / 4);
+    t->store = store;
+    t->group = NULL;
+    t->observers = NULL;
+    t->cell = NULL;
     return t;
 }
 
@@ -2415,25 +2437,16 @@ static void exec__clear_handle(const exec *ex, const exec_opts *opts) {
     memset(opts->handle, 0, sizeof *opts->handle);
 }
 
-EXEC_API void *exec__claim(exec *ex, const exec_opts *opts, const exec_type *type) {
+/* Of any store, with all that opts may say. */
+static EXEC__NOINLINE void *exec__claim_any(exec *ex, const exec_opts *opts, const exec_type *type) {
     exec_store *store = NULL;
     exec_task *t;
-#if EXEC_DEBUG
-    EXEC_ASSERT(ex->cx.exec == ex, EXEC__NOT_MADE);
-    EXEC_ASSERT(ex->owner == exec__self(), "a spawn from another thread: use EXEC_REMOTE_SPAWN or exec_remote_post");
-#endif
     exec__clear_handle(ex, opts);
-    if (ex->closing) {
-        ex->claim_error = -ECANCELED;
-        return NULL;
-    }
-    if (opts && opts->cell && EXEC__LOAD(&opts->cell->references)) {
-        ex->claim_error = -EBUSY;
-        return NULL;
-    }
-    t = exec__take(ex, opts, type, &store, &ex->claim_error);
+    if (ex->closing) return exec__refuse(ex, -ECANCELED);
+    if (opts && opts->cell && EXEC__LOAD(&opts->cell->references)) return exec__refuse(ex, -EBUSY);
+    t = exec__take(ex, opts, type, &store);
     if (!t) return NULL;
-    exec__task_init(t, store, type);
+    exec__task_init(t, store, exec__root_offset(type));
     if (opts && opts->handle) exec__handle_link(opts->handle, t, opts->name);
     if (opts && opts->cell) {
         memset(opts->cell, 0, sizeof *opts->cell);
@@ -2443,6 +2456,32 @@ EXEC_API void *exec__claim(exec *ex, const exec_opts *opts, const exec_type *typ
     ex->claimed++;
     ex->claim_error = 0;
     return exec__root_of(t);
+}
+
+/* Of the heap, or of a free slot of a pool, and nothing else is asked. */
+static inline int exec__is_plain(const exec *ex, const exec_opts *opts, size_t bytes) {
+    const exec_pool *pool = opts ? opts->pool : NULL;
+    if (!opts) return !EXEC_NO_MALLOC;
+    if (!pool || opts->handle || opts->cell) return 0;
+    return pool->free_list && pool->store.exec == ex && pool->slot_bytes >= bytes;
+}
+
+/* Most claims are plain: they need not ask what exec__claim_any does. */
+EXEC_API void *exec__claim(exec *ex, const exec_opts *opts, const exec_type *type) {
+    size_t bytes = sizeof(exec_task) + type->size;
+    exec_task *t;
+#if EXEC_DEBUG
+    EXEC_ASSERT(ex->cx.exec == ex, EXEC__NOT_MADE);
+    EXEC_ASSERT(ex->owner == exec__self(), "a spawn from another thread: use EXEC_REMOTE_SPAWN or exec_remote_post");
+#endif
+    if (!EXEC__QUICK || ex->closing || type->align > EXEC__ALIGNOF(exec_task) || !exec__is_plain(ex, opts, bytes))
+        return exec__claim_any(ex, opts, type);
+    t = opts ? exec__pool_pop(opts->pool) : exec__heap_take(ex, bytes, EXEC__ALIGNOF(exec_task));
+    if (!t) return NULL;
+    exec__task_init(t, opts ? &opts->pool->store : &ex->heap, sizeof *t);
+    ex->claimed++;
+    ex->claim_error = 0;
+    return t + 1;
 }
 
 EXEC_API int exec_claim_error(const exec *ex) { return ex->claim_error; }
@@ -2827,7 +2866,7 @@ static void exec__task_over(exec *ex, exec_task *t, exec_future *root, int queue
 #endif
     ex->counters.tasks--;
     ex->counters.completed++;
-    if (EXEC_SMALL || queued || t->observers || t->group || t->cell || root->result < 0)
+    if (!EXEC__QUICK || queued || t->observers || t->group || t->cell || root->result < 0)
         exec__task_leaves(ex, t, root, queued);
     else
         t->store->release(t->store, t, root->type);
@@ -2936,7 +2975,7 @@ static unsigned exec__poll_ready(exec *ex, unsigned limit) {
         if (EXEC__LIKELY(!(t->strand.flags & rare))) {
             exec__poll_begins(&ex->cx, t, quota);
             done = exec__trampoline(&ex->cx, &t->strand);
-        } else if (!EXEC_SMALL && exec__begins(ex, t)) {
+        } else if (EXEC__QUICK && exec__begins(ex, t)) {
             continue;
         } else if (t->strand.flags & EXEC__T_GONE) {
             ex->reap(ex, ex->gone - 1);
@@ -3989,7 +4028,7 @@ EXEC_API void *exec__remote_claim(const exec_remote *r, const exec_type *type) {
     }
     memset(cell, 0, sizeof *cell);
     cell->port = port;
-    cell->task = exec__task_init(t, NULL, type);
+    cell->task = exec__task_init(t, NULL, exec__root_offset(type));
     cell->kind = EXEC__CELL_SPAWN;
     cell->on_heap = 1;
     t->cell = cell;
