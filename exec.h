@@ -2042,19 +2042,22 @@ static void exec__check_wake(exec_task *t) {
 }
 #endif
 
+/* One that is not queued and does not run. */
+static inline void exec__queue(exec *ex, exec_task *t) {
+    EXEC_TRACE_WAKE(t);
+    exec__task_set(t, EXEC__T_QUEUED);
+    ex->counters.wakes++;
+    exec__push_ready(ex, t);
+    if (EXEC__UNLIKELY(ex->armed)) exec__signal_armed(ex);
+}
+
 /* Of this executor. One that runs stays in the queue when it pends. */
 static inline void exec__wake(exec *ex, exec_task *t) {
 #if EXEC_DEBUG
     exec__check_wake(t);
 #endif
     if (EXEC__UNLIKELY(ex->cx.task == t)) ex->cx.quota.woken = 1;
-    else if (EXEC__LIKELY(!(t->strand.flags & EXEC__T_QUEUED))) {
-        EXEC_TRACE_WAKE(t);
-        exec__task_set(t, EXEC__T_QUEUED);
-        ex->counters.wakes++;
-        exec__push_ready(ex, t);
-        if (EXEC__UNLIKELY(ex->armed)) exec__signal_armed(ex);
-    }
+    else if (EXEC__LIKELY(!(t->strand.flags & EXEC__T_QUEUED))) exec__queue(ex, t);
 }
 
 EXEC_API void exec_wake(exec_task *t) { exec__wake(t->store->exec, t); }
@@ -2520,6 +2523,7 @@ EXEC_API int exec__start(exec_future *root) {
     ex->counters.spawned++;
     EXEC_TRACE_SPAWN(t);
     if (t->group) exec__calls_of(t->group)->start(t->group, t);
+    else if (EXEC__QUICK) exec__queue(ex, t);
     else exec_wake(t);
     return 0;
 }
