@@ -2837,13 +2837,25 @@ static void exec__cell_over(exec_cell *cell) {
     else cell->references = 0;          /* there was no waker yet */
 }
 
-/* Somebody is told of the end, or holds the task, or it is still queued. */
-static EXEC__NOINLINE void exec__task_leaves(exec *ex, exec_task *t, const exec_future *root, int queued) {
+/* Out of the list and the counts. */
+static inline void exec__task_out(exec *ex, exec_task *t, const exec_future *root) {
+    exec__list_remove(ex, t);
+    ex->counters.tasks--;
+    ex->counters.completed++;
+    (void)root;
+#if EXEC_DEBUG
+    exec__check_left(ex, t, root);
+#endif
+}
+
+/* The same when somebody is told of it, or holds the task, or it is still queued. */
+static EXEC__NOINLINE void exec__task_over_told(exec *ex, exec_task *t, const exec_future *root) {
     const exec_type *type = root->type;
     intptr_t result = root->result;
     int cancelled = exec_canceled(root) && result == -ECANCELED;
-    int told = t->observers || t->group;
+    int told = t->observers || t->group, queued = t->strand.flags & EXEC__T_QUEUED;
     exec__poll_over(ex);
+    exec__task_out(ex, t, root);
     while (t->observers) {
         exec_handle *h = t->observers;
         exec__handle_unlink(h, cancelled ? EXEC_STATE_CANCELLED : EXEC_STATE_COMPLETED);
@@ -2861,19 +2873,15 @@ static EXEC__NOINLINE void exec__task_leaves(exec *ex, exec_task *t, const exec_
     if (!told && result < 0 && !cancelled) exec__failed(ex, type, result);
 }
 
-/* The task's memory is free when this returns (or, `queued`, when the queue reaches it). */
-static void exec__task_over(exec *ex, exec_task *t, exec_future *root, int queued) {
+/* The task's memory is free when this returns (or, if it is queued, when the queue reaches it). */
+static void exec__task_over(exec *ex, exec_task *t, exec_future *root) {
     EXEC_TRACE_END(t, root->result);
-    exec__list_remove(ex, t);
-#if EXEC_DEBUG
-    exec__check_left(ex, t, root);
-#endif
-    ex->counters.tasks--;
-    ex->counters.completed++;
-    if (!EXEC__QUICK || queued || t->observers || t->group || t->cell || root->result < 0)
-        exec__task_leaves(ex, t, root, queued);
-    else
-        t->store->release(t->store, t, root->type);
+    if (!EXEC__QUICK || t->observers || t->group || t->cell || root->result < 0 || t->strand.flags & EXEC__T_QUEUED) {
+        exec__task_over_told(ex, t, root);
+        return;
+    }
+    exec__task_out(ex, t, root);
+    t->store->release(t->store, t, root->type);
 }
 
 /* ------------------------------------------------------------------------------------------- polls */
@@ -2962,7 +2970,7 @@ static exec_task *exec__first(const exec *ex) { return ex->last ? ex->last->next
 static exec_task *exec__next_after(exec *ex, exec_task *t, exec_future *done) {
     exec__strand_clear(&t->strand, EXEC__T_QUEUED);
     exec__drop_first(ex, t);
-    if (done) exec__task_over(ex, t, done, 0);
+    if (done) exec__task_over(ex, t, done);
     return exec__first(ex);
 }
 
@@ -2976,11 +2984,9 @@ static unsigned exec__poll_ready(exec *ex, unsigned limit) {
     if (!t) return 0;
     for (;;) {
         exec_future *done;
-        if (EXEC__LIKELY(!(t->strand.flags & rare))) {
+        if (EXEC__LIKELY(!(t->strand.flags & rare)) || (EXEC__QUICK && exec__begins(ex, t))) {
             exec__poll_begins(&ex->cx, t, quota);
             done = exec__trampoline(&ex->cx, &t->strand);
-        } else if (EXEC__QUICK && exec__begins(ex, t)) {
-            continue;
         } else if (t->strand.flags & EXEC__T_GONE) {
             ex->reap(ex, ex->gone - 1);
             if (!(t = exec__first(ex))) break;
@@ -3039,7 +3045,7 @@ static void exec__unwind_now(exec *ex, exec_task *t) {
     exec__set_current(current);
     if (done) {
         ex->reap = exec__reap;
-        exec__task_over(ex, t, done, queued);
+        exec__task_over(ex, t, done);
         if (fixed && queued) exec__reap(ex, 0);
         return;
     }
