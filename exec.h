@@ -133,13 +133,6 @@
 #error "exec.h: tcc has no atomics: compile with -DEXEC_NO_THREADS=1"
 #endif
 
-/* Ways apart for the most frequent cases, unless size is what counts. */
-#if EXEC_SMALL || defined __OPTIMIZE_SIZE__
-#define EXEC__QUICK 0
-#else
-#define EXEC__QUICK 1
-#endif
-
 #ifdef __has_attribute
 #define EXEC__HAS(a) __has_attribute(a)
 #else
@@ -165,6 +158,15 @@
 #define EXEC__USED
 #define EXEC__MAYBE_UNUSED
 #define EXEC__EXTENSION
+#endif
+
+/* Ways of their own for the most frequent cases, and the others apart from them, unless size is what counts. */
+#if EXEC_SMALL || defined __OPTIMIZE_SIZE__
+#define EXEC__QUICK 0
+#define EXEC__APART
+#else
+#define EXEC__QUICK 1
+#define EXEC__APART EXEC__NOINLINE
 #endif
 
 /* Each coroutine: never inlined and never cloned (a clone's labels have other addresses). In debug
@@ -804,13 +806,13 @@ struct exec {
     uint8_t generation;
     int claim_error;
     uint32_t claimed, gone;
-    exec__list_link tasks[2];   /* all; those of them that are cancelling since a cleanup_ns */
     exec_driver *drivers, *parker;
     struct exec_timers *timers; /* the wheel of exec_timer.h */
     struct exec_net *net;       /* the reactor of exec_net.h */
     exec_port *port;
     exec *outer;                /* current before this one */
     uintptr_t owner;            /* thread */
+    exec__list_link tasks[2];   /* all; those of them that are cancelling since a cleanup_ns */
 #if EXEC_DEBUG
     uintptr_t stack;            /* where the stack of the poll begins that runs */
     exec__holds_function *holds[2];     /* of the timers, of the reactor */
@@ -2108,7 +2110,7 @@ static void exec__list_add(exec *ex, exec_task *t, unsigned list) {
 }
 
 /* The first of its group is the next one, if that is of the group too. */
-static EXEC__NOINLINE void exec__list_leave_group(const exec *ex, exec_task *t) {
+static EXEC__APART void exec__list_leave_group(const exec *ex, exec_task *t) {
     unsigned list = (t->strand.flags & EXEC__T_CANCELLING) != 0;
     exec_task *next = exec__list_next(ex, t, list);
     if (t->group->first[list] == t) t->group->first[list] = next && next->group == t->group ? next : NULL;
@@ -2376,8 +2378,9 @@ static exec_task *exec__storage_take(exec *ex, const exec_opts *opts, size_t byt
 }
 
 /* Memory for the task from the store that opts name. */
-static exec_task *exec__take(exec *ex, const exec_opts *opts, const exec_type *type, exec_store **store) {
-    size_t offset = exec__root_offset(type), bytes = offset + type->size;
+static exec_task *exec__take(exec *ex, const exec_opts *opts, const exec_type *type, size_t offset,
+                             exec_store **store) {
+    size_t bytes = offset + type->size;
     exec_task *t;
     ex->claim_error = -EINVAL;
     if (offset / 4 > UINT8_MAX) return NULL;
@@ -2453,15 +2456,16 @@ static void exec__clear_handle(const exec *ex, const exec_opts *opts) {
 }
 
 /* Of any store, with all that opts may say. */
-static EXEC__NOINLINE void *exec__claim_any(exec *ex, const exec_opts *opts, const exec_type *type) {
+static EXEC__APART void *exec__claim_any(exec *ex, const exec_opts *opts, const exec_type *type) {
+    size_t offset = exec__root_offset(type);
     exec_store *store = NULL;
     exec_task *t;
     exec__clear_handle(ex, opts);
     if (ex->closing) return exec__refuse(ex, -ECANCELED);
     if (opts && opts->cell && EXEC__LOAD(&opts->cell->references)) return exec__refuse(ex, -EBUSY);
-    t = exec__take(ex, opts, type, &store);
+    t = exec__take(ex, opts, type, offset, &store);
     if (!t) return NULL;
-    exec__task_init(t, store, exec__root_offset(type));
+    exec__task_init(t, store, offset);
     if (opts && opts->handle) exec__handle_link(opts->handle, t, opts->name);
     if (opts && opts->cell) {
         memset(opts->cell, 0, sizeof *opts->cell);
@@ -2470,7 +2474,7 @@ static EXEC__NOINLINE void *exec__claim_any(exec *ex, const exec_opts *opts, con
     }
     ex->claimed++;
     ex->claim_error = 0;
-    return exec__root_of(t);
+    return (char *)t + offset;
 }
 
 /* Of the heap, or of a free slot of a pool, and nothing else is asked. */
@@ -2849,11 +2853,10 @@ static void exec__cell_over(exec_cell *cell) {
     else cell->references = 0;          /* there was no waker yet */
 }
 
-/* Out of the list and the counts. */
+/* Out of the list and the count. */
 static inline void exec__task_out(exec *ex, exec_task *t, const exec_future *root) {
     exec__list_remove(ex, t);
     ex->counters.tasks--;
-    ex->counters.completed++;
     (void)root;
 #if EXEC_DEBUG
     exec__check_left(ex, t, root);
@@ -2861,7 +2864,7 @@ static inline void exec__task_out(exec *ex, exec_task *t, const exec_future *roo
 }
 
 /* The same when somebody is told of it, or holds the task, or it is still queued. */
-static EXEC__NOINLINE void exec__task_over_told(exec *ex, exec_task *t, const exec_future *root) {
+static EXEC__APART void exec__task_over_told(exec *ex, exec_task *t, const exec_future *root) {
     const exec_type *type = root->type;
     intptr_t result = root->result;
     int cancelled = exec_canceled(root) && result == -ECANCELED;
@@ -2952,7 +2955,7 @@ static inline void exec__poll_begins(exec_cx *cx, exec_task *t, int quota) {
 
 /* One that was never polled, without a level, is polled as any other, unless polls are timed. (In the loop that asks,
    this would cost each resume an instruction.) */
-static EXEC__NOINLINE int exec__begins(const exec *ex, exec_task *t) {
+static EXEC__APART int exec__begins(const exec *ex, exec_task *t) {
     if (t->strand.level || ex->config.stall_ns) return 0;
     exec__strand_clear(&t->strand, EXEC__S_FRESH);
     return 1;
@@ -4262,6 +4265,7 @@ EXEC_API void exec_dump(exec *ex) {
 
 EXEC_API void exec_stats(const exec *ex, exec_counters *out) {
     *out = ex->counters;
+    out->completed = out->spawned - out->tasks;
     out->cells = ex->port ? EXEC__LOAD(&ex->port->references) - 1 : 0;
 }
 

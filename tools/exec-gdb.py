@@ -40,9 +40,9 @@ STRUCTS = {
     'exec_counters': 'u8 polls, u8 wakes, u8 cross_wakes, u8 parks, u8 expiries, u8 io_events,'
                      ' u8 spawned, u8 completed, u8 turns, i8 longest_turn_ns, u4 tasks',
     'exec': 'exec_cx cx, p last, i4 process, u1 turning, u1 closing, u1 stopping, u1 armed, u1 looked,'
-            ' u1 generation, i4 claim_error, u4 claimed, u4 gone, exec__list_link[2] tasks, p drivers, p parker,'
-            ' p timers, p net, p port, p outer, p owner, p stack ?debug1, p[2] holds ?debug1, i8 virtual_now,'
-            ' i8 sweep_at, p sweep, p reap, i8 preempt_at, exec_store heap, exec_store fixed, exec_config config,'
+            ' u1 generation, i4 claim_error, u4 claimed, u4 gone, p drivers, p parker, p timers, p net, p port, p outer,'
+            ' p owner, exec__list_link[2] tasks, p stack ?debug1, p[2] holds ?debug1, i8 virtual_now, i8 sweep_at,'
+            ' p sweep, p reap, i8 preempt_at, exec_store heap, exec_store fixed, exec_config config,'
             ' exec_counters counters',
     'exec_driver': 'p type, p exec, p next',
     'exec_driver_type': 'p name, p next_deadline, p turn, p park, p waiting, p poll_fds, p forked, p dump',
