@@ -311,7 +311,7 @@ enum {
 
 /* One chain of frames: the innermost is the leaf. */
 struct exec_strand {
-    exec_future *leaf;      /* NULL when done */
+    exec_future *leaf;      /* NULL when done, and until a task is started */
     uint16_t flags;         /* EXEC__S_*, and EXEC__T_* of the task that this strand is */
     uint8_t level;          /* of cancel: 0, EXEC_CANCEL or EXEC_KILL; only rises */
     uint8_t task_root;      /* offset of a task's root frame, in 4 bytes */
@@ -325,7 +325,6 @@ enum {
     EXEC__S_LEVEL = 8,      /* level > 0 */
     EXEC__T_QUEUED = 16,    /* in the ready queue; so is, first in it, the one that runs */
     EXEC__T_LIVE = 32,      /* claimed */
-    EXEC__T_STARTED = 64,
     EXEC__T_CANCELLING = 128,       /* in the list of the cancelling */
     EXEC__T_GENERATION = 256,       /* parity of the sweep that met it first */
     EXEC__T_GONE = 512,     /* over, but still linked in the ready queue */
@@ -2422,8 +2421,9 @@ static void exec__handle_unlink(exec_handle *h, exec_state state) {
     h->state = state;
 }
 
-/* The rest of it is set when it starts. */
+/* The links are set when it starts. */
 static inline exec_task *exec__task_init(exec_task *t, exec_store *store, size_t root_offset) {
+    t->strand.leaf = NULL;
     t->strand.flags = EXEC__T_LIVE | EXEC__S_FRESH;
     t->strand.level = 0;
     t->strand.task_root = (uint8_t)(root_offset / 4);
@@ -2529,10 +2529,9 @@ static const struct exec__group_calls *exec__calls_of(const exec_group *g) {
 EXEC_API int exec__start(exec_future *root) {
     exec_task *t = exec__task_of(root);
     exec *ex = t->store->exec;
-    EXEC_ASSERT(!(t->strand.flags & EXEC__T_STARTED), "EXEC_START of a task that was started before");
+    EXEC_ASSERT(!t->strand.leaf, "EXEC_START of a task that was started before");
     t->strand.leaf = root;
     exec__set(root, EXEC__F_ROOT);
-    exec__task_set(t, EXEC__T_STARTED);
     exec__list_add(ex, t, 0);
     ex->claimed--;
     ex->counters.tasks++;
@@ -2546,7 +2545,7 @@ EXEC_API int exec__start(exec_future *root) {
 
 EXEC_API void exec__drop(exec_future *root) {
     exec_task *t = exec__task_of(root);
-    EXEC_ASSERT(!(t->strand.flags & EXEC__T_STARTED), "EXEC_DROP of a started task: abort it");
+    EXEC_ASSERT(!t->strand.leaf, "EXEC_DROP of a started task: abort it");
     t->store->exec->claimed--;
     while (t->observers) exec__handle_unlink(t->observers, EXEC_STATE_NONE);
     if (t->cell) exec__cell_drop(t->cell);
@@ -3096,7 +3095,7 @@ static int exec__handle_cancel(exec_handle *h, unsigned level) {
         exec__fail_in(t, "an abort or kill from another thread: use exec_waker_abort or exec_waker_kill");
 #endif
     if (!t || t->strand.level >= level || exec_strand_done(&t->strand)) return -EALREADY;
-    if (!(t->strand.flags & EXEC__T_STARTED)) return -EINVAL;
+    if (!t->strand.leaf) return -EINVAL;
     if (level == EXEC_CANCEL && (exec__root_of(t)->flags & (EXEC__F_CLEANUP | EXEC__F_ENDING)))
         return -EALREADY;
     ex = t->store->exec;
@@ -3958,7 +3957,7 @@ EXEC_API int exec_handle_waker(exec_handle *h, exec_waker *out) {
     out->cell = NULL;
     if (h->state == EXEC_STATE_NONE && !h->task) return -EINVAL;
     if (!h->task) return -ESRCH;
-    if (!(h->task->strand.flags & EXEC__T_STARTED)) return -EINVAL;
+    if (!h->task->strand.leaf) return -EINVAL;
     return exec__cell_get(h->task->store->exec, h->task, &out->cell);
 }
 
