@@ -3562,29 +3562,26 @@ static int64_t exec__timeout(exec *ex) {
     return deadline > now ? deadline - now : 0;
 }
 
-/* The driver that parks, if somebody waits for what it brings. */
-static exec_driver *exec__looks(const exec *ex) {
+/* Whether somebody waits for what the driver that parks brings. */
+static int exec__looks(const exec *ex) {
     exec_driver *d = ex->parker;
-    return d && (!d->type->waiting || d->type->waiting(d)) ? d : NULL;
+    return d && (!d->type->waiting || d->type->waiting(d));
 }
 
-static void exec__look(exec *ex) {
-    exec_driver *d = exec__looks(ex);
-    if (d) (void)d->type->park(d, 0);
-}
+static int exec__look(exec *ex) { return exec__looks(ex) ? ex->parker->type->park(ex->parker, 0) : 0; }
 
 /* Looks again and again before it parks. Where the inbox alone is looked at, the clock takes much longer, so it is
    read now and then. 1: something came. */
 static int exec__spin(exec *ex, int64_t timeout_ns) {
     int64_t span = ex->config.spin_ns < timeout_ns ? ex->config.spin_ns : timeout_ns;
     int64_t end = exec__after(exec_now(ex), span);
-    exec_driver *d = exec__looks(ex);
     do {
-        for (int looks = d ? 1 : 100; looks > 0; looks--) {
-            if (d && d->type->park(d, 0) < 0) return 0;     /* the wait will say why */
+        unsigned looks = exec__looks(ex) ? 1 : 100;
+        do {
+            if (exec__look(ex) < 0) return 0;       /* the wait will say why */
             if (ex->last || (ex->port && EXEC__LOAD(&ex->port->head))) return 1;
-            if (!d) EXEC__PAUSE();
-        }
+            EXEC__PAUSE();
+        } while (--looks);
     } while (exec_now(ex) < end);
     return timeout_ns <= ex->config.spin_ns;
 }
