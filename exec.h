@@ -761,7 +761,8 @@ EXEC_API void *exec_local_get(const exec_cx *cx, const void *key);
 
 /* Since exec_init, but the last two. `wakes` put a task into the queue (others found it there, or
    running); `cross_wakes` came through the inbox; `parks` are waits; `expiries` and `io_events` those of
-   the drivers. `tasks` have started and are not over; `cells`: waker cells and remotes that exist. */
+   the drivers. `tasks` have started and are not over, the others `spawned` are `completed`;
+   `cells`: waker cells and remotes that exist. */
 typedef struct exec_counters {
     uint64_t polls, wakes, cross_wakes, parks, expiries, io_events, spawned, completed, turns;
     int64_t longest_turn_ns;    /* while stall_ns is set */
