@@ -804,6 +804,43 @@ static void trap_11_every_delay_of_two_levels_in_steps(void **state) {
         run_in_steps(start * 31 * TICK + start, delays, nodes, COUNT(delays));
 }
 
+static int64_t woken_last;
+typedef struct { EXEC_FRAME; exec_sleep_op nap; int64_t deadline; unsigned *woken; } wakes_in_order;
+EXEC_ASYNC(wakes_in_order) {
+    EXEC_BEGIN;
+    EXEC_TRY(exec_sleep_until(&self->nap, self->deadline));
+    assert_true(self->deadline > woken_last);
+    woken_last = self->deadline;
+    ++*self->woken;
+    EXEC_END;
+}
+
+/* From three levels, some alone in their slots. */
+static void what_expires_in_one_turn_wakes_in_the_order_of_its_ticks(void **state) {
+    enum { CUBES = 41 };
+    static EXEC_SLOT(wakes_in_order) slots[CUBES];
+    exec_pool pool;
+    exec_opts opts;
+    unsigned woken = 0;
+    world w;
+    (void)state;
+    memset(&opts, 0, sizeof opts);
+    opts.pool = &pool;
+    woken_last = 0;
+    open_virtual(&w, 0);
+    assert_int_equal(exec_pool_init(&pool, slots, sizeof slots, sizeof *slots), 0);
+    for (int64_t i = 0; i < CUBES; i++) {
+        int64_t k = i * 17 % CUBES;
+        int64_t deadline = TICK * (k * k * k + 1);
+        assert_int_equal(EXEC_SPAWN(&w.ex, &opts, wakes_in_order, .deadline = deadline, .woken = &woken), 0);
+    }
+    assert_int_equal(exec_turn(&w.ex), CUBES);
+    assert_int_equal(exec_clock_advance(&w.ex, TICK * CUBES * CUBES * CUBES), 0);
+    assert_int_equal(exec_turn(&w.ex), CUBES);
+    assert_int_equal(woken, CUBES);
+    close_empty(&w);
+}
+
 static void a_hand_written_leaf_may_rearm_and_cancel(void **state) {
     exec_timer n;
     world w;
@@ -963,6 +1000,7 @@ static const struct CMUnitTest tests[] = {
     cmocka_unit_test(trap_11_every_delay_of_two_levels_in_steps),
     cmocka_unit_test(trap_12_next_deadline_visits_one_slot),
     cmocka_unit_test(a_slot_shared_by_several_opens_early_at_most_once_a_level),
+    cmocka_unit_test(what_expires_in_one_turn_wakes_in_the_order_of_its_ticks),
     cmocka_unit_test(a_hand_written_leaf_may_rearm_and_cancel),
     cmocka_unit_test(check_finds_damage),
 #if !EXEC_DEBUG
