@@ -258,9 +258,10 @@ typedef struct exec_port exec_port;
 typedef struct exec_driver exec_driver;
 struct pollfd;
 
-/* What a poll function returns: EXEC_PENDING, or ready. A pointer, so that it is no int. */
+/* What a poll function returns: EXEC_PENDING, or ready. A pointer by its type, so that it is no int. */
 typedef struct exec__ready *exec_poll;
 #define EXEC_PENDING ((exec_poll)0)
+#define EXEC__READY ((exec_poll)1)
 
 /* The constant descriptor of a kind of future. */
 struct exec_type {
@@ -323,11 +324,9 @@ enum {
     EXEC__S_CHECKED = 2048  /* EXEC_DEBUG: no other strand has its leaf */
 };
 
-/* What a poll has left. One store begins it. */
-typedef struct exec__quota {
-    unsigned budget;        /* ops that may be ready at once */
-    int woken;              /* the task was, while it ran: it is polled again */
-} exec__quota;
+/* cx->quota: in steps of EXEC__OP the ops that may still be ready at once, and whether the task was woken while it
+   ran. So one store begins a poll, and one test ends it. */
+enum { EXEC__WOKEN = 1, EXEC__OP = 2 };
 
 /* What a poll may use. Valid during the poll, and the same object for each poll of an executor. */
 struct exec_cx {
@@ -335,7 +334,7 @@ struct exec_cx {
     exec_task *task;        /* being polled: what exec_wake takes */
     exec_future *child;     /* that was awaited last and is ready */
     exec_strand *strand;    /* not beside task: gcc would join the stores of each poll into a slow one */
-    exec__quota quota;
+    int quota;              /* EXEC__WOKEN, EXEC__OP */
     int entry;              /* where exec__reenter sends a coroutine */
 #if EXEC_DEBUG
     exec_future *pended;    /* what exec_pending was told since the poll began */
@@ -359,7 +358,7 @@ static inline void exec_future_init(exec_future *f, const exec_type *type) {
 static inline exec_poll exec_ready(exec_future *f, intptr_t result) {
     f->result = result;
     f->flags = (uint8_t)(f->flags | EXEC__F_DONE);
-    return (exec_poll)(void *)f;
+    return EXEC__READY;
 }
 #if EXEC_DEBUG
 EXEC_API void exec__check_leaf(exec_cx *cx, exec_future *f);
@@ -407,7 +406,7 @@ static inline int exec__await(exec_cx *cx, exec_future *f, exec_future *child) {
    and holds its result. One child at a time (several need a strand each); call it again with the
    same child when polled again. */
 static inline exec_poll exec_poll_child(exec_cx *cx, exec_future *f, exec_future *child) {
-    return exec__await(cx, f, child) ? EXEC_PENDING : (exec_poll)(void *)child;
+    return exec__await(cx, f, child) ? EXEC_PENDING : EXEC__READY;
 }
 
 /* Takes one op of the poll's budget. 0 if it is used up: the task was scheduled again, and the leaf
@@ -926,7 +925,6 @@ struct exec_cell {
 
 /* The executor as foreign threads see it. */
 struct exec_port {
-    exec_cell *head;            /* the inbox: cells, or one of two sentinels, parked and closed */
     uintptr_t owner;            /* thread */
     int fd;                     /* readable once it was signalled: an eventfd, or a pipe's end ... */
 #if EXEC_POSIX_ONLY
@@ -945,6 +943,8 @@ struct exec_port {
     void (*release)(void *user, void *memory, size_t bytes, size_t align);
     void *user;
 #endif
+    exec_cell *head;            /* the inbox: cells, or one of two sentinels, parked and closed. Behind what a wake
+                                   reads: in another line of the cache */
 };
 
 /* A waker of one task. Copy it only by exec_waker_clone; drop each once. */
@@ -1083,7 +1083,7 @@ EXEC_API exec_poll exec__finish_scope(exec_cx *cx, exec_future *f);
 static inline exec_poll exec__finish(exec_cx *cx, exec_future *f) {
     if (EXEC__UNLIKELY(f->flags & EXEC__F_SCOPE)) return exec__finish_scope(cx, f);
     exec__set(f, EXEC__F_DONE);
-    return (exec_poll)(void *)f;
+    return EXEC__READY;
 }
 /* After EXEC_TRY's await: nonzero if the body ends. */
 static inline int exec__try(const exec_cx *cx, exec_future *f) {
@@ -1101,7 +1101,7 @@ static inline int exec__shield(exec_cx *cx, exec_future *f, exec_future *child) 
     return exec__await(cx, f, child);
 }
 static inline int exec__yield(exec_cx *cx, exec_future *f) {
-    cx->quota.woken = 1;
+    cx->quota |= EXEC__WOKEN;
     (void)exec_pending(cx, f);
     return 1;
 }
@@ -1111,11 +1111,14 @@ static inline int exec__killed(exec_future *f) {
     exec__clear(f, EXEC__F_KILLED);
     return 1;
 }
+/* Takes an op of the quota, or leaves it as it is. */
+static inline int exec__may_spend(exec_cx *cx) {
+    if (EXEC__LIKELY((cx->quota -= EXEC__OP) >= 0)) return 1;
+    cx->quota += EXEC__OP;
+    return 0;
+}
 static inline int exec_spend(exec_cx *cx) {
-    if (EXEC__LIKELY(cx->quota.budget > 0)) {
-        cx->quota.budget--;
-        return 1;
-    }
+    if (exec__may_spend(cx)) return 1;
     exec_wake(cx->task);
     return 0;
 }
@@ -1511,6 +1514,15 @@ static EXEC__MAYBE_UNUSED int exec__clock_gettime(clockid_t clock, struct timesp
 #define EXEC__CAS(p, expected, v) \
     __atomic_compare_exchange_n(p, expected, v, 0, __ATOMIC_ACQ_REL, __ATOMIC_ACQUIRE)
 #endif
+#endif
+
+/* In a loop that spins: lets the other half of the core run, and the loop end without a penalty. */
+#if (defined __GNUC__ || defined __clang__) && (defined __x86_64__ || defined __i386__)
+#define EXEC__PAUSE() __builtin_ia32_pause()
+#elif (defined __GNUC__ || defined __clang__) && defined __aarch64__
+#define EXEC__PAUSE() __asm__ volatile("yield")
+#else
+#define EXEC__PAUSE() ((void)0)
 #endif
 
 #ifndef EXEC_STATIC
@@ -2038,7 +2050,7 @@ static inline void exec__wake(exec *ex, exec_task *t) {
 #if EXEC_DEBUG
     exec__check_wake(t);
 #endif
-    if (EXEC__UNLIKELY(ex->cx.task == t)) ex->cx.quota.woken = 1;
+    if (EXEC__UNLIKELY(ex->cx.task == t)) ex->cx.quota |= EXEC__WOKEN;
     else if (EXEC__LIKELY(!(t->strand.flags & EXEC__T_QUEUED))) {
         EXEC_TRACE_WAKE(t);
         exec__task_set(t, EXEC__T_QUEUED);
@@ -2850,15 +2862,10 @@ static EXEC__COLD void exec__stalled(exec *ex, exec_task *stalled, int64_t ns) {
     exec_log(ex, t.s);
 }
 
-static exec__quota exec__fresh_quota(const exec *ex) {
-    exec__quota quota;
-    quota.budget = ex->config.ops_per_poll;
-    quota.woken = 0;
-    return quota;
-}
+static int exec__fresh_quota(const exec *ex) { return (int)ex->config.ops_per_poll * EXEC__OP; }
 
 /* Running is: being cx.task. */
-static inline void exec__poll_begins(exec_cx *cx, exec_task *t, exec__quota quota) {
+static inline void exec__poll_begins(exec_cx *cx, exec_task *t, int quota) {
     cx->task = t;
     cx->strand = &t->strand;
     cx->quota = quota;
@@ -2884,18 +2891,25 @@ static EXEC__COLD exec_future *exec__poll_rare(exec *ex, exec_task *t) {
 /* The first of the queue; NULL: it is empty. */
 static exec_task *exec__first(const exec *ex) { return ex->last ? ex->last->next : NULL; }
 
-/* It leaves the queue: it is over, or idle. The next one. */
-static exec_task *exec__next_after(exec *ex, exec_task *t, exec_future *done) {
+/* It leaves the queue, idle. The next one. */
+static inline exec_task *exec__next_after(exec *ex, exec_task *t) {
+    exec_task *next = ex->last == t ? NULL : t->next;
     exec__strand_clear(&t->strand, EXEC__T_QUEUED);
     exec__drop_first(ex, t);
-    if (done) exec__task_over(ex, t, done, 0);
+    return next;
+}
+
+/* Or it is over, which may have woken others. */
+static exec_task *exec__next_behind(exec *ex, exec_task *t, exec_future *done) {
+    exec__next_after(ex, t);
+    exec__task_over(ex, t, done, 0);
     return exec__first(ex);
 }
 
 /* Polls up to `limit` tasks from the queue. The one that runs stays first in the ring, and goes last by
    one store if it was woken meanwhile. */
 static unsigned exec__poll_ready(exec *ex, unsigned limit) {
-    const exec__quota quota = exec__fresh_quota(ex);
+    const int quota = exec__fresh_quota(ex);
     const unsigned rare = ex->config.stall_ns ? UINT16_MAX : EXEC__S_FRESH | EXEC__S_LEVEL | EXEC__T_GONE;
     exec_task *t = exec__first(ex);
     unsigned left = limit;
@@ -2912,10 +2926,10 @@ static unsigned exec__poll_ready(exec *ex, unsigned limit) {
         } else {
             done = exec__poll_rare(ex, t);
         }
-        if (EXEC__LIKELY(!done && ex->cx.quota.woken)) {
+        if (EXEC__LIKELY(!done && ex->cx.quota & EXEC__WOKEN)) {
             ex->last = t;
             t = t->next;
-        } else if (!(t = exec__next_after(ex, t, done))) {
+        } else if (!(t = done ? exec__next_behind(ex, t, done) : exec__next_after(ex, t))) {
             left--;
             break;
         }
@@ -2967,7 +2981,7 @@ static void exec__unwind_now(exec *ex, exec_task *t) {
         if (fixed && queued) exec__reap(ex, 0);
         return;
     }
-    if (!queued && ex->cx.quota.woken) exec_wake(t);
+    if (!queued && ex->cx.quota & EXEC__WOKEN) exec_wake(t);
     if (ex->armed) exec__signal_armed(ex);      /* it may wait for a time, or what nobody watches yet */
 }
 
@@ -3464,20 +3478,26 @@ static int64_t exec__timeout(exec *ex) {
     return deadline > now ? deadline - now : 0;
 }
 
-static int exec__look(exec *ex) {
+/* Whether somebody waits for what the driver that parks brings. */
+static int exec__looks(const exec *ex) {
     exec_driver *d = ex->parker;
-    if (!d || (d->type->waiting && !d->type->waiting(d))) return 0;
-    return d->type->park(d, 0);
+    return d && (!d->type->waiting || d->type->waiting(d));
 }
 
-/* Looks again and again before it parks. 1: something came. */
+static int exec__look(exec *ex) { return exec__looks(ex) ? ex->parker->type->park(ex->parker, 0) : 0; }
+
+/* Looks again and again before it parks. Where the inbox alone is looked at, the clock takes much longer, so it is
+   read now and then. 1: something came. */
 static int exec__spin(exec *ex, int64_t timeout_ns) {
     int64_t span = ex->config.spin_ns < timeout_ns ? ex->config.spin_ns : timeout_ns;
     int64_t end = exec__after(exec_now(ex), span);
     do {
-        if (exec__look(ex) < 0) return 0;       /* the wait will say why */
-        if (ex->last) return 1;
-        if (ex->port && EXEC__LOAD(&ex->port->head)) return 1;
+        unsigned looks = exec__looks(ex) ? 1 : 100;
+        do {
+            if (exec__look(ex) < 0) return 0;       /* the wait will say why */
+            if (ex->last || (ex->port && EXEC__LOAD(&ex->port->head))) return 1;
+            EXEC__PAUSE();
+        } while (--looks);
     } while (exec_now(ex) < end);
     return timeout_ns <= ex->config.spin_ns;
 }
@@ -3706,6 +3726,7 @@ EXEC_API int exec_init(exec *ex, const exec_config *config) {
 #endif
     if (!ex->config.tasks_per_turn) ex->config.tasks_per_turn = 64;
     if (!ex->config.ops_per_poll) ex->config.ops_per_poll = 128;
+    if (ex->config.ops_per_poll > INT_MAX / EXEC__OP) ex->config.ops_per_poll = INT_MAX / EXEC__OP;
     if (!ex->config.preempt_ns) ex->config.preempt_ns = EXEC_MS(10);
     ex->preempt_at = EXEC_NEVER;
     if (EXEC_DEBUG && !ex->config.stall_ns) ex->config.stall_ns = EXEC_MS(10);

@@ -117,8 +117,8 @@ extern "C" {
 struct iovec;
 struct msghdr;
 
-/* What a descriptor can be ready for. */
-enum { EXEC_READABLE = 1, EXEC_WRITABLE = 2 };
+/* What a descriptor can be ready for: POLLIN and POLLOUT of Linux. */
+enum { EXEC_READABLE = 1, EXEC_WRITABLE = 4 };
 
 /* Who waits for a descriptor: an op has one inside; a hand-written leaf registers its own. Must not
    move while registered. */
@@ -779,7 +779,7 @@ enum { EXEC__FD_UNKNOWN, EXEC__FD_CANCELLED, EXEC__FD_TCP, EXEC__FD_SOCKET, EXEC
 
 /* slot->state, besides EXEC_READABLE and EXEC_WRITABLE (not known to block). */
 enum {
-    EXEC__FD_SHORT = 4,         /* a short read ends readiness; also in waiter->flags */
+    EXEC__FD_SHORT = 2,         /* a short read ends readiness; also in waiter->flags */
     EXEC__FD_REGISTERED = 8,
     EXEC__FD_BLOCKING = 16,     /* foreign: one call per readiness */
     EXEC__FD_ALWAYS = 32,       /* epoll takes no regular files */
@@ -788,14 +788,17 @@ enum {
 };
 
 /* waiter->flags */
-enum { EXEC__IO_ALL = 1, EXEC__IO_MSG = 2, EXEC__IO_BEGUN = 8, EXEC__IO_PAUSED = 16, EXEC__IO_COPY = 32,
+enum { EXEC__IO_ALL = 1, EXEC__IO_MSG = 4, EXEC__IO_BEGUN = 8, EXEC__IO_PAUSED = 16, EXEC__IO_COPY = 32,
        EXEC__IO_URGENT = 64 };
 
 /* ------------------------------------------------------------------------- readiness reaches a waiter */
 
+/* Who waits in a direction stands in slot->waiters there. */
+static inline unsigned exec__index(unsigned direction) { return direction == EXEC_WRITABLE; }
+
 /* Of a blocking one: a readiness is of whoever waited for it, since others may use it up meanwhile. */
 static int exec__wants(const exec_fd_slot *s, unsigned direction) {
-    const exec_waiter *w = s->waiters[direction - 1];
+    const exec_waiter *w = s->waiters[exec__index(direction)];
     return w && !(w->ready & direction);
 }
 
@@ -914,14 +917,14 @@ static void exec__backend_unwatch(exec_net *net, int fd, const exec_fd_slot *s) 
         EXEC_SYS_EPOLL_CTL(net->epoll, EPOLL_CTL_DEL, fd, NULL);
 }
 
-static unsigned exec__epoll_came(uint32_t events) {
-    return (events & EPOLLIN ? +EXEC_READABLE : 0) | (events & EPOLLOUT ? +EXEC_WRITABLE : 0);
-}
+EXEC__STATIC_ASSERT((int)EXEC_READABLE == (int)EPOLLIN && (int)EXEC_WRITABLE == (int)EPOLLOUT,
+                    "exec_net.h: a readiness is what epoll calls it");
+enum { EXEC__BYTES = EXEC_READABLE | EXEC_WRITABLE };
 
 /* More than that bytes came or went; or of a blocking one. */
 static EXEC__COLD void exec__epoll_rare(exec_net *net, uint32_t fd, exec_fd_slot *s, uint32_t events) {
-    unsigned came = exec__epoll_came(events);
-    if (events & ~(uint32_t)(EPOLLIN | EPOLLOUT)) {
+    unsigned came = events & EXEC__BYTES;
+    if (events != came) {
         came |= events & (EPOLLHUP | EPOLLERR) ? EXEC_READABLE | EXEC_WRITABLE : EXEC_READABLE;
         /* Behind these there may be no further edge: from now on only EAGAIN ends readiness. */
         s->state &= (uint8_t)~EXEC__FD_SHORT;
@@ -937,10 +940,10 @@ static void exec__epoll_event(exec_net *net, const exec__event *event) {
     if (fd >= net->slot_count) return;          /* the eventfd, which is only to end the wait */
     s = &net->slots[fd];
     if (s->generation != event->data.of.generation) return;
-    if (EXEC__UNLIKELY((events & ~(uint32_t)(EPOLLIN | EPOLLOUT)) || (s->state & EXEC__FD_BLOCKING)))
+    if (EXEC__UNLIKELY((events & ~(uint32_t)EXEC__BYTES) || (s->state & EXEC__FD_BLOCKING)))
         exec__epoll_rare(net, fd, s, events);
     else
-        exec__came(net, s, exec__epoll_came(events));
+        exec__came(net, s, events);
 }
 
 static int exec__epoll_ms(const exec_net *net, exec__event *events, int ms) {
@@ -1416,7 +1419,8 @@ static int exec__net_check(exec_driver *d) {
     for (uint32_t fd = 0; fd < net->slot_count; fd++) {
         exec_waiter *const *w = net->slots[fd].waiters;
         for (unsigned i = 0; i < 2; i++)
-            if (w[i] && (!w[i]->linked || w[i]->fd != (int)fd || !(w[i]->interest & (i + 1)))) return -EINVAL;
+            if (w[i] && (!w[i]->linked || w[i]->fd != (int)fd
+                         || !(w[i]->interest & (i ? EXEC_WRITABLE : EXEC_READABLE)))) return -EINVAL;
         waiting += (w[0] != NULL ? 1u : 0u) + (w[1] != NULL && w[1] != w[0] ? 1u : 0u);
     }
     return waiting == net->waiting ? 0 : -EINVAL;
@@ -1589,10 +1593,10 @@ static int exec__io_wait(exec_cx *cx, exec_net *net, exec_io *io) {
    with readiness is one that is known and not cancelled. */
 static inline int exec__io_go(exec_cx *cx, exec_net *net, exec_io *io) {
     uint32_t fd = (uint32_t)io->waiter.fd;
-    if (fd >= net->slot_count || !(net->slots[fd].state & io->waiter.interest) || !cx->quota.budget
+    if (fd >= net->slot_count || !(net->slots[fd].state & io->waiter.interest) || cx->quota < EXEC__OP
         || EXEC__UNLIKELY(exec_canceled(&io->fut)))
         return exec__io_wait(cx, net, io);
-    cx->quota.budget--;
+    cx->quota -= EXEC__OP;
     if (io->waiter.linked) exec__unlink(net, &io->waiter);
     return 1;
 }
@@ -1708,6 +1712,7 @@ static exec_poll exec__transfer_poll(exec_cx *cx, exec_future *f) { return exec_
 #if EXEC_SMALL
 #define exec__read_poll exec__transfer_poll
 #define exec__write_poll exec__transfer_poll
+#define exec__recv_type exec__read_type
 #else
 /* READ AND WRITE OF A SOCKET, which most polls are, on a way of their own: one call, if it may be ready; or a
    wait for its next edge. Whatever is not plain is left to exec__transfer_poll. */
@@ -1725,7 +1730,7 @@ EXEC__ALWAYS_INLINE exec_poll exec__socket_call(exec_io *io, exec_fd_slot *s, in
                         : EXEC_SYS_SEND(io->waiter.fd, at, len, io->fut.resume);
     if (EXEC__LIKELY((size_t)n == len)) return exec_ready(&io->fut, (intptr_t)(io->done += len));
     if (EXEC__UNLIKELY(n <= 0 || (io->waiter.flags & EXEC__IO_ALL))) return exec__socket_rest(io, s, len, n);
-    if (is_read && (s->state & io->waiter.flags & EXEC__FD_SHORT)) s->state &= (uint8_t)~EXEC_READABLE;
+    if (is_read && (s->state & EXEC__FD_SHORT)) s->state &= (uint8_t)~EXEC_READABLE;
     io->done = (size_t)n;
     return exec_ready(&io->fut, n);
 }
@@ -1734,27 +1739,30 @@ static EXEC__NOINLINE exec_poll exec__recv(exec_io *io, exec_fd_slot *s) { retur
 static EXEC__NOINLINE exec_poll exec__send(exec_io *io, exec_fd_slot *s) { return exec__socket_call(io, s, 0); }
 
 EXEC__ALWAYS_INLINE exec_poll exec__socket_poll(exec_cx *cx, exec_future *f, unsigned direction) {
-    const unsigned now = EXEC__FD_SOCKET_NOW | direction, later = EXEC__FD_SOCKET_NOW | EXEC__FD_REGISTERED;
+    const unsigned later = EXEC__FD_SOCKET_NOW | EXEC__FD_REGISTERED;
     exec_io *io = (exec_io *)(void *)f;
     exec_net *net = cx->exec->net;
     uint32_t fd = (uint32_t)io->waiter.fd;
     exec_fd_slot *s;
     if (EXEC__UNLIKELY(!net || fd >= net->slot_count || exec_canceled(f))) return exec__transfer_poll(cx, f);
     s = &net->slots[fd];
-    if ((s->state & now) == now && EXEC__LIKELY(cx->quota.budget)) {
-        cx->quota.budget--;
+    if (s->state & direction) {
+        if (EXEC__UNLIKELY(!(s->state & EXEC__FD_SOCKET_NOW) || !exec__may_spend(cx)))
+            return exec__transfer_poll(cx, f);
         if (io->waiter.linked) exec__unlink_from(net, s, &io->waiter, direction);
         return direction == EXEC_READABLE ? exec__recv(io, s) : exec__send(io, s);
     }
-    if (!EXEC_DEBUG && (s->state & (later | direction)) == later && !s->waiters[direction - 1]) {
-        exec__link_to(net, s, &io->waiter, direction, cx->task);
-        return exec_pending(cx, f);
-    }
-    return exec__transfer_poll(cx, f);
+    if (EXEC_DEBUG || (s->state & later) != later || s->waiters[exec__index(direction)])
+        return exec__transfer_poll(cx, f);
+    exec__link_to(net, s, &io->waiter, direction, cx->task);
+    return exec_pending(cx, f);
 }
 
 static exec_poll exec__read_poll(exec_cx *cx, exec_future *f) { return exec__socket_poll(cx, f, EXEC_READABLE); }
 static exec_poll exec__write_poll(exec_cx *cx, exec_future *f) { return exec__socket_poll(cx, f, EXEC_WRITABLE); }
+static void exec__io_describe(const exec_future *f, char *buf, size_t size);
+/* With flags: a short read may not end readiness. */
+static const exec_type exec__recv_type = EXEC__TYPE(exec__transfer_poll, exec__io_describe, NULL, "read");
 #endif
 
 /* Asks the kernel, since nobody tells when a foreign read used the readiness up; then waits. */
@@ -2687,8 +2695,10 @@ EXEC_API exec_future *exec_write_all(exec_io *io, int fd, const void *buf, size_
 }
 
 EXEC_API exec_future *exec_recv(exec_io *io, int fd, void *buf, size_t len, int flags) {
-    unsigned how = flags ? EXEC__IO_MSG : EXEC__IO_MSG | EXEC__FD_SHORT;
-    return exec__read_init(io, fd, buf, len, flags & MSG_OOB ? how | EXEC__IO_URGENT : how, flags);
+    if (!flags) return exec__read_init(io, fd, buf, len, EXEC__IO_MSG | EXEC__FD_SHORT, 0);
+    exec__read_init(io, fd, buf, len, flags & MSG_OOB ? EXEC__IO_MSG | EXEC__IO_URGENT : EXEC__IO_MSG, flags);
+    io->fut.type = &exec__recv_type;
+    return &io->fut;
 }
 
 EXEC_API exec_future *exec_send(exec_io *io, int fd, const void *buf, size_t len, int flags) {

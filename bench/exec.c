@@ -143,16 +143,17 @@ static int64_t idle_run(void *state, uint64_t tasks) {
 
 /* --------------------------------------------------------------------------------------------- hops */
 
-/* A task that waits for a flag, and a waker of it. */
-typedef struct waits { EXEC_FRAME; hop *h; exec_waker *waker; } waits;
+/* A task that waits for a wake, and its waker. */
+typedef struct waits { EXEC_FRAME; hop *h; exec_waker *waker; int polls; } waits;
 
 EXEC_ASYNC(waits) {
     EXEC_BEGIN;
     bench_must(exec_waker_get(cx, self->waker), "exec_waker_get");
     for (;;) {
         hop_arm(self->h);
-        if (hop_sent(self->h)) bench_ready++;
-        EXEC_WAIT_UNTIL(hop_sent(self->h));
+        if (hop_stamped(self->h)) bench_ready++;
+        self->polls = 0;
+        EXEC_WAIT_UNTIL(self->polls++);
         if (!hop_received(self->h)) exec_stop(cx->exec);
         while (hop_over(self->h)) EXEC_YIELD;
     }

@@ -167,6 +167,7 @@ type hop struct {
 	sent  uint64
 	_     [56]byte
 	stamp int64
+	_     [56]byte
 	wake  chan uint64
 }
 
@@ -178,13 +179,13 @@ func (h *hop) sender(first, rounds uint64, pause int64, completes bool, done cha
 		for atomic.LoadUint64(&h.armed) < round {
 		}
 		for until := now() + pause; now() < until; {
+			h.stamp = 0
 		}
 		if completes {
 			h.wake <- round
-		}
-		h.stamp = now()
-		atomic.StoreUint64(&h.sent, round)
-		if !completes {
+			atomic.StoreUint64(&h.sent, round)
+		} else {
+			h.stamp = now()
 			h.wake <- round
 		}
 	}
@@ -207,10 +208,11 @@ func hops(pause int64, completes bool) run {
 				stamp = now()
 			}
 			<-h.wake
+			came := now()
 			if !completes {
 				stamp = h.stamp
 			}
-			samples = append(samples, float64(now()-stamp))
+			samples = append(samples, float64(came-stamp))
 		}
 		got += rounds
 		<-done

@@ -1,7 +1,9 @@
 /* SPDX-License-Identifier: MIT
  * A wake across threads. The sender, on a cpu of its own, waits until the receiver is armed, gives it time to
  * be pending, stamps, wakes; the receiver stamps when it has been woken. Included by each driver, which has its
- * own `wake`. The time that a thread takes to start is not in any figure. */
+ * own `wake`. Between the stamps no line of the cache goes from one to the other but those of the wake itself: the
+ * sender's is in its own cache when it is written, and read when the time has been taken. The time that a thread
+ * takes to start is not in any figure. */
 #ifndef BENCH_HOP_H
 #define BENCH_HOP_H
 
@@ -15,8 +17,9 @@ typedef struct hop {
     int completes;                      /* the value is sent before the stamp: hop_barrier */
     uint64_t rounds;                    /* until which the receiver goes on */
     uint64_t armed __attribute__((aligned(64)));    /* by the receiver, for this round */
-    uint64_t sent __attribute__((aligned(64)));     /* the last round that was sent */
-    int64_t stamp;
+    uint64_t sent __attribute__((aligned(64)));     /* the last round of who watches a flag; or that is completed */
+    int64_t stamp __attribute__((aligned(64)));     /* the sender's, with what follows */
+    uint64_t stamped, round, waited;
     uint64_t got __attribute__((aligned(64)));      /* the receiver's */
 } hop;
 
@@ -25,12 +28,16 @@ enum { HOP_SPINNING_NS = 1500, HOP_PARKED_NS = 50000 };
 /* Receiver: from now on a wake counts. */
 static inline void hop_arm(hop *h) { BENCH_STORE(&h->armed, h->got + 1); }
 static inline int hop_sent(hop *h) { return BENCH_LOAD(&h->sent) > h->got; }
+static inline void hop_send(hop *h) { BENCH_STORE(&h->sent, h->round); }
+/* Right behind hop_arm: whether the receiver came too late to wait. */
+static inline int hop_stamped(hop *h) { return BENCH_LOAD(&h->stamped) > h->got; }
 
 static inline int hop_over(const hop *h) { return h->got == h->rounds; }
 
 /* Receiver: was woken. Nonzero: another round. */
 static inline int hop_received(hop *h) {
-    bench_sample((double)(bench_now() - h->stamp));
+    int64_t came = bench_now();         /* before the stamp is fetched */
+    bench_sample((double)(came - h->stamp));
     h->got++;
     return !hop_over(h);
 }
@@ -51,15 +58,19 @@ static inline void *hop_sender(void *argument) {
     hop *h = (hop *)argument;
     const char *cpu = getenv("BENCH_OTHER_CPU");
     if (cpu) bench_pin(atoi(cpu));
-    for (uint64_t round = h->sent + 1; round <= h->rounds; round++) {
+    for (h->round = h->got + 1; h->round <= h->rounds; h->round++) {
         int64_t until;
-        while (BENCH_LOAD(&h->armed) < round) BENCH_PAUSE();
+        while (BENCH_LOAD(&h->armed) < h->round) BENCH_PAUSE();
         until = bench_now() + h->pause_ns;
-        while (bench_now() < until) BENCH_PAUSE();
-        if (h->completes) h->wake(h);
-        h->stamp = bench_now();
-        BENCH_STORE(&h->sent, round);
-        if (!h->completes) h->wake(h);
+        for (; bench_now() < until; h->waited++) BENCH_PAUSE();
+        if (h->completes) {
+            h->wake(h);
+            hop_send(h);
+        } else {
+            BENCH_STORE(&h->stamped, h->round);
+            h->stamp = bench_now();
+            h->wake(h);
+        }
     }
     return NULL;
 }

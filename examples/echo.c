@@ -7,9 +7,9 @@
 #include <stdio.h>
 #include <sys/resource.h>
 
-typedef struct { EXEC_FRAME; int fd; exec_io io; EXEC_SCRATCH; char buf[4096]; } echo;
+typedef struct { EXEC_FRAME; int fd; exec_io io; char buf[4096]; } echo;
 
-EXEC_ASYNC(echo, scratch) {
+EXEC_ASYNC(echo, buf) {                                    /* from buf on nothing is zeroed */
     EXEC_BEGIN;
     for (;;) {
         EXEC_AWAIT(exec_read(&self->io, self->fd, self->buf, sizeof self->buf));

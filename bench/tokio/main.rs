@@ -258,7 +258,7 @@ struct Line(AtomicU64);
 struct Hop {
     armed: Line,
     sent: Line,
-    stamp: AtomicI64,
+    stamp: Line,
     notify: Notify,
     value: Mutex<Option<oneshot::Sender<u64>>>,
 }
@@ -286,14 +286,16 @@ fn sender(h: Arc<Hop>, first: u64, rounds: u64, pause: i64) -> std::thread::Join
             }
             let until = now() + pause;
             while now() < until {
+                h.stamp.0.store(0, Relaxed);
                 std::hint::spin_loop();
             }
             if let Some(value) = h.value.lock().unwrap().take() {
                 value.send(round).unwrap();
+                h.sent.0.store(round, Release);
+            } else {
+                h.stamp.0.store(now() as u64, Relaxed);
+                h.notify.notify_one();
             }
-            h.stamp.store(now(), Relaxed);
-            h.sent.0.store(round, Release);
-            h.notify.notify_one();
         }
     })
 }
@@ -311,7 +313,7 @@ fn hops(rt: Runtime, pause: i64, samples: Samples) -> Run {
             for round in first + 1..=first + rounds {
                 here.armed.0.store(round, Release);
                 here.notify.notified().await;
-                taken.push((now() - here.stamp.load(Relaxed)) as f64);
+                taken.push((now() - here.stamp.0.load(Relaxed) as i64) as f64);
             }
             samples.lock().unwrap().extend(taken);
         }))
