@@ -324,15 +324,15 @@ enum {
     EXEC__S_CHECKED = 2048  /* EXEC_DEBUG: no other strand has its leaf */
 };
 
-/* cx->quota: in steps of EXEC__OP the ops that may still be ready at once, and whether the task was woken while it
-   ran. So one store begins a poll, and one test ends it. */
+/* cx->quota: in steps of EXEC__OP the ops that may still be ready at once (below 0: none), and whether the task was
+   woken while it ran. So one store begins a poll, and one test ends it. */
 enum { EXEC__WOKEN = 1, EXEC__OP = 2 };
 
 /* What a poll may use. Valid during the poll, and the same object for each poll of an executor. */
 struct exec_cx {
     struct exec *exec;
     exec_task *task;        /* being polled: what exec_wake takes */
-    exec_future *child;     /* that was awaited last and is ready */
+    exec_future *child;     /* that is ready, of the EXEC_TRY that goes on */
     exec_strand *strand;    /* not beside task: gcc would join the stores of each poll into a slow one */
     int quota;              /* EXEC__WOKEN, EXEC__OP */
     int entry;              /* where exec__reenter sends a coroutine */
@@ -399,7 +399,6 @@ static inline int exec__await(exec_cx *cx, exec_future *f, exec_future *child) {
     exec__check_ready(child);
     cx->pended = NULL;          /* a branch of the child's, maybe */
 #endif
-    cx->child = child;
     return 0;
 }
 /* Polls a child of a hand-written future: EXEC_PENDING is returned as it is; else the child is ready
@@ -479,7 +478,7 @@ static inline int exec_strand_started(const exec_strand *s) {
 
 /* The same; on a result < 0 does EXEC_RETURN with it. In the cleanup it records the error, if there
    was none, and goes on. */
-#define EXEC_TRY(future) EXEC__POINT(exec__await(cx, exec__f, (future)), EXEC__UID, \
+#define EXEC_TRY(future) EXEC__POINT(exec__await_child(cx, exec__f, (future)), EXEC__UID, \
         if (exec__try(cx, exec__f)) { exec__to = EXEC__TO_CLEANUP; goto exec__dispatch; })
 
 /* Awaits as in a cleanup: EXEC_CANCEL does not end it. One that came meanwhile sends the body to
@@ -786,6 +785,13 @@ typedef struct exec__left { const exec_task *task; const char *from, *to; } exec
 typedef const char *exec__holds_function(const exec *ex, const exec__left *left);
 #endif
 
+/* The table of descriptors of exec_net.h, which each op there looks into first. With EXEC_SMALL it asks the reactor. */
+typedef struct exec__fds {
+    struct exec_fd_slot *slots;
+    uint32_t count;
+    uint32_t waiting;           /* linked waiters */
+} exec__fds;
+
 /* Lives at one place from exec_init to exec_destroy; on one thread. Members are private. */
 struct exec {
     exec_cx cx;
@@ -799,6 +805,7 @@ struct exec {
     exec_driver *drivers, *parker;
     struct exec_timers *timers; /* the wheel of exec_timer.h */
     struct exec_net *net;       /* the reactor of exec_net.h */
+    exec__fds *fds;             /* its table, or an empty one */
     exec_port *port;
     exec *outer;                /* current before this one */
     uintptr_t owner;            /* thread */
@@ -1085,7 +1092,13 @@ static inline exec_poll exec__finish(exec_cx *cx, exec_future *f) {
     exec__set(f, EXEC__F_DONE);
     return EXEC__READY;
 }
-/* After EXEC_TRY's await: nonzero if the body ends. */
+/* EXEC_TRY's await: its child is known where it ends, whether it pended or not. */
+static inline int exec__await_child(exec_cx *cx, exec_future *f, exec_future *child) {
+    if (exec__await(cx, f, child)) return 1;
+    cx->child = child;
+    return 0;
+}
+/* Behind it: nonzero if the body ends. */
 static inline int exec__try(const exec_cx *cx, exec_future *f) {
     intptr_t result = cx->child->result;
     if (EXEC__LIKELY(result >= 0)) return 0;
@@ -1111,14 +1124,8 @@ static inline int exec__killed(exec_future *f) {
     exec__clear(f, EXEC__F_KILLED);
     return 1;
 }
-/* Takes an op of the quota, or leaves it as it is. */
-static inline int exec__may_spend(exec_cx *cx) {
-    if (EXEC__LIKELY((cx->quota -= EXEC__OP) >= 0)) return 1;
-    cx->quota += EXEC__OP;
-    return 0;
-}
 static inline int exec_spend(exec_cx *cx) {
-    if (exec__may_spend(cx)) return 1;
+    if (EXEC__LIKELY((cx->quota -= EXEC__OP) >= 0)) return 1;
     exec_wake(cx->task);
     return 0;
 }
@@ -2003,6 +2010,11 @@ static void exec__cell_drop(exec_cell *cell);
 
 /* exec->closing. */
 enum { EXEC__OPEN, EXEC__CLOSING, EXEC__GONE, EXEC__FORKED };
+
+static exec__fds exec__no_fds;
+
+/* Whose context it is: its first member. */
+static EXEC__MAYBE_UNUSED exec *exec__of(exec_cx *cx) { return (exec *)(void *)cx; }
 
 /* A ring, known by its last: last->next is the first. */
 static void exec__push_ready(exec *ex, exec_task *t) {
@@ -3492,7 +3504,7 @@ static int exec__spin(exec *ex, int64_t timeout_ns) {
     int64_t span = ex->config.spin_ns < timeout_ns ? ex->config.spin_ns : timeout_ns;
     int64_t end = exec__after(exec_now(ex), span);
     do {
-        unsigned looks = exec__looks(ex) ? 1 : 100;
+        unsigned looks = EXEC_SMALL ? 10 : exec__looks(ex) ? 1 : 100;
         do {
             if (exec__look(ex) < 0) return 0;       /* the wait will say why */
             if (ex->last || (ex->port && EXEC__LOAD(&ex->port->head))) return 1;
@@ -3712,6 +3724,7 @@ EXEC_API int exec_poll_fds(exec *ex, struct pollfd *fds, unsigned count) {
 EXEC_API int exec_init(exec *ex, const exec_config *config) {
     memset(ex, 0, sizeof *ex);
     ex->process = (int32_t)EXEC_SYS_GETPID();
+    if (!EXEC_SMALL) ex->fds = &exec__no_fds;
     if (config) ex->config = *config;
     if ((ex->config.spin_ns | ex->config.cleanup_ns | ex->config.stall_ns | ex->config.preempt_ns) < 0) return -EINVAL;
     if (ex->config.virtual_clock && ex->config.clock) return -EINVAL;
@@ -3741,6 +3754,7 @@ static void exec__forget_drivers(exec *ex) {
     ex->drivers = ex->parker = NULL;
     ex->timers = NULL;
     ex->net = NULL;
+    if (!EXEC_SMALL) ex->fds = &exec__no_fds;
 }
 
 static void exec__forget_task(exec_task *t) {

@@ -168,9 +168,7 @@ typedef struct exec_signals {
 /* Lives at one place from exec_net_attach until exec_destroy. Members are private. */
 typedef struct exec_net {
     exec_driver driver;
-    exec_fd_slot *slots;
-    uint32_t slot_count;
-    uint32_t waiting;           /* linked waiters */
+    exec__fds fds;              /* the table; the executor knows it */
     uint8_t fixed;              /* the caller's table */
 #if EXEC_BACKEND == EXEC_BACKEND_POLL
     struct pollfd *pollfds;     /* the caller's; else they lie behind the slots */
@@ -803,15 +801,14 @@ static int exec__wants(const exec_fd_slot *s, unsigned direction) {
 }
 
 static inline void exec__tell(exec *ex, exec_waiter *w, unsigned direction) {
-    if (!w) return;
     w->ready = (uint8_t)(w->ready | direction);
     exec__wake(ex, w->task);
 }
 
-static inline void exec__came(exec_net *net, exec_fd_slot *s, unsigned came) {
+static inline void exec__came(exec *ex, exec_fd_slot *s, unsigned came) {
     if (EXEC__LIKELY(!(s->state & EXEC__FD_BLOCKING))) s->state = (uint8_t)(s->state | came);
-    if (came & EXEC_READABLE) exec__tell(net->driver.exec, s->waiters[0], EXEC_READABLE);
-    if (came & EXEC_WRITABLE) exec__tell(net->driver.exec, s->waiters[1], EXEC_WRITABLE);
+    if (s->waiters[0] && came & EXEC_READABLE) exec__tell(ex, s->waiters[0], EXEC_READABLE);
+    if (s->waiters[1] && came & EXEC_WRITABLE) exec__tell(ex, s->waiters[1], EXEC_WRITABLE);
 }
 
 /* ----------------------------------------------------------------------------------------- backends
@@ -929,21 +926,21 @@ static EXEC__COLD void exec__epoll_rare(exec_net *net, uint32_t fd, exec_fd_slot
         /* Behind these there may be no further edge: from now on only EAGAIN ends readiness. */
         s->state &= (uint8_t)~EXEC__FD_SHORT;
     }
-    exec__came(net, s, came);
+    exec__came(net->driver.exec, s, came);
     if ((s->state & EXEC__FD_BLOCKING) && (exec__wants(s, EXEC_READABLE) || exec__wants(s, EXEC_WRITABLE)))
         exec__backend_watch(net, (int)fd, s);
 }
 
-static void exec__epoll_event(exec_net *net, const exec__event *event) {
+static inline void exec__epoll_event(exec_net *net, exec *ex, const exec__event *event) {
     uint32_t fd = event->data.of.fd, events = event->events;
     exec_fd_slot *s;
-    if (fd >= net->slot_count) return;          /* the eventfd, which is only to end the wait */
-    s = &net->slots[fd];
+    if (fd >= net->fds.count) return;           /* the eventfd, which is only to end the wait */
+    s = &net->fds.slots[fd];
     if (s->generation != event->data.of.generation) return;
     if (EXEC__UNLIKELY((events & ~(uint32_t)EXEC__BYTES) || (s->state & EXEC__FD_BLOCKING)))
         exec__epoll_rare(net, fd, s, events);
     else
-        exec__came(net, s, events);
+        exec__came(ex, s, events);
 }
 
 static int exec__epoll_ms(const exec_net *net, exec__event *events, int ms) {
@@ -978,8 +975,9 @@ static EXEC__COLD int exec__epoll_wake_fd(exec_net *net) {
 
 static int exec__backend_wait(exec_net *net, int64_t timeout_ns) {
     exec__event events[EXEC_NET_EVENTS];
+    exec *ex = net->driver.exec;
     int count, status;
-    if (EXEC__UNLIKELY(net->wake != exec_wake_fd(net->driver.exec))
+    if (EXEC__UNLIKELY(net->wake != exec_wake_fd(ex))
         && (status = exec__epoll_wake_fd(net)) < 0)
         return status;
     if (timeout_ns <= 0 || timeout_ns == EXEC_NEVER)
@@ -987,7 +985,7 @@ static int exec__backend_wait(exec_net *net, int64_t timeout_ns) {
     else
         count = exec__epoll_timed(net, events, timeout_ns);
     if (count < 0) return errno == EINTR ? 0 : -errno;
-    for (int i = 0; i < count; i++) exec__epoll_event(net, &events[i]);
+    for (int i = 0; i < count; i++) exec__epoll_event(net, ex, &events[i]);
     return count;
 }
 
@@ -1006,7 +1004,7 @@ static void exec__slot_reset(exec_net *net, exec_fd_slot *s, unsigned kind);
 
 static int exec__backend_open(exec_net *net, const exec_net_config *config) {
     if (!net->fixed) return 0;
-    if (!config->pollfds || config->pollfd_count <= net->slot_count) return -EINVAL;
+    if (!config->pollfds || config->pollfd_count <= config->slot_count) return -EINVAL;
     net->pollfds = config->pollfds;
     return 0;
 }
@@ -1055,7 +1053,7 @@ static int exec__poll_gather(exec_net *net, struct pollfd *fds, unsigned count) 
     unsigned n = 0;
     if (wake >= 0) exec__poll_put(fds, count, n++, wake, POLLIN);
     for (uint32_t fd = 0; fd < net->top; fd++) {
-        const exec_fd_slot *s = &net->slots[fd];
+        const exec_fd_slot *s = &net->fds.slots[fd];
         int events = exec__poll_events(s);
         if (s->waiters[0] || s->waiters[1]) top = fd + 1;
         if (events) exec__poll_put(fds, count, n++, (int)fd, events);
@@ -1065,7 +1063,7 @@ static int exec__poll_gather(exec_net *net, struct pollfd *fds, unsigned count) 
 }
 
 static void exec__poll_event(exec_net *net, const struct pollfd *p) {
-    exec_fd_slot *s = &net->slots[p->fd];
+    exec_fd_slot *s = &net->fds.slots[p->fd];
     unsigned came = 0;
     if (s->kind == EXEC__FD_CANCELLED) return;
     if (p->revents & POLLNVAL) {                /* closed behind our back: whoever waits gets -EBADF */
@@ -1074,17 +1072,17 @@ static void exec__poll_event(exec_net *net, const struct pollfd *p) {
     }
     if (p->revents & (POLLIN | POLLHUP | POLLERR | POLLPRI)) came |= EXEC_READABLE;
     if (p->revents & (POLLOUT | POLLHUP | POLLERR)) came |= EXEC_WRITABLE;
-    exec__came(net, s, came);
+    exec__came(net->driver.exec, s, came);
 }
 
 static struct pollfd *exec__pollfds(const exec_net *net) {
-    return net->fixed ? net->pollfds : (struct pollfd *)(void *)(net->slots + net->slot_count);
+    return net->fixed ? net->pollfds : (struct pollfd *)(void *)(net->fds.slots + net->fds.count);
 }
 
 static int exec__backend_wait(exec_net *net, int64_t timeout_ns) {
-    struct pollfd one, *fds = net->slots ? exec__pollfds(net) : &one;
+    struct pollfd one, *fds = net->fds.slots ? exec__pollfds(net) : &one;
     const exec *ex = net->driver.exec;
-    unsigned n = (unsigned)exec__poll_gather(net, fds, net->slot_count + 1), i = ex->port != NULL;
+    unsigned n = (unsigned)exec__poll_gather(net, fds, net->fds.count + 1), i = ex->port != NULL;
     uint32_t changes = net->changes;
     int count = exec__poll_ns(fds, n, timeout_ns > 0 ? timeout_ns : 0), status;
     if (count < 0) return errno == EINTR ? 0 : -errno;
@@ -1123,39 +1121,39 @@ static EXEC__COLD int exec__slots_grow(exec_net *net, uint32_t fd) {
     slots = (exec_fd_slot *)config->allocate(config->user, exec__slots_bytes(count), sizeof(void *));
     if (!slots) return -ENOMEM;
     memset(slots, 0, count * sizeof *slots);
-    if (net->slots) {
-        memcpy(slots, net->slots, net->slot_count * sizeof *slots);
-        config->release(config->user, net->slots, exec__slots_bytes(net->slot_count), sizeof(void *));
+    if (net->fds.slots) {
+        memcpy(slots, net->fds.slots, net->fds.count * sizeof *slots);
+        config->release(config->user, net->fds.slots, exec__slots_bytes(net->fds.count), sizeof(void *));
     }
-    net->slots = slots;
-    net->slot_count = count;
+    net->fds.slots = slots;
+    net->fds.count = count;
     return 0;
 #endif
 }
 
 /* Its slot, or NULL. */
 static exec_fd_slot *exec__slot(const exec_net *net, int fd) {
-    return (uint32_t)fd < net->slot_count ? &net->slots[fd] : NULL;
+    return (uint32_t)fd < net->fds.count ? &net->fds.slots[fd] : NULL;
 }
 
-static inline void exec__link_to(exec_net *net, exec_fd_slot *s, exec_waiter *w, unsigned interest, exec_task *task) {
+static inline void exec__link_to(exec__fds *fds, exec_fd_slot *s, exec_waiter *w, unsigned interest, exec_task *task) {
     if (interest & EXEC_READABLE) s->waiters[0] = w;
     if (interest & EXEC_WRITABLE) s->waiters[1] = w;
     w->task = task;
     w->ready = 0;
     w->linked = 1;
-    net->waiting++;
+    fds->waiting++;
 }
 
-static inline void exec__unlink_from(exec_net *net, exec_fd_slot *s, exec_waiter *w, unsigned interest) {
+static inline void exec__unlink_from(exec__fds *fds, exec_fd_slot *s, exec_waiter *w, unsigned interest) {
     if (interest & EXEC_READABLE) s->waiters[0] = NULL;
     if (interest & EXEC_WRITABLE) s->waiters[1] = NULL;
     w->linked = 0;
-    net->waiting--;
+    fds->waiting--;
 }
 
 static void exec__unlink(exec_net *net, exec_waiter *w) {
-    exec__unlink_from(net, &net->slots[w->fd], w, w->interest);
+    exec__unlink_from(&net->fds, &net->fds.slots[w->fd], w, w->interest);
 }
 
 static void exec__waiter_cancel(exec_waiter *w) {
@@ -1187,7 +1185,7 @@ static void exec__slot_cancel(exec_net *net, exec_fd_slot *s) {
         exec__unlink(net, w);
         exec__waiter_cancel(w);
     }
-    if (EXEC__UNLIKELY(net->paused != NULL)) exec__resume_accepts(net, (int)(s - net->slots));
+    if (EXEC__UNLIKELY(net->paused != NULL)) exec__resume_accepts(net, (int)(s - net->fds.slots));
 }
 
 /* A new descriptor of this kind: what is left of an older one goes. */
@@ -1219,8 +1217,8 @@ static int exec__file_same(const exec_fd_slot *s, int fd) {
 /* A descriptor that a call of ours made. Without a slot its first op says so. */
 static void exec__slot_new(exec_net *net, int fd, unsigned kind) {
     exec_fd_slot *s;
-    if ((uint32_t)fd >= net->slot_count && exec__slots_grow(net, (uint32_t)fd) < 0) return;
-    s = &net->slots[fd];
+    if ((uint32_t)fd >= net->fds.count && exec__slots_grow(net, (uint32_t)fd) < 0) return;
+    s = &net->fds.slots[fd];
     exec__slot_reset(net, s, kind);
 #if EXEC_DEBUG
     exec__file_note(s, fd);
@@ -1284,8 +1282,8 @@ static EXEC__COLD int exec__slot_prepare(exec_net *net, int fd) {
     exec_fd_slot *s;
     int status;
     if (fd < 0) return -EBADF;
-    if ((uint32_t)fd >= net->slot_count && (status = exec__slots_grow(net, (uint32_t)fd)) < 0) return status;
-    s = &net->slots[fd];
+    if ((uint32_t)fd >= net->fds.count && (status = exec__slots_grow(net, (uint32_t)fd)) < 0) return status;
+    s = &net->fds.slots[fd];
     if (s->kind == EXEC__FD_CANCELLED) return -EBADF;
     status = exec__slot_detect(s, fd);
     if (status < 0) {
@@ -1299,7 +1297,7 @@ static EXEC__COLD int exec__slot_prepare(exec_net *net, int fd) {
 }
 
 static int exec__slot_get(exec_net *net, int fd) {
-    if (EXEC__LIKELY((uint32_t)fd < net->slot_count && net->slots[fd].kind > EXEC__FD_CANCELLED)) return 0;
+    if (EXEC__LIKELY((uint32_t)fd < net->fds.count && net->fds.slots[fd].kind > EXEC__FD_CANCELLED)) return 0;
     return exec__slot_prepare(net, fd);
 }
 
@@ -1320,7 +1318,7 @@ static EXEC__COLD void exec__say_busy(exec_net *net, const exec_waiter *first, e
 
 /* The waiter waits for its interest from now on. The slot is prepared. */
 static int exec__link(exec_net *net, exec_waiter *w, exec_task *task) {
-    exec_fd_slot *s = &net->slots[w->fd];
+    exec_fd_slot *s = &net->fds.slots[w->fd];
     const exec_waiter *busy = w->interest & EXEC_READABLE ? s->waiters[0] : NULL;
     int status;
     if (!busy && (w->interest & EXEC_WRITABLE)) busy = s->waiters[1];
@@ -1331,7 +1329,7 @@ static int exec__link(exec_net *net, exec_waiter *w, exec_task *task) {
                       "close with exec_close_fd, or call exec_fd_forget before a foreign close()");
 #endif
     if (busy) return -EBUSY;
-    exec__link_to(net, s, w, w->interest, task);
+    exec__link_to(&net->fds, s, w, w->interest, task);
     if (EXEC__LIKELY((s->state & (EXEC__FD_REGISTERED | EXEC__FD_BLOCKING)) == EXEC__FD_REGISTERED)) return 0;
     status = exec__backend_watch(net, w->fd, s);
     if (status < 0) exec__unlink(net, w);
@@ -1343,7 +1341,7 @@ static int exec__link(exec_net *net, exec_waiter *w, exec_task *task) {
 static int exec__link_asked(exec_net *net, exec_waiter *w, int fd, exec_task *task) {
     int status = exec__slot_get(net, fd);
     if (status < 0) return status;
-    net->slots[fd].state &= (uint8_t)~EXEC_READABLE;
+    net->fds.slots[fd].state &= (uint8_t)~EXEC_READABLE;
     w->fd = fd;
     w->interest = EXEC_READABLE;
     return exec__link(net, w, task);
@@ -1381,7 +1379,7 @@ static int exec__net_park(exec_driver *d, int64_t timeout_ns) {
 }
 
 static unsigned exec__net_waiting(const exec_driver *d) {
-    return ((const exec_net *)(const void *)d)->waiting;
+    return ((const exec_net *)(const void *)d)->fds.waiting;
 }
 
 static int exec__net_poll_fds(exec_driver *d, struct pollfd *fds, unsigned count) {
@@ -1405,9 +1403,9 @@ static void exec__net_dump(exec_driver *d) {
     const exec_net *net = exec__net_of(d);
     exec__text t = { 0, "" };
     exec__put(&t, "net: ");
-    exec__put_number(&t, net->waiting);
+    exec__put_number(&t, net->fds.waiting);
     exec__put(&t, " wait, ");
-    exec__put_number(&t, net->slot_count);
+    exec__put_number(&t, net->fds.count);
     exec__put(&t, net->paused ? " slots, accept is paused: no descriptors left" : " slots");
     exec_log(d->exec, t.s);
 }
@@ -1416,14 +1414,14 @@ static void exec__net_dump(exec_driver *d) {
 static int exec__net_check(exec_driver *d) {
     const exec_net *net = exec__net_of(d);
     uint32_t waiting = 0;
-    for (uint32_t fd = 0; fd < net->slot_count; fd++) {
-        exec_waiter *const *w = net->slots[fd].waiters;
+    for (uint32_t fd = 0; fd < net->fds.count; fd++) {
+        exec_waiter *const *w = net->fds.slots[fd].waiters;
         for (unsigned i = 0; i < 2; i++)
             if (w[i] && (!w[i]->linked || w[i]->fd != (int)fd
                          || !(w[i]->interest & (i ? EXEC_WRITABLE : EXEC_READABLE)))) return -EINVAL;
         waiting += (w[0] != NULL ? 1u : 0u) + (w[1] != NULL && w[1] != w[0] ? 1u : 0u);
     }
-    return waiting == net->waiting ? 0 : -EINVAL;
+    return waiting == net->fds.waiting ? 0 : -EINVAL;
 }
 
 #if EXEC_DEBUG
@@ -1437,8 +1435,8 @@ static const char *exec__net_hold(const exec *ex, const exec__left *left) {
     const exec_signal_op *first = net ? net->signals.first : NULL, *op = first;
     int held = 0;
     if (!net) return NULL;
-    for (uint32_t fd = 0; fd < net->slot_count && net->waiting && !held; fd++)
-        held = exec__waiter_left(net->slots[fd].waiters[0], left) || exec__waiter_left(net->slots[fd].waiters[1], left);
+    for (uint32_t fd = 0; fd < net->fds.count && net->fds.waiting && !held; fd++)
+        held = exec__waiter_left(net->fds.slots[fd].waiters[0], left) || exec__waiter_left(net->fds.slots[fd].waiters[1], left);
     for (const exec_io *io = net->paused; io && !held; io = io->buf.next) held = exec__waiter_left(&io->waiter, left);
     if (op) do held = held || exec__is_inside(left, op) || op->task == left->task;
     while ((op = op->next) != first);
@@ -1452,12 +1450,12 @@ static void exec__net_detach(exec_driver *d) {
     if (net->signals.close) net->signals.close(net);
     exec__backend_close(net);
 #if !EXEC_NO_MALLOC
-    if (net->slots && !net->fixed)
-        d->exec->config.release(d->exec->config.user, net->slots, exec__slots_bytes(net->slot_count),
+    if (net->fds.slots && !net->fixed)
+        d->exec->config.release(d->exec->config.user, net->fds.slots, exec__slots_bytes(net->fds.count),
                                 sizeof(void *));
 #endif
-    net->slots = NULL;
-    net->slot_count = 0;
+    net->fds.slots = NULL;
+    net->fds.count = 0;
 }
 
 static const exec_driver_type exec__net_type = {
@@ -1474,10 +1472,10 @@ EXEC_API int exec_net_attach(exec_net *net, exec *ex, const exec_net_config *con
     if (ex->parker) return -EBUSY;              /* which may be this one */
     memset(net, 0, sizeof *net);
     if (config && config->slots) {
-        net->slots = config->slots;
-        net->slot_count = config->slot_count;
+        net->fds.slots = config->slots;
+        net->fds.count = config->slot_count;
         net->fixed = 1;
-        memset(net->slots, 0, net->slot_count * sizeof *net->slots);
+        memset(config->slots, 0, config->slot_count * sizeof *config->slots);
     }
     if (EXEC_NO_MALLOC && !net->fixed) return -EINVAL;
     if ((status = exec__backend_open(net, config)) < 0) return status;
@@ -1485,11 +1483,13 @@ EXEC_API int exec_net_attach(exec_net *net, exec *ex, const exec_net_config *con
         exec__backend_close(net);
         return status;
     }
-    if ((status = exec_attach(ex, &net->driver, &exec__net_type)) == 0) ex->net = net;
+    if ((status = exec_attach(ex, &net->driver, &exec__net_type)) < 0) return status;
+    ex->net = net;
+    ex->fds = &net->fds;
 #if EXEC_DEBUG
-    if (status == 0) ex->holds[1] = exec__net_hold;
+    ex->holds[1] = exec__net_hold;
 #endif
-    return status;
+    return 0;
 }
 
 EXEC_API int exec_net_register(exec_net *net, exec_waiter *w, int fd, unsigned interest, exec_task *task) {
@@ -1508,7 +1508,7 @@ EXEC_API int exec_net_reregister(exec_net *net, exec_waiter *w, unsigned interes
     if (w->linked) exec__unlink(net, w);
     if (!(interest &= EXEC_READABLE | EXEC_WRITABLE)) return -EINVAL;
     if ((status = exec__slot_get(net, w->fd)) < 0) return status;
-    s = &net->slots[w->fd];
+    s = &net->fds.slots[w->fd];
     w->interest = (uint8_t)interest;
     if ((status = exec__link(net, w, w->task)) < 0) return status;
     w->ready = (uint8_t)(s->state & interest);
@@ -1528,11 +1528,11 @@ EXEC_API int exec_fd_cancel(exec *ex, int fd) {
     exec_net *net = exec__net(ex);
     int status;
     if (EXEC_SYS_FCNTL(fd, F_GETFD, 0) < 0) return -errno;     /* whoever has the number next is not cancelled */
-    if ((uint32_t)fd >= net->slot_count && (status = exec__slots_grow(net, (uint32_t)fd)) < 0) return status;
-    exec__slot_cancel(net, &net->slots[fd]);
-    net->slots[fd].generation++;                /* no event is its own any more */
-    net->slots[fd].kind = EXEC__FD_CANCELLED;
-    net->slots[fd].state &= EXEC__FD_REGISTERED | EXEC__FD_ALWAYS;
+    if ((uint32_t)fd >= net->fds.count && (status = exec__slots_grow(net, (uint32_t)fd)) < 0) return status;
+    exec__slot_cancel(net, &net->fds.slots[fd]);
+    net->fds.slots[fd].generation++;                /* no event is its own any more */
+    net->fds.slots[fd].kind = EXEC__FD_CANCELLED;
+    net->fds.slots[fd].state &= EXEC__FD_REGISTERED | EXEC__FD_ALWAYS;
     return 0;
 }
 
@@ -1576,11 +1576,11 @@ static int exec__io_wait(exec_cx *cx, exec_net *net, exec_io *io) {
         return -ECANCELED;
     }
     if ((status = exec__slot_get(net, w->fd)) < 0) return status;
-    if (EXEC__LIKELY(!exec__may_go(&net->slots[w->fd], w))) {
+    if (EXEC__LIKELY(!exec__may_go(&net->fds.slots[w->fd], w))) {
         w->ready = 0;                           /* another op may have used it up: it is to be told again */
         if (w->linked) return 0;
         status = exec__link(net, w, cx->task);
-        if (EXEC__LIKELY(status < 0 || !exec__may_go(&net->slots[w->fd], w))) return status;
+        if (EXEC__LIKELY(status < 0 || !exec__may_go(&net->fds.slots[w->fd], w))) return status;
     }
     if (EXEC__UNLIKELY(!exec_spend(cx)))        /* linked: whoever closes the descriptor tells it */
         return w->linked ? 0 : exec__link(net, w, cx->task);
@@ -1593,7 +1593,7 @@ static int exec__io_wait(exec_cx *cx, exec_net *net, exec_io *io) {
    with readiness is one that is known and not cancelled. */
 static inline int exec__io_go(exec_cx *cx, exec_net *net, exec_io *io) {
     uint32_t fd = (uint32_t)io->waiter.fd;
-    if (fd >= net->slot_count || !(net->slots[fd].state & io->waiter.interest) || cx->quota < EXEC__OP
+    if (fd >= net->fds.count || !(net->fds.slots[fd].state & io->waiter.interest) || cx->quota < EXEC__OP
         || EXEC__UNLIKELY(exec_canceled(&io->fut)))
         return exec__io_wait(cx, net, io);
     cx->quota -= EXEC__OP;
@@ -1682,7 +1682,7 @@ static inline intptr_t exec__io_moved(exec_fd_slot *s, exec_io *io, size_t len, 
 }
 
 static intptr_t exec__io_try(exec_net *net, exec_io *io) {
-    exec_fd_slot *s = &net->slots[io->waiter.fd];
+    exec_fd_slot *s = &net->fds.slots[io->waiter.fd];
     size_t len = io->len - io->done;
     return exec__io_moved(s, io, len, exec__io_call(s, io, len));
 }
@@ -1718,43 +1718,48 @@ static exec_poll exec__transfer_poll(exec_cx *cx, exec_future *f) { return exec_
    wait for its next edge. Whatever is not plain is left to exec__transfer_poll. */
 
 /* The call did not move all, or it failed. The executor that polls is the current one. */
-static EXEC__COLD exec_poll exec__socket_rest(exec_io *io, exec_fd_slot *s, size_t len, ssize_t n) {
+static EXEC__COLD exec_poll exec__socket_rest(exec_fd_slot *s, exec_io *io, size_t len, ssize_t n) {
     exec_poll done = exec__moved(io, exec__io_moved(s, io, len, n));
     return done != EXEC_PENDING ? done : exec__transfer_poll(&exec_current()->cx, &io->fut);
 }
 
-EXEC__ALWAYS_INLINE exec_poll exec__socket_call(exec_io *io, exec_fd_slot *s, int is_read) {
+EXEC__ALWAYS_INLINE exec_poll exec__socket_call(exec_fd_slot *s, exec_io *io, int is_read) {
     size_t len = io->len - io->done;
     char *at = (char *)io->buf.to + io->done;
     ssize_t n = is_read ? EXEC_SYS_RECV(io->waiter.fd, at, len, io->fut.resume)
                         : EXEC_SYS_SEND(io->waiter.fd, at, len, io->fut.resume);
     if (EXEC__LIKELY((size_t)n == len)) return exec_ready(&io->fut, (intptr_t)(io->done += len));
-    if (EXEC__UNLIKELY(n <= 0 || (io->waiter.flags & EXEC__IO_ALL))) return exec__socket_rest(io, s, len, n);
+    if (EXEC__UNLIKELY(n <= 0 || (io->waiter.flags & EXEC__IO_ALL))) return exec__socket_rest(s, io, len, n);
     if (is_read && (s->state & EXEC__FD_SHORT)) s->state &= (uint8_t)~EXEC_READABLE;
     io->done = (size_t)n;
     return exec_ready(&io->fut, n);
 }
 
-static EXEC__NOINLINE exec_poll exec__recv(exec_io *io, exec_fd_slot *s) { return exec__socket_call(io, s, 1); }
-static EXEC__NOINLINE exec_poll exec__send(exec_io *io, exec_fd_slot *s) { return exec__socket_call(io, s, 0); }
+/* The op is their second argument, as it is that of a poll: it stays where it is. */
+static EXEC__NOINLINE exec_poll exec__recv(exec_fd_slot *s, exec_io *io) { return exec__socket_call(s, io, 1); }
+static EXEC__NOINLINE exec_poll exec__send(exec_fd_slot *s, exec_io *io) { return exec__socket_call(s, io, 0); }
 
+/* Only one that has waited, and so is linked, can have been cancelled. */
 EXEC__ALWAYS_INLINE exec_poll exec__socket_poll(exec_cx *cx, exec_future *f, unsigned direction) {
     const unsigned later = EXEC__FD_SOCKET_NOW | EXEC__FD_REGISTERED;
     exec_io *io = (exec_io *)(void *)f;
-    exec_net *net = cx->exec->net;
+    exec__fds *fds = exec__of(cx)->fds;
     uint32_t fd = (uint32_t)io->waiter.fd;
     exec_fd_slot *s;
-    if (EXEC__UNLIKELY(!net || fd >= net->slot_count || exec_canceled(f))) return exec__transfer_poll(cx, f);
-    s = &net->slots[fd];
+    if (EXEC__UNLIKELY(fd >= fds->count)) return exec__transfer_poll(cx, f);
+    s = &fds->slots[fd];
     if (s->state & direction) {
-        if (EXEC__UNLIKELY(!(s->state & EXEC__FD_SOCKET_NOW) || !exec__may_spend(cx)))
+        if (EXEC__UNLIKELY(!(s->state & EXEC__FD_SOCKET_NOW) || (cx->quota -= EXEC__OP) < 0))
             return exec__transfer_poll(cx, f);
-        if (io->waiter.linked) exec__unlink_from(net, s, &io->waiter, direction);
-        return direction == EXEC_READABLE ? exec__recv(io, s) : exec__send(io, s);
+        if (io->waiter.linked) {
+            if (EXEC__UNLIKELY(exec_canceled(f))) return exec__transfer_poll(cx, f);
+            exec__unlink_from(fds, s, &io->waiter, direction);
+        }
+        return direction == EXEC_READABLE ? exec__recv(s, io) : exec__send(s, io);
     }
     if (EXEC_DEBUG || (s->state & later) != later || s->waiters[exec__index(direction)])
         return exec__transfer_poll(cx, f);
-    exec__link_to(net, s, &io->waiter, direction, cx->task);
+    exec__link_to(fds, s, &io->waiter, direction, cx->task);
     return exec_pending(cx, f);
 }
 
@@ -1780,7 +1785,7 @@ static exec_poll exec__readiness_poll(exec_cx *cx, exec_future *f) {
         status = EXEC_SYS_PPOLL(&p, 1, &exec__no_time);
         if (status < 0 && errno != EINTR) return exec_ready(f, -errno);
         if (status > 0) return exec_ready(f, p.revents & POLLNVAL ? -EBADF : 0);
-        if (status == 0) net->slots[p.fd].state &= (uint8_t)~io->waiter.interest;
+        if (status == 0) net->fds.slots[p.fd].state &= (uint8_t)~io->waiter.interest;
     }
 }
 
@@ -2279,7 +2284,7 @@ static exec_poll exec__accept_poll(exec_cx *cx, exec_future *f) {
         exec_fd_slot *s;
         if (status == 0) return exec_pending(cx, f);
         if (status < 0) return exec_ready(f, status);
-        s = &net->slots[io->waiter.fd];
+        s = &net->fds.slots[io->waiter.fd];
         fd = exec__accept(io->waiter.fd);
         if (fd >= 0) {
             exec__accepted(net, s, fd);
@@ -2311,7 +2316,7 @@ static int exec__connect_begin(exec_net *net, exec_io *io) {
     if ((status = exec__socket_apply(fd, a.any.sa_family, SOCK_STREAM, io->opts)) < 0) return status;
     if (EXEC_SYS_CONNECT(fd, &a.any, a.size) == 0) return 0;
     if (errno != EINPROGRESS && errno != EINTR) return -errno;
-    net->slots[fd].state &= (uint8_t)~EXEC_WRITABLE;
+    net->fds.slots[fd].state &= (uint8_t)~EXEC_WRITABLE;
     return -EINPROGRESS;
 }
 
@@ -2432,14 +2437,14 @@ static intptr_t exec__message_try(exec_net *net, exec_io *io) {
     struct msghdr *message = (struct msghdr *)io->buf.to;
     ssize_t n = exec__message_call(io, message, io->fut.resume);
     if (n >= 0 && io->waiter.interest == EXEC_READABLE) exec__message_fds(net, message, NULL);
-    return exec__io_moved(&net->slots[io->waiter.fd], io, 0, n);
+    return exec__io_moved(&net->fds.slots[io->waiter.fd], io, 0, n);
 }
 
 static exec_poll exec__message_poll(exec_cx *cx, exec_future *f) { return exec__transfer(cx, f, exec__message_try); }
 
 static intptr_t exec__datagram_try(exec_net *net, exec_io *io) {
     exec_datagram_op *op = (exec_datagram_op *)(void *)io;
-    exec_fd_slot *s = &net->slots[io->waiter.fd];
+    exec_fd_slot *s = &net->fds.slots[io->waiter.fd];
     int receives = io->waiter.interest == EXEC_READABLE;
     struct msghdr message;
     struct iovec part;
@@ -2464,7 +2469,7 @@ static exec_poll exec__datagram_poll(exec_cx *cx, exec_future *f) {
 /* Exactly so long that the kernel makes no descriptor that there is no room for. */
 static intptr_t exec__fds_try(exec_net *net, exec_io *io) {
     exec_fds_op *op = (exec_fds_op *)(void *)io;
-    exec_fd_slot *s = &net->slots[io->waiter.fd];
+    exec_fd_slot *s = &net->fds.slots[io->waiter.fd];
     int receives = io->waiter.interest == EXEC_READABLE;
     union { struct cmsghdr first; unsigned char bytes[CMSG_SPACE(EXEC_FDS_MAX * sizeof(int))]; } control;
     struct msghdr message;
@@ -2527,7 +2532,7 @@ static EXEC__COLD ssize_t exec__vector_file(const exec_io *io, const struct iove
 
 /* The caller's vector where one call is all. A blocking descriptor takes a page at a time. */
 static intptr_t exec__vector_try(exec_net *net, exec_io *io) {
-    exec_fd_slot *s = &net->slots[io->waiter.fd];
+    exec_fd_slot *s = &net->fds.slots[io->waiter.fd];
     struct iovec rest[EXEC__PARTS];
     struct msghdr message;
     size_t len = io->len, most = SIZE_MAX;
@@ -2601,7 +2606,7 @@ static ssize_t exec__sendfile_call(const exec_fd_slot *s, exec_sendfile_op *op, 
    taken as fast as it is read yields after some milliseconds. */
 static intptr_t exec__sendfile_try(exec_net *net, exec_io *io) {
     exec_sendfile_op *op = (exec_sendfile_op *)(void *)io;
-    exec_fd_slot *s = &net->slots[io->waiter.fd];
+    exec_fd_slot *s = &net->fds.slots[io->waiter.fd];
     size_t len = io->len - io->done, most = 1 << 17;
     ssize_t n;
     if (s->state & EXEC__FD_BLOCKING) most = EXEC__PAGE - (size_t)((uint64_t)op->offset + io->done) % EXEC__PAGE;
@@ -3192,7 +3197,7 @@ static void exec__signals_look(exec_net *net, const exec_signal_op *self) {
     exec_signal_op *op = s->first;
     uint64_t pending, awaited = exec__signals_awaited(s);
     s->waiter.ready = 0;
-    if (s->waiter.linked) net->slots[s->fd].state &= (uint8_t)~EXEC_READABLE;
+    if (s->waiter.linked) net->fds.slots[s->fd].state &= (uint8_t)~EXEC_READABLE;
     pending = exec__signals_pending(s);
     if (!s->waiter.linked) pending = awaited;       /* somebody closed the descriptor: each says so */
     else if (!(pending & awaited) && s->watched != awaited) exec__signals_watch(s, awaited);

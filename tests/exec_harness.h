@@ -754,7 +754,7 @@ static void harness_turn(exec_driver *d) {
 static void harness_detach(exec_driver *d) {
     harness *h = harness_now;
     (void)d;
-    HARNESS_CHECK(h, h->net.waiting == 0 && !h->net.paused);
+    HARNESS_CHECK(h, h->net.fds.waiting == 0 && !h->net.paused);
     HARNESS_CHECK(h, h->ex.timers->levels == 0);
     h->counting = h->whole;
 }

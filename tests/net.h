@@ -137,7 +137,7 @@ static inline int one_call_fails(int call, int error, unsigned skip, intptr_t (*
     else runs->passed++;
     if (error == EINTR) assert_true(result >= 0);       /* an interrupted call is made again */
     assert_int_equal(count_fds(), runs->fds);
-    assert_int_equal(net.waiting, 0);
+    assert_int_equal(net.fds.waiting, 0);
     assert_int_equal(exec_check(&ex), 0);
     assert_int_equal(all(), 0);                         /* the executor works as ever */
     return reached;

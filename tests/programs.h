@@ -947,7 +947,13 @@ static int ref_destroy(int64_t span) {
 
 EXEC_ASYNC_DECLARE(coroutine);
 
-typedef struct coroutine { EXEC_FRAME; int self_id, step; unsigned at; exec_group group; } coroutine;
+typedef struct coroutine {
+    EXEC_FRAME;
+    int self_id, step;
+    unsigned at;
+    exec_future *awaited;           /* last */
+    exec_group group;
+} coroutine;
 typedef struct leaf { exec_future fut; int id; } leaf;
 
 static struct {
@@ -1090,11 +1096,12 @@ static void cleanup_begins(coroutine *c) {
     did(E_CLEANUP, c->self_id, 0);
 }
 
-static void awaited_it(const exec_cx *cx, int i) {
+static void awaited_it(const coroutine *c) {
+    int i = c->step;
     int kind = program.nodes[i].kind, over = kind == TIMEOUT && real.ops[i].timeout.expired;
     if (kind == AFTER && real.ops[i].timeout.expired) PROGRAM_BAD("an exec_after expired");
     if (kind == FAIR) over = (int)real.ops[i].branches.begin;
-    did(E_RESULT, i, (int)cx->child->result + 1000000 * over);
+    did(E_RESULT, i, (int)c->awaited->result + 1000000 * over);
 }
 
 static int awaits(int kind) { return kind <= HANDLE || kind == GROUP_JOIN || kind == ROOM; }
@@ -1113,10 +1120,10 @@ EXEC_ASYNC_DEFINE(coroutine) {
         } else if (n->kind == GROUP) {
             spawned(n, EXEC_GROUP_SPAWN_OPTS(&self->group, test_opts(), coroutine, .self_id = n->kid[0]));
         } else if (awaits(n->kind)) {
-            if (n->how == TRY) EXEC_TRY(awaited(self));
-            else if (n->how == SHIELD) EXEC_SHIELD(awaited(self));
-            else EXEC_AWAIT(awaited(self));
-            awaited_it(cx, self->step);
+            if (n->how == TRY) EXEC_TRY(self->awaited = awaited(self));
+            else if (n->how == SHIELD) EXEC_SHIELD(self->awaited = awaited(self));
+            else EXEC_AWAIT(self->awaited = awaited(self));
+            awaited_it(self);
         } else act(self);
     }
     EXEC_RETURN(of(self)->value);
@@ -1130,9 +1137,9 @@ EXEC_ASYNC_DEFINE(coroutine) {
             EXEC_WAIT_UNTIL(until_holds(cx, self->step));
             until_ends(self->step);
         } else if (awaits(n->kind)) {
-            if (n->how == TRY) EXEC_TRY(awaited(self));
-            else EXEC_AWAIT(awaited(self));
-            awaited_it(cx, self->step);
+            if (n->how == TRY) EXEC_TRY(self->awaited = awaited(self));
+            else EXEC_AWAIT(self->awaited = awaited(self));
+            awaited_it(self);
         } else act(self);
     }
     did(E_END, self->self_id, 0);

@@ -68,7 +68,7 @@ static inline void end(void) {
     memset(&fault, 0, sizeof fault);
     assert_int_equal(exec_check(&ex), 0);
     assert_int_equal(exec_destroy(&ex, EXEC_SEC(10)), 0);
-    assert_int_equal(net.waiting, 0);
+    assert_int_equal(net.fds.waiting, 0);
     assert_int_equal(count_fds(), fds_before);
     mask = current_mask();
     for (int signo = 1; signo <= 64; signo++)

@@ -140,7 +140,7 @@ static void a_cancelled_wait_leaves_the_child_running(void **state) {
     expect_words(log_text, "child_wait pid ");
     assert_int_equal(exec_handle_abort(&h), 0);
     assert_int_equal(out, -ECANCELED);
-    assert_int_equal(net.waiting, 0);
+    assert_int_equal(net.fds.waiting, 0);
     assert_int_equal(exec_child_kill(&child, 0), 0);
     assert_int_equal(exec_child_kill(&child, 1000), -EINVAL);
     fault.call = CALL_PIDFD_SEND;

@@ -454,7 +454,7 @@ static void cancelled_receive_takes_nothing(void **state) {
         assert_int_equal(run(exec_send_to(&out, ends[1], "abc", 3, &to)), 3);
         assert_int_equal(exec_handle_abort(&h), 0);
         assert_int_equal(EXEC_RESULT(&in), -ECANCELED);
-        assert_int_equal(net.waiting, 0);
+        assert_int_equal(net.fds.waiting, 0);
         assert_int_equal(run(exec_recv_from(&in, ends[0], buf, sizeof buf)), 3);
         close_pair(ends);
     }

@@ -857,7 +857,7 @@ static void spin_looks_so_long_before_it_parks(void **state) {
     assert_true(p.looks >= 50);
     /* past the span it parks */
     g.open = 0;
-    p = (parker){ .driver = p.driver, .waiting = 1, .opens = &g, .after = 150 };
+    p = (parker){ .driver = p.driver, .waiting = 1, .opens = &g, .after = 5000 };
     assert_int_equal(EXEC_SPAWN(&ex, test_opts(), waits, .gate = &g), 0);
     assert_int_equal(exec_run(&ex), 0);
     assert_true(p.parks > 0);

@@ -348,7 +348,7 @@ static void trap_21_cancelled_accept_takes_no_connection(void **state) {
     assert_int_equal(exec_handle_abort(&h), 0);
     assert_int_equal(exec_handle_result(&h), -ECANCELED);
     assert_int_equal(calls[CALL_ACCEPT], tried);        /* a marked op does not try */
-    assert_int_equal(net.waiting, 0);
+    assert_int_equal(net.fds.waiting, 0);
     assert_true(run(exec_accept(&io, listener)) >= 0);  /* it is still there */
     exec_close_fd(&ex, (int)EXEC_RESULT(&io));
     close(client);
@@ -514,7 +514,7 @@ static void a_paused_accept_can_be_cancelled_or_lose_its_listener(void **state) 
     assert_int_equal(calls[CALL_ACCEPT], 2);
     turns(5);
     assert_int_equal(calls[CALL_ACCEPT], 2);
-    assert_int_equal(net.waiting, 0);
+    assert_int_equal(net.fds.waiting, 0);
     assert_int_equal(exec_handle_abort(&h), 0);
     assert_int_equal(exec_handle_result(&h), -ECANCELED);
     assert_int_equal(exec_close_fd(&ex, listener), 0);
@@ -897,7 +897,7 @@ static void trap_05_no_waiter_is_left(void **state) {
     for (int i = 0; i < 10; i++) {
         assert_int_equal(run(exec_select(&select, exec_read(&r, pair[0], &c, 1), exec_readable(&w, pair[1]),
                                          exec_sleep(&nap, EXEC_US(50)))), 2);
-        assert_int_equal(net.waiting, 0);
+        assert_int_equal(net.fds.waiting, 0);
         assert_int_equal(exec_check(&ex), 0);
     }
     close_pair(pair);
@@ -1097,7 +1097,7 @@ static void fd_cancel_ends_waits_until_the_close(void **state) {
     start(&h, exec_read(&io, pair[0], &c, 1));
     turns(2);
     assert_int_equal(exec_fd_cancel(&ex, pair[0]), 0);
-    assert_int_equal(net.waiting, 0);
+    assert_int_equal(net.fds.waiting, 0);
     assert_int_equal(io.waiter.fd, -EBADF);
     assert_int_equal(join(&h), -EBADF);
     assert_int_equal(send(pair[1], "x", 1, 0), 1);
@@ -1132,7 +1132,7 @@ static void closing_ends_the_waits_of_others(void **state) {
     start(&r, exec_read(&ri, pair[0], big, 1));
     start(&w, exec_write_all(&wi, pair[0], big, sizeof big));
     turns(20);
-    assert_int_equal(net.waiting, 2);
+    assert_int_equal(net.fds.waiting, 2);
     assert_int_equal(exec_close_fd(&ex, pair[0]), 0);
     assert_int_equal(join(&r), -EBADF);
     assert_int_equal(join(&w), -EBADF);
@@ -1601,7 +1601,7 @@ static void register_refuses_what_cannot_be_watched(void **state) {
     assert_int_equal(exec_net_register(&net, &other, -1, EXEC_READABLE, w.gate.task), -EBADF);
     assert_int_equal(watch(&w, EXEC_READABLE), 0);
     assert_int_equal(exec_net_register(&net, &other, w.pair[0], EXEC_READABLE, w.gate.task), -EBUSY);
-    assert_int_equal(net.waiting, 1);
+    assert_int_equal(net.fds.waiting, 1);
     end_watching(&w);
     assert_int_equal(w.waiter.fd, -EBADF);              /* the close ended it */
     assert_false(w.waiter.linked);
@@ -1625,7 +1625,7 @@ static void register_wakes_until_deregister(void **state) {
     assert_int_equal(w.gate.polls, 1);
     assert_int_equal(exec_net_deregister(&net, &w.waiter), 0);
     assert_int_equal(exec_net_deregister(&net, &w.waiter), -ENOENT);
-    assert_int_equal(net.waiting, 0);
+    assert_int_equal(net.fds.waiting, 0);
     assert_int_equal(read(w.pair[0], buf, 8), 2);
     turns(1);
     assert_int_equal(polls_by_a_write(&w), 0);          /* nobody is told any more */
@@ -1641,13 +1641,13 @@ static void reregister_sets_another_interest(void **state) {
     assert_int_equal(w.waiter.ready, EXEC_WRITABLE);
     assert_int_equal(exec_net_reregister(&net, &w.waiter, EXEC_READABLE | EXEC_WRITABLE), 0);
     assert_int_equal(w.waiter.ready, EXEC_READABLE | EXEC_WRITABLE);
-    assert_int_equal(net.waiting, 1);
+    assert_int_equal(net.fds.waiting, 1);
     assert_int_equal(exec_check(&ex), 0);
     assert_int_equal(exec_net_reregister(&net, &w.waiter, 0), -EINVAL);
     assert_int_equal(exec_net_deregister(&net, &w.waiter), -ENOENT);
     assert_int_equal(exec_net_reregister(&net, &w.waiter, EXEC_READABLE), 0);
     assert_int_equal(exec_net_deregister(&net, &w.waiter), 0);
-    assert_int_equal(net.waiting, 0);
+    assert_int_equal(net.fds.waiting, 0);
     end_watching(&w);
 }
 
@@ -1796,7 +1796,7 @@ static void reregister_of_a_cancelled_descriptor(void **state) {
     assert_int_equal(exec_net_deregister(&net, &w), 0);
     assert_int_equal(exec_fd_cancel(&ex, pair[0]), 0);
     assert_int_equal(exec_net_reregister(&net, &w, EXEC_READABLE), -EBADF);     /* no event would come */
-    assert_int_equal(net.waiting, 0);
+    assert_int_equal(net.fds.waiting, 0);
     close_pair(pair);
     assert_int_equal(exec_handle_abort(&h), 0);
     end();
@@ -1911,9 +1911,9 @@ static void check_finds_a_broken_table(void **state) {
     start(&h, exec_read(&io, pair[0], &c, 1));
     turns(2);
     assert_int_equal(exec_check(&ex), 0);
-    net.waiting++;
+    net.fds.waiting++;
     assert_int_equal(exec_check(&ex), -EINVAL);
-    net.waiting--;
+    net.fds.waiting--;
     io.waiter.fd++;
     assert_int_equal(exec_check(&ex), -EINVAL);
     io.waiter.fd--;
@@ -2097,12 +2097,12 @@ static void the_table_grows_and_the_steady_state_allocates_nothing(void **state)
     for (size_t i = 0; i < COUNT(fds); i++) fds[i] = dup(1);
     foreign_pair(pair);
     assert_true(pair[0] > 200);
-    assert_true(net.slot_count > 200);
+    assert_true(net.fds.count > 200);
     start(&(exec_handle){ 0 }, exec_read(&io, pair[0], &c, 1));
     turns(2);
     before = heap_calls;
     for (int i = 0; i < 100; i++) {
-        exec_waiter *w = net.slots[pair[0]].waiters[0];
+        exec_waiter *w = net.fds.slots[pair[0]].waiters[0];
         assert_ptr_equal(w, &io.waiter);
         turns(1);
     }

@@ -102,7 +102,7 @@ static void a_reader_waits_beside_a_writer_of_one_descriptor(void **state) {
     start(&r, exec_read(&ri, pair[0], &c, 1));
     start(&w, exec_write_all(&wi, pair[0], big, sizeof big));
     turns(20);
-    assert_int_equal(net.waiting, 2);
+    assert_int_equal(net.fds.waiting, 2);
     before = calls[CALL_PPOLL];
     assert_int_equal(exec_net_poll(&net, EXEC_US(100)), 0);     /* neither: it sleeps */
     assert_int_equal(calls[CALL_PPOLL], before + 1);
@@ -124,7 +124,7 @@ static void a_hang_up_reaches_a_writer(void **state) {
     assert_int_equal(pipe2(fds, O_NONBLOCK), 0);
     start(&h, exec_write_all(&io, fds[1], big, sizeof big));
     turns(40);
-    assert_int_equal(net.waiting, 1);
+    assert_int_equal(net.fds.waiting, 1);
     close(fds[0]);
     assert_int_equal(join(&h), -EPIPE);
     assert_int_equal(exec_close_fd(&ex, fds[1]), 0);
@@ -210,13 +210,13 @@ static void a_descriptor_closed_behind_our_back_ends_its_waits(void **state) {
     start(&r, exec_read(&ri, pair[0], &c, 1));
     start(&w, exec_write_all(&wi, pair[0], big, sizeof big));
     turns(20);
-    assert_int_equal(net.waiting, 2);
+    assert_int_equal(net.fds.waiting, 2);
     close(pair[0]);
     before = calls[CALL_PPOLL];
     assert_int_equal(join(&r), -EBADF);
     assert_int_equal(join(&w), -EBADF);
     assert_true(calls[CALL_PPOLL] <= before + 2);
-    assert_int_equal(net.waiting, 0);
+    assert_int_equal(net.fds.waiting, 0);
     assert_int_equal(dup2(other[1], pair[0]), pair[0]); /* the number may be used again at once */
     assert_int_equal(run(exec_write(&wi, pair[0], "x", 1)), 1);
     close_pair(pair);
@@ -322,7 +322,7 @@ static void a_wait_that_begins_between_prepare_and_turn_is_not_missed(void **sta
         struct pollfd fds[8];
         int n = exec_poll_fds(&ex, fds, COUNT(fds));
         assert_int_equal(poll(fds, (nfds_t)n, 0), 0);
-        net.slots[pair[0]].state &= (uint8_t)~EXEC_READABLE;
+        net.fds.slots[pair[0]].state &= (uint8_t)~EXEC_READABLE;
         assert_int_equal(exec_net_register(&net, &w, pair[0], EXEC_READABLE, g.task), 0);
         assert_int_equal(w.ready, 0);
         assert_int_equal(poll(fds, (nfds_t)n, 0), 1);   /* the old list */

@@ -270,7 +270,7 @@ static void a_cancelled_await_takes_nothing(void **state) {
         if (late) assert_true(exec_net_poll(&net, 0) > 0);      /* it is told, but not polled */
         assert_int_equal(exec_handle_abort(&h), 0);
         assert_int_equal(out, -ECANCELED);
-        assert_int_equal(net.waiting, 0);
+        assert_int_equal(net.fds.waiting, 0);
         assert_int_equal(run(exec_signal(&op, SIGUSR1)), SIGUSR1);
     }
     end();
@@ -308,15 +308,15 @@ static void the_registration_passes_on(void **state) {
     begin();
     for (int i = 0; i < 3; i++) start(&h[i], i ? SIGUSR2 : SIGUSR1, &out[i]);
     turns(2);
-    assert_int_equal(net.waiting, 1);
+    assert_int_equal(net.fds.waiting, 1);
     exec_handle_abort(&h[0]);
-    assert_int_equal(net.waiting, 1);
+    assert_int_equal(net.fds.waiting, 1);
     raise(SIGUSR2);
     assert_true(exec_net_poll(&net, 0) > 0);        /* wakes h[1] */
     exec_handle_abort(&h[1]);
     turns(4);
     assert_int_equal(out[2], SIGUSR2);
-    assert_int_equal(net.waiting, 0);
+    assert_int_equal(net.fds.waiting, 0);
     end();
 }
 
@@ -467,7 +467,7 @@ static void each_system_call_of_an_await_fails(void **state) {
         fail_call(all[i].call, all[i].error, 0, 1);
         assert_int_equal(run(exec_signal(&op, SIGUSR1)), -all[i].error);
         assert_int_equal(fault.times, 0);
-        assert_int_equal(net.waiting, 0);
+        assert_int_equal(net.fds.waiting, 0);
         assert_false(net.signals.first != NULL);
         assert_int_equal(exec_signal_release(&ex, 0), 0);
         end();
@@ -483,7 +483,7 @@ static void an_await_survives_interruptions_and_a_failed_look(void **state) {
     begin();
     fail_call(CALL_SIGNALFD, ENOMEM, 1, 1);        /* the one that widens what it reports */
     assert_int_equal(run(exec_signal(&op, SIGUSR1)), -ENOMEM);
-    assert_int_equal(net.waiting, 0);
+    assert_int_equal(net.fds.waiting, 0);
     fail_call(CALL_SIGTIMEDWAIT, EINTR, 0, 1);
     start(&h, SIGUSR1, &out);
     turns(2);

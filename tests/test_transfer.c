@@ -330,7 +330,7 @@ static unsigned abort_and_resume(exec_io *io, exec_future *f, int kind, int from
         turns((int)test_below(3));
         exec_handle_abort(&h);
         result = join(&h);
-        assert_int_equal(net.waiting, 0);
+        assert_int_equal(net.fds.waiting, 0);
         assert_true(io->done <= count);
         received = drain(from, received);
         if (kind == OVER_TCP) assert_true(received <= io->done);        /* some may still be on its way */

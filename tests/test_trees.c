@@ -28,6 +28,7 @@ struct node {
     node *boss;             /* whose group this is a task of */
     unsigned depth, steps, op;
     int began, cleanups, ended;
+    exec_future *awaited;   /* last, by the body */
     unsigned kids, group_live;
     node *kid[MAX_KIDS];
     leaf leaf;
@@ -152,7 +153,7 @@ static void body_begins(node *self) {
 }
 
 /* A body is not entered again once a cancel reached it. */
-static void body_goes_on(node *self, const exec_cx *cx) {
+static void body_goes_on(node *self) {
     int awaited = self->op != OP_YIELD && self->op != OP_WAIT_UNTIL && self->op != OP_GROUP
         && self->op != OP_SELF_ABORT && self->op != OP_SELF_KILL;
     if (self->op == OP_TIMEOUT || self->op == OP_TIMED_SELECT) totals[EXPIRED] += (unsigned)self->timeout.expired;
@@ -160,7 +161,7 @@ static void body_goes_on(node *self, const exec_cx *cx) {
     totals[SHIELDS] += self->op == OP_SHIELD;
     totals[CALLS] += self->op == OP_CALL || self->op == OP_TRY;
     assert_false(exec_canceled(&self->fut));
-    if (awaited) assert_false(exec_canceled(cx->child));
+    if (awaited) assert_false(exec_canceled(self->awaited));
     kids_are_gone(self);
 }
 
@@ -275,10 +276,10 @@ EXEC_ASYNC_DEFINE(node) {
             EXEC_WAIT_UNTIL(condition(&self->leaf, cx));
             assert_true(self->leaf.complete);
             leaf_unlink(&self->leaf);
-        } else if (self->op == OP_TRY) EXEC_TRY(awaited(self));
-        else if (self->op == OP_SHIELD) EXEC_SHIELD(awaited(self));
-        else EXEC_AWAIT(awaited(self));
-        body_goes_on(self, cx);
+        } else if (self->op == OP_TRY) EXEC_TRY(self->awaited = awaited(self));
+        else if (self->op == OP_SHIELD) EXEC_SHIELD(self->awaited = awaited(self));
+        else EXEC_AWAIT(self->awaited = awaited(self));
+        body_goes_on(self);
     }
     EXEC_FINALLY;
     cleanup_begins(self);

@@ -40,8 +40,10 @@ STRUCTS = {
                      ' u8 spawned, u8 completed, u8 turns, i8 longest_turn_ns, u4 tasks',
     'exec': 'exec_cx cx, p last, i4 process, u1 turning, u1 closing, u1 stopping, u1 armed, u1 looked,'
             ' u1 generation, i4 claim_error, u4 claimed, u4 gone, p[2] tasks, p drivers, p parker, p timers, p net,'
+            ' p fds,'
             ' p port, p outer, p owner, p stack ?debug1, p[2] holds ?debug1, i8 virtual_now, i8 sweep_at, p sweep,'
             ' p reap, i8 preempt_at, exec_store heap, exec_store fixed, exec_config config, exec_counters counters',
+    'exec__fds': 'p slots, u4 count, u4 waiting',
     'exec_driver': 'p type, p exec, p next',
     'exec_driver_type': 'p name, p next_deadline, p turn, p park, p waiting, p poll_fds, p forked, p dump',
     'exec_branches_op': 'exec_future fut, p strands, u4 count',
@@ -58,7 +60,7 @@ STRUCTS = {
     'exec_waiter': 'p task, i4 fd, u1 interest, u1 ready, u1 linked, u1 flags',
     'exec_io': 'exec_future fut, exec_waiter waiter, p buf, p len, p done',
     'exec_signal_op': 'exec_future fut, i4 signo',
-    'exec_net': 'exec_driver driver, p slots, u4 slot_count, u4 waiting, u1 fixed,'
+    'exec_net': 'exec_driver driver, exec__fds fds, u1 fixed,'
                 ' p pollfds ?backend2, u4 top ?backend2, u4 changes ?backend2,'
                 ' u1 no_pwait2 ?backend1, i4 epoll ?backend1, i4 wake ?backend1, p paused',
     'exec_child': 'i4 pid',
@@ -361,8 +363,8 @@ def due(layout, tick):
 def net_line(dump, driver):
     get = dump.memory.get
     paused = ', accept is paused: no descriptors left' if get(driver, 'exec_net', 'paused') else ''
-    return ('net: %d wait, %d slots%s' % (get(driver, 'exec_net', 'waiting'),
-                                         get(driver, 'exec_net', 'slot_count'), paused)).encode()
+    return ('net: %d wait, %d slots%s' % (get(driver, 'exec_net', 'fds.waiting'),
+                                         get(driver, 'exec_net', 'fds.count'), paused)).encode()
 
 
 # By the type's name; only for types of the library's own files. Each gets the dump and the address.
