@@ -138,7 +138,8 @@ typedef struct exec_timers exec_timers;
 typedef struct exec_timer_link exec_timer_link;
 
 /* A slot names its first timer; the first one's prev is the last, the last one's next names the slot. So a slot
-   takes one pointer and is walked from both ends. */
+   takes one pointer and is walked from both ends. The first one's prev is odd: who is cancelled writes to its
+   neighbours, which may be far away in memory, and waits for none to tell what it is. */
 struct exec_timer_link { exec_timer_link *next, *prev; };
 
 /* One timer. Lives in what waits; stays where it is while it is armed; zeroed it is not armed. */
@@ -401,6 +402,15 @@ static inline int exec__timers_is_end(const exec_timers *t, const exec_timer_lin
     return (uintptr_t)link - (uintptr_t)t->slots < sizeof t->slots;
 }
 
+/* The first one's prev, and back. */
+static inline exec_timer_link *exec__timers_mark(const exec_timer_link *last) {
+    return (exec_timer_link *)((uintptr_t)last | 1);
+}
+static inline int exec__timers_is_first(const exec_timer_link *n) { return (uintptr_t)n->prev & 1; }
+static inline exec_timer_link *exec__timers_last(const exec_timer_link *first) {
+    return (exec_timer_link *)((uintptr_t)first->prev & ~(uintptr_t)1);
+}
+
 static inline void exec__timers_place(exec_timers *t, exec_timer *n, uint64_t tick) {
     unsigned at = exec__timers_slot(t, tick);
     exec_timer_link *first = t->slots[at];
@@ -408,26 +418,30 @@ static inline void exec__timers_place(exec_timers *t, exec_timer *n, uint64_t ti
     t->slots[at] = &n->link;
     if (first) {
         n->link.next = first;
-        n->link.prev = first->prev;
+        n->link.prev = first->prev;             /* the mark too */
         first->prev = &n->link;
     } else {
         n->link.next = exec__timers_end(t, at);
-        n->link.prev = &n->link;
+        n->link.prev = exec__timers_mark(&n->link);
         exec__timers_occupy(t, at);
     }
 }
 
 static inline void exec__timers_unlink(exec_timers *t, exec_timer_link *n) {
     exec_timer_link *next = n->next, *prev = n->prev;
+    int is_first = exec__timers_is_first(n);
     if (EXEC__UNLIKELY(exec__timers_is_end(t, next))) {             /* it is the last */
         exec_timer_link **slot = (exec_timer_link **)(void *)next;
-        prev->next = next;
-        (*slot)->prev = prev;
-        if (prev == n) exec__timers_vacate(t, (unsigned)(slot - t->slots));
+        if (is_first) {
+            exec__timers_vacate(t, (unsigned)(slot - t->slots));
+        } else {
+            prev->next = next;
+            (*slot)->prev = exec__timers_mark(prev);
+        }
     } else {
         next->prev = prev;
-        if (EXEC__LIKELY(prev->next == n)) prev->next = next;
-        else *(exec_timer_link **)(void *)prev->next = next;        /* it is the first */
+        if (EXEC__LIKELY(!is_first)) prev->next = next;
+        else *(exec_timer_link **)(void *)exec__timers_last(n)->next = next;
     }
 }
 
@@ -514,7 +528,7 @@ static EXEC__MAYBE_UNUSED const exec_timer_link *exec__timers_after(const exec_t
 static uint64_t exec__timers_due(const exec_timers *t, unsigned at, uint64_t event) {
     const exec_timer_link *first = t->slots[at];
     if (at == EXEC__TIMER_FAR) return t->far_first;
-    return first->prev == first ? exec__timer_tick(exec__timer_of(first)->deadline) : event;
+    return exec__timers_last(first) == first ? exec__timer_tick(exec__timer_of(first)->deadline) : event;
 }
 
 EXEC_API int64_t exec_timers_next(const exec_timers *t) {
@@ -540,7 +554,7 @@ static void exec__timers_expire(exec_timers *t, exec_timer *n) {
 /* The wheel's now has come to where the slot begins, or further to its first timer: what is due expires, the rest
    moves down. From both ends in turn, so that two nodes are on their way from memory at a time. */
 static void exec__timers_open(exec_timers *t, unsigned at) {
-    exec_timer_link *end = t->slots[at], *other = end->prev, *link, *inner;
+    exec_timer_link *end = t->slots[at], *other = exec__timers_last(end), *link, *inner;
     int forward = 1;
     exec__timers_vacate(t, at);
     do {
@@ -626,7 +640,7 @@ static int exec__timers_check_slot(const exec_timers *t, unsigned at) {
         if (at == EXEC__TIMER_FAR && tick < t->far_first) return 0;
         if (last && (link == first || link->prev != last)) return 0;
     }
-    return !first || (link == exec__timers_end(t, at) && first->prev == last);
+    return !first || (link == exec__timers_end(t, at) && first->prev == exec__timers_mark(last));
 }
 
 static int exec__timers_check(exec_driver *d) {

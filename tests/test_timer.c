@@ -874,7 +874,7 @@ static void check_finds_damage(void **state) {
     world_open(&w, 0);
     for (int i = 0; i < 3; i++) assert_int_equal(exec_timer_arm(&w.timers, &n[i], TICK * (tick + i), watcher), 1);
     assert_int_equal(exec_check(&w.ex), 0);
-    for (int kind = 0; kind < 11; kind++) {
+    for (int kind = 0; kind < 12; kind++) {
         exec_timers timers = w.timers;
         exec_timer kept[3];
         memcpy(kept, n, sizeof n);
@@ -884,11 +884,12 @@ static void check_finds_damage(void **state) {
         if (kind == 3) n[0].link.next = NULL;
         if (kind == 4) n[0].deadline = TICK * 4;
         if (kind == 5) w.timers.levels = 0;
-        if (kind == 6) n[2].link.prev = &n[1].link;             /* the first does not know the last */
+        if (kind == 6) n[2].link.prev = exec__timers_mark(&n[1].link);  /* the first does not know the last */
         if (kind == 7) n[1].link.prev = &n[0].link;
         if (kind == 8) n[0].link.next = &n[2].link;             /* the last does not know the slot */
         if (kind == 9) n[0].link.next = (exec_timer_link *)(void *)&w.timers.slots[0];
         if (kind == 10) w.timers.occupied[1] = 0;
+        if (kind == 11) n[2].link.prev = &n[0].link;            /* without the mark */
         assert_int_equal(exec_check(&w.ex), -EINVAL);
         w.timers = timers;
         memcpy(n, kept, sizeof n);

@@ -347,7 +347,7 @@ def wheel_opens(dump, wheel):
     slot = lowest_bit(get(wheel, 'exec_timers', 'occupied', level))
     now = get(wheel, 'exec_timers', 'now')
     first = get(wheel, 'exec_timers', 'slots', (level << layout.bits) + slot)
-    if first == get(first, 'exec_timer_link', 'prev'):
+    if first | 1 == get(first, 'exec_timer_link', 'prev'):          # odd: it is the first one's
         return due(layout, -(-get(first, 'exec_timer', 'deadline') // layout.tick))
     return due(layout, ((now >> shift) & ~(slots - 1) | slot) << shift)
 
