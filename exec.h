@@ -160,6 +160,15 @@
 #define EXEC__EXTENSION
 #endif
 
+/* Ways of their own for the most frequent cases, and the others apart from them, unless size is what counts. */
+#if EXEC_SMALL || defined __OPTIMIZE_SIZE__
+#define EXEC__QUICK 0
+#define EXEC__APART
+#else
+#define EXEC__QUICK 1
+#define EXEC__APART EXEC__NOINLINE
+#endif
+
 /* Each coroutine: never inlined and never cloned (a clone's labels have other addresses). In debug
    builds without what hides a local carried across an await: clang warns without optimising, gcc's
    analysis needs -Og. */
@@ -302,7 +311,7 @@ enum {
 
 /* One chain of frames: the innermost is the leaf. */
 struct exec_strand {
-    exec_future *leaf;      /* NULL when done */
+    exec_future *leaf;      /* NULL when done, and until a task is started */
     uint16_t flags;         /* EXEC__S_*, and EXEC__T_* of the task that this strand is */
     uint8_t level;          /* of cancel: 0, EXEC_CANCEL or EXEC_KILL; only rises */
     uint8_t task_root;      /* offset of a task's root frame, in 4 bytes */
@@ -316,7 +325,6 @@ enum {
     EXEC__S_LEVEL = 8,      /* level > 0 */
     EXEC__T_QUEUED = 16,    /* in the ready queue; so is, first in it, the one that runs */
     EXEC__T_LIVE = 32,      /* claimed */
-    EXEC__T_STARTED = 64,
     EXEC__T_CANCELLING = 128,       /* in the list of the cancelling */
     EXEC__T_GENERATION = 256,       /* parity of the sweep that met it first */
     EXEC__T_GONE = 512,     /* over, but still linked in the ready queue */
@@ -506,13 +514,15 @@ static inline int exec_strand_started(const exec_strand *s) {
 
 /* ------------------------------------------------------------------------------------------- tasks */
 
+/* In a ring that the list's own link closes. */
+typedef struct exec__list_link { struct exec__list_link *next, *prev; } exec__list_link;
+
 /* Lives in its store from claim to completion. */
 struct exec_task {
     exec_strand strand;         /* the root's chain of frames */
     exec_task *next;            /* in the ready queue, or among those that its group holds back */
     exec_store *store;          /* where it goes when it is over; knows the executor */
-    exec_task *list_next;       /* of the executor's tasks; a group's stand side by side */
-    exec_task *list_prev;
+    exec__list_link list;       /* of the executor's tasks; a group's stand side by side */
     exec_group *group;
     exec_handle *observers;
     exec_cell *cell;            /* what foreign threads hold; made on first use */
@@ -750,7 +760,8 @@ EXEC_API void *exec_local_get(const exec_cx *cx, const void *key);
 
 /* Since exec_init, but the last two. `wakes` put a task into the queue (others found it there, or
    running); `cross_wakes` came through the inbox; `parks` are waits; `expiries` and `io_events` those of
-   the drivers. `tasks` have started and are not over; `cells`: waker cells and remotes that exist. */
+   the drivers. `tasks` have started and are not over, the others `spawned` are `completed`;
+   `cells`: waker cells and remotes that exist. */
 typedef struct exec_counters {
     uint64_t polls, wakes, cross_wakes, parks, expiries, io_events, spawned, completed, turns;
     int64_t longest_turn_ns;    /* while stall_ns is set */
@@ -801,7 +812,6 @@ struct exec {
     uint8_t generation;
     int claim_error;
     uint32_t claimed, gone;
-    exec_task *tasks[2];        /* all; those of them that are cancelling since a cleanup_ns */
     exec_driver *drivers, *parker;
     struct exec_timers *timers; /* the wheel of exec_timer.h */
     struct exec_net *net;       /* the reactor of exec_net.h */
@@ -809,6 +819,7 @@ struct exec {
     exec_port *port;
     exec *outer;                /* current before this one */
     uintptr_t owner;            /* thread */
+    exec__list_link tasks[2];   /* all; those of them that are cancelling since a cleanup_ns */
 #if EXEC_DEBUG
     uintptr_t stack;            /* where the stack of the poll begins that runs */
     exec__holds_function *holds[2];     /* of the timers, of the reactor */
@@ -2057,54 +2068,70 @@ static void exec__check_wake(exec_task *t) {
 }
 #endif
 
+/* One that is not queued and does not run. */
+static inline void exec__queue(exec *ex, exec_task *t) {
+    EXEC_TRACE_WAKE(t);
+    exec__task_set(t, EXEC__T_QUEUED);
+    ex->counters.wakes++;
+    exec__push_ready(ex, t);
+    if (EXEC__UNLIKELY(ex->armed)) exec__signal_armed(ex);
+}
+
 /* Of this executor. One that runs stays in the queue when it pends. */
 static inline void exec__wake(exec *ex, exec_task *t) {
 #if EXEC_DEBUG
     exec__check_wake(t);
 #endif
     if (EXEC__UNLIKELY(ex->cx.task == t)) ex->cx.quota |= EXEC__WOKEN;
-    else if (EXEC__LIKELY(!(t->strand.flags & EXEC__T_QUEUED))) {
-        EXEC_TRACE_WAKE(t);
-        exec__task_set(t, EXEC__T_QUEUED);
-        ex->counters.wakes++;
-        exec__push_ready(ex, t);
-        if (EXEC__UNLIKELY(ex->armed)) exec__signal_armed(ex);
-    }
+    else if (EXEC__LIKELY(!(t->strand.flags & EXEC__T_QUEUED))) exec__queue(ex, t);
 }
 
 EXEC_API void exec_wake(exec_task *t) { exec__wake(t->store->exec, t); }
 
 /* ------------------------------------------------------------------------------ lists of the tasks */
 
-/* A ring in each list; a group's tasks stand side by side from group->first on. */
-static void exec__list_add(exec *ex, exec_task *t, unsigned list) {
-    exec_task *head = ex->tasks[list], *after = head ? head->list_prev : t;
-    exec_group *group = t->group;
-    if (group && group->first[list]) after = group->first[list];
-    else if (group) group->first[list] = t;
-    if (!head) {
-        ex->tasks[list] = t->list_next = t->list_prev = t;
-        return;
-    }
-    t->list_prev = after;
-    t->list_next = after->list_next;
-    t->list_next->list_prev = t;
-    after->list_next = t;
+static void exec__list_init(exec *ex, unsigned list) {
+    ex->tasks[list].next = ex->tasks[list].prev = &ex->tasks[list];
+}
+
+/* Whose link it is, or NULL at the list's end. */
+static exec_task *exec__list_task(const exec *ex, exec__list_link *link, unsigned list) {
+    if (link == &ex->tasks[list]) return NULL;
+    return (exec_task *)(void *)((char *)link - offsetof(exec_task, list));
+}
+
+static exec_task *exec__list_first(const exec *ex, unsigned list) {
+    return exec__list_task(ex, ex->tasks[list].next, list);
 }
 
 /* The next one of the list, or NULL at its end. */
 static exec_task *exec__list_next(const exec *ex, const exec_task *t, unsigned list) {
-    return t->list_next == ex->tasks[list] ? NULL : t->list_next;
+    return exec__list_task(ex, t->list.next, list);
 }
 
-static void exec__list_remove(exec *ex, exec_task *t) {
+/* At the end; a group's tasks stand side by side from group->first on. */
+static void exec__list_add(exec *ex, exec_task *t, unsigned list) {
+    exec__list_link *after = ex->tasks[list].prev;
+    exec_group *group = t->group;
+    if (group && group->first[list]) after = &group->first[list]->list;
+    else if (group) group->first[list] = t;
+    t->list.prev = after;
+    t->list.next = after->next;
+    after->next->prev = &t->list;
+    after->next = &t->list;
+}
+
+/* The first of its group is the next one, if that is of the group too. */
+static EXEC__APART void exec__list_leave_group(const exec *ex, exec_task *t) {
     unsigned list = (t->strand.flags & EXEC__T_CANCELLING) != 0;
     exec_task *next = exec__list_next(ex, t, list);
-    if (t->group && t->group->first[list] == t)
-        t->group->first[list] = next && next->group == t->group ? next : NULL;
-    if (ex->tasks[list] == t) ex->tasks[list] = next;
-    t->list_prev->list_next = t->list_next;
-    t->list_next->list_prev = t->list_prev;
+    if (t->group->first[list] == t) t->group->first[list] = next && next->group == t->group ? next : NULL;
+}
+
+static inline void exec__list_remove(const exec *ex, exec_task *t) {
+    if (t->group) exec__list_leave_group(ex, t);
+    t->list.prev->next = t->list.next;
+    t->list.next->prev = t->list.prev;
 }
 
 #if EXEC_DEBUG
@@ -2128,7 +2155,7 @@ static int exec__sees_strand(const exec_strand *s, exec__sees *sees, const void 
 static exec_task *exec__find_strand(const exec *ex, exec__sees *sees, const void *what) {
     unsigned n = 0;
     for (unsigned list = 0; list < 2; list++)
-        for (exec_task *t = ex->tasks[list]; t && n < EXEC__CHECKED; t = exec__list_next(ex, t, list), n++)
+        for (exec_task *t = exec__list_first(ex, list); t && n < EXEC__CHECKED; t = exec__list_next(ex, t, list), n++)
             if (exec__sees_strand(&t->strand, sees, what)) return t;
     return NULL;
 }
@@ -2182,7 +2209,12 @@ EXEC_API EXEC__COLD void exec__check_leaf(exec_cx *cx, exec_future *f) {
 
 /* ----------------------------------------------------------------------------------------- stores */
 
+static size_t exec__task_align(const exec_type *type) {
+    return type->align > EXEC__ALIGNOF(exec_task) ? type->align : EXEC__ALIGNOF(exec_task);
+}
+
 static size_t exec__root_offset(const exec_type *type) {
+    if (EXEC__QUICK && EXEC__LIKELY(type->align <= EXEC__ALIGNOF(exec_task))) return sizeof(exec_task);
     return (sizeof(exec_task) + type->align - 1) & ~(size_t)(type->align - 1);
 }
 
@@ -2194,13 +2226,14 @@ static exec_future *exec__root_of(exec_task *t) {
     return (exec_future *)(void *)((char *)t + t->strand.task_root * 4u);
 }
 
+static void *exec__refuse(exec *ex, int error) {
+    ex->claim_error = error;
+    return NULL;
+}
+
 #if !EXEC_NO_MALLOC
 /* What malloc aligns to; max_align_t is missing in tcc. */
 typedef union exec__max_align { long long integer; long double real; void *pointer; } exec__max_align;
-
-static size_t exec__task_align(const exec_type *type) {
-    return type->align > EXEC__ALIGNOF(exec_task) ? type->align : EXEC__ALIGNOF(exec_task);
-}
 
 /* What is aligned further than malloc does: behind what malloc gave, which stands just before it. libc's own for
    that would be most of a small program. */
@@ -2229,6 +2262,16 @@ static void exec__heap_release(exec_store *store, exec_task *t, const exec_type 
 }
 #endif
 
+static exec_task *exec__heap_take(exec *ex, size_t bytes, size_t align) {
+#if EXEC_NO_MALLOC
+    (void)bytes; (void)align;
+    return (exec_task *)exec__refuse(ex, -EINVAL);
+#else
+    exec_task *t = (exec_task *)ex->config.allocate(ex->config.user, bytes, align);
+    return t ? t : (exec_task *)exec__refuse(ex, -ENOMEM);
+#endif
+}
+
 static void exec__fixed_release(exec_store *store, exec_task *t, const exec_type *type) {
     (void)store; (void)type;
     t->strand.flags = 0;
@@ -2243,17 +2286,19 @@ static void exec__pool_release(exec_store *store, exec_task *t, const exec_type 
     pool->live--;
 }
 
-static exec_task *exec__pool_take(exec *ex, exec_pool *pool) {
-    exec_task *t = NULL;
-    if (!pool->free_list && !pool->fresh && ex->gone) ex->reap(ex, 0);
-    if (pool->free_list) {
-        t = (exec_task *)pool->free_list;
-        pool->free_list = t->next;
-    } else if (pool->fresh) {
-        t = (exec_task *)(void *)(pool->memory + (pool->slots - pool->fresh--) * pool->slot_bytes);
-    }
-    if (t) pool->live++;
+static exec_task *exec__pool_pop(exec_pool *pool) {
+    exec_task *t = (exec_task *)pool->free_list;
+    pool->free_list = t->next;
+    pool->live++;
     return t;
+}
+
+static exec_task *exec__pool_take(exec *ex, exec_pool *pool) {
+    if (!pool->free_list && !pool->fresh && ex->gone) ex->reap(ex, 0);
+    if (pool->free_list) return exec__pool_pop(pool);
+    if (!pool->fresh) return NULL;
+    pool->live++;
+    return (exec_task *)(void *)(pool->memory + (pool->slots - pool->fresh--) * pool->slot_bytes);
 }
 
 static int exec__pool_begin(exec_pool *pool, size_t slot_bytes) {
@@ -2345,35 +2390,29 @@ static exec_task *exec__storage_take(exec *ex, const exec_opts *opts, size_t byt
 }
 
 /* Memory for the task from the store that opts name. */
-static exec_task *exec__take(exec *ex, const exec_opts *opts, const exec_type *type,
-                             exec_store **store, int *error) {
-    size_t offset = exec__root_offset(type), bytes = offset + type->size;
-    exec_task *t = NULL;
-    *error = -EINVAL;
+static exec_task *exec__take(exec *ex, const exec_opts *opts, const exec_type *type, size_t offset,
+                             exec_store **store) {
+    size_t bytes = offset + type->size;
+    exec_task *t;
+    ex->claim_error = -EINVAL;
     if (offset / 4 > UINT8_MAX) return NULL;
     if (opts && opts->pool) {
         exec_pool *pool = opts->pool;
         if (bytes > pool->slot_bytes || (pool->live && pool->store.exec != ex)) return NULL;
         *store = &pool->store;
-        *error = -ENOMEM;
+        ex->claim_error = -ENOMEM;
         pool->store.exec = ex;
         t = pool->take(ex, pool);
     } else if (opts && opts->storage) {
         *store = &ex->fixed;
-        t = exec__storage_take(ex, opts, bytes, error);
+        t = exec__storage_take(ex, opts, bytes, &ex->claim_error);
     } else {
-#if !EXEC_NO_MALLOC
         *store = &ex->heap;
-        *error = -ENOMEM;
-        t = (exec_task *)ex->config.allocate(ex->config.user, bytes, exec__task_align(type));
-#endif
+        t = exec__heap_take(ex, bytes, exec__task_align(type));
     }
-    if (t && ((uintptr_t)t & (type->align - 1))) {
-        (*store)->release(*store, t, type);
-        *error = -EINVAL;
-        return NULL;
-    }
-    return t;
+    if (!t || !((uintptr_t)t & (type->align - 1))) return t;
+    (*store)->release(*store, t, type);
+    return (exec_task *)exec__refuse(ex, -EINVAL);
 }
 
 static void exec__handle_link(exec_handle *h, exec_task *t, const char *name) {
@@ -2395,11 +2434,16 @@ static void exec__handle_unlink(exec_handle *h, exec_state state) {
     h->state = state;
 }
 
-static exec_task *exec__task_init(exec_task *t, exec_store *store, const exec_type *type) {
-    memset(t, 0, sizeof *t);
-    t->store = store;
-    t->strand.task_root = (uint8_t)(exec__root_offset(type) / 4);
+/* The links are set when it starts. */
+static inline exec_task *exec__task_init(exec_task *t, exec_store *store, size_t root_offset) {
+    t->strand.leaf = NULL;
     t->strand.flags = EXEC__T_LIVE | EXEC__S_FRESH;
+    t->strand.level = 0;
+    t->strand.task_root = (uint8_t)(root_offset / 4);
+    t->store = store;
+    t->group = NULL;
+    t->observers = NULL;
+    t->cell = NULL;
     return t;
 }
 
@@ -2407,7 +2451,7 @@ static exec_task *exec__task_init(exec_task *t, exec_store *store, const exec_ty
 /* By its address: what it holds may be anything. */
 static void exec__check_unlinked(const exec *ex, const exec_handle *handle) {
     for (unsigned list = 0; list < 2; list++)
-        for (const exec_task *t = ex->tasks[list]; t; t = exec__list_next(ex, t, list))
+        for (const exec_task *t = exec__list_first(ex, list); t; t = exec__list_next(ex, t, list))
             for (const exec_handle *h = t->observers; h; h = h->next)
                 EXEC_ASSERT(h != handle, "a handle that is linked was given to another task: "
                             "exec_handle_detach before, or one handle for each");
@@ -2424,25 +2468,17 @@ static void exec__clear_handle(const exec *ex, const exec_opts *opts) {
     memset(opts->handle, 0, sizeof *opts->handle);
 }
 
-EXEC_API void *exec__claim(exec *ex, const exec_opts *opts, const exec_type *type) {
+/* Of any store, with all that opts may say. */
+static EXEC__APART void *exec__claim_any(exec *ex, const exec_opts *opts, const exec_type *type) {
+    size_t offset = exec__root_offset(type);
     exec_store *store = NULL;
     exec_task *t;
-#if EXEC_DEBUG
-    EXEC_ASSERT(ex->cx.exec == ex, EXEC__NOT_MADE);
-    EXEC_ASSERT(ex->owner == exec__self(), "a spawn from another thread: use EXEC_REMOTE_SPAWN or exec_remote_post");
-#endif
     exec__clear_handle(ex, opts);
-    if (ex->closing) {
-        ex->claim_error = -ECANCELED;
-        return NULL;
-    }
-    if (opts && opts->cell && EXEC__LOAD(&opts->cell->references)) {
-        ex->claim_error = -EBUSY;
-        return NULL;
-    }
-    t = exec__take(ex, opts, type, &store, &ex->claim_error);
+    if (ex->closing) return exec__refuse(ex, -ECANCELED);
+    if (opts && opts->cell && EXEC__LOAD(&opts->cell->references)) return exec__refuse(ex, -EBUSY);
+    t = exec__take(ex, opts, type, offset, &store);
     if (!t) return NULL;
-    exec__task_init(t, store, type);
+    exec__task_init(t, store, offset);
     if (opts && opts->handle) exec__handle_link(opts->handle, t, opts->name);
     if (opts && opts->cell) {
         memset(opts->cell, 0, sizeof *opts->cell);
@@ -2451,7 +2487,33 @@ EXEC_API void *exec__claim(exec *ex, const exec_opts *opts, const exec_type *typ
     }
     ex->claimed++;
     ex->claim_error = 0;
-    return exec__root_of(t);
+    return (char *)t + offset;
+}
+
+/* Of the heap, or of a free slot of a pool, and nothing else is asked. */
+static inline int exec__is_plain(const exec *ex, const exec_opts *opts, size_t bytes) {
+    const exec_pool *pool = opts ? opts->pool : NULL;
+    if (!opts) return !EXEC_NO_MALLOC;
+    if (!pool || opts->handle || opts->cell) return 0;
+    return pool->free_list && pool->store.exec == ex && pool->slot_bytes >= bytes;
+}
+
+/* Most claims are plain: they need not ask what exec__claim_any does. */
+EXEC_API void *exec__claim(exec *ex, const exec_opts *opts, const exec_type *type) {
+    size_t bytes = sizeof(exec_task) + type->size;
+    exec_task *t;
+#if EXEC_DEBUG
+    EXEC_ASSERT(ex->cx.exec == ex, EXEC__NOT_MADE);
+    EXEC_ASSERT(ex->owner == exec__self(), "a spawn from another thread: use EXEC_REMOTE_SPAWN or exec_remote_post");
+#endif
+    if (!EXEC__QUICK || ex->closing || type->align > EXEC__ALIGNOF(exec_task) || !exec__is_plain(ex, opts, bytes))
+        return exec__claim_any(ex, opts, type);
+    t = opts ? exec__pool_pop(opts->pool) : exec__heap_take(ex, bytes, EXEC__ALIGNOF(exec_task));
+    if (!t) return NULL;
+    exec__task_init(t, opts ? &opts->pool->store : &ex->heap, sizeof *t);
+    ex->claimed++;
+    ex->claim_error = 0;
+    return t + 1;
 }
 
 EXEC_API int exec_claim_error(const exec *ex) { return ex->claim_error; }
@@ -2480,23 +2542,23 @@ static const struct exec__group_calls *exec__calls_of(const exec_group *g) {
 EXEC_API int exec__start(exec_future *root) {
     exec_task *t = exec__task_of(root);
     exec *ex = t->store->exec;
-    EXEC_ASSERT(!(t->strand.flags & EXEC__T_STARTED), "EXEC_START of a task that was started before");
+    EXEC_ASSERT(!t->strand.leaf, "EXEC_START of a task that was started before");
     t->strand.leaf = root;
     exec__set(root, EXEC__F_ROOT);
-    exec__task_set(t, EXEC__T_STARTED);
     exec__list_add(ex, t, 0);
     ex->claimed--;
     ex->counters.tasks++;
     ex->counters.spawned++;
     EXEC_TRACE_SPAWN(t);
     if (t->group) exec__calls_of(t->group)->start(t->group, t);
+    else if (EXEC__QUICK) exec__queue(ex, t);
     else exec_wake(t);
     return 0;
 }
 
 EXEC_API void exec__drop(exec_future *root) {
     exec_task *t = exec__task_of(root);
-    EXEC_ASSERT(!(t->strand.flags & EXEC__T_STARTED), "EXEC_DROP of a started task: abort it");
+    EXEC_ASSERT(!t->strand.leaf, "EXEC_DROP of a started task: abort it");
     t->store->exec->claimed--;
     while (t->observers) exec__handle_unlink(t->observers, EXEC_STATE_NONE);
     if (t->cell) exec__cell_drop(t->cell);
@@ -2510,7 +2572,7 @@ static void exec__sweep(exec *ex);
 /* Among those that are cancelling. There is no sweep while all of them are killed. */
 static void exec__list_cancelling(exec *ex, exec_task *t) {
     exec__list_remove(ex, t);
-    if (!ex->tasks[1]) ex->sweep_at = EXEC_NEVER;
+    if (!exec__list_first(ex, 1)) ex->sweep_at = EXEC_NEVER;
     if (t->strand.level < EXEC_KILL && ex->sweep_at == EXEC_NEVER)
         ex->sweep_at = exec__after(exec_now(ex), ex->config.cleanup_ns);
     ex->sweep = exec__sweep;
@@ -2535,7 +2597,7 @@ static void exec__cancel_task(exec *ex, exec_task *t, unsigned level) {
 }
 
 static void exec__cancel_list(exec *ex, unsigned list, unsigned level) {
-    exec_task *t = ex->tasks[list], *next;
+    exec_task *t = exec__list_first(ex, list), *next;
     for (; t; t = next) {
         next = exec__list_next(ex, t, list);
         if (t->group) exec__group_release_all(t->group);
@@ -2548,7 +2610,7 @@ static void exec__sweep(exec *ex) {
     int64_t now;
     int left = 0;
     if (ex->sweep_at == EXEC_NEVER || (now = exec_now(ex)) < ex->sweep_at) return;
-    for (exec_task *t = ex->tasks[1]; t; t = exec__list_next(ex, t, 1)) {
+    for (exec_task *t = exec__list_first(ex, 1); t; t = exec__list_next(ex, t, 1)) {
         int generation = (t->strand.flags & EXEC__T_GENERATION) != 0;
         if (generation != ex->generation) exec__cancel_task(ex, t, EXEC_KILL);
         if (t->strand.level < EXEC_KILL) left = 1;
@@ -2787,7 +2849,7 @@ static void exec__check_left(exec *ex, const exec_task *over, const exec_future 
     unsigned n = 0;
     if (other) exec__fail_in(other, "a frame is freed while another task awaits what is in it: join the task instead");
     for (unsigned list = 0; list < 2; list++)
-        for (exec_task *t = ex->tasks[list]; t && n < EXEC__CHECKED; t = exec__list_next(ex, t, list), n++)
+        for (exec_task *t = exec__list_first(ex, list); t && n < EXEC__CHECKED; t = exec__list_next(ex, t, list), n++)
             for (const exec_handle *h = t->observers; h; h = h->next)
                 if (exec__is_inside(&left, h))
                     exec__fail(root->type->file, (int)exec__line_of(root), "a frame is freed and a handle in it is "
@@ -2803,20 +2865,24 @@ static void exec__cell_over(exec_cell *cell) {
     else cell->references = 0;          /* there was no waker yet */
 }
 
-/* The task's memory is free when this returns (or, `queued`, when the queue reaches it). */
-static void exec__task_over(exec *ex, exec_task *t, exec_future *root, int queued) {
-    const exec_type *type = root->type;
-    intptr_t result = root->result;
-    int cancelled = exec_canceled(root) && result == -ECANCELED;
-    int told = t->observers || t->group;
-    exec__poll_over(ex);
-    EXEC_TRACE_END(t, result);
+/* Out of the list and the count. */
+static inline void exec__task_out(exec *ex, exec_task *t, const exec_future *root) {
     exec__list_remove(ex, t);
+    ex->counters.tasks--;
+    (void)root;
 #if EXEC_DEBUG
     exec__check_left(ex, t, root);
 #endif
-    ex->counters.tasks--;
-    ex->counters.completed++;
+}
+
+/* The same when somebody is told of it, or holds the task, or it is still queued. */
+static EXEC__APART void exec__task_over_told(exec *ex, exec_task *t, const exec_future *root) {
+    const exec_type *type = root->type;
+    intptr_t result = root->result;
+    int cancelled = exec_canceled(root) && result == -ECANCELED;
+    int told = t->observers || t->group, queued = t->strand.flags & EXEC__T_QUEUED;
+    exec__poll_over(ex);
+    exec__task_out(ex, t, root);
     while (t->observers) {
         exec_handle *h = t->observers;
         exec__handle_unlink(h, cancelled ? EXEC_STATE_CANCELLED : EXEC_STATE_COMPLETED);
@@ -2832,6 +2898,17 @@ static void exec__task_over(exec *ex, exec_task *t, exec_future *root, int queue
         t->store->release(t->store, t, type);
     }
     if (!told && result < 0 && !cancelled) exec__failed(ex, type, result);
+}
+
+/* The task's memory is free when this returns (or, if it is queued, when the queue reaches it). */
+static void exec__task_over(exec *ex, exec_task *t, exec_future *root) {
+    EXEC_TRACE_END(t, root->result);
+    if (!EXEC__QUICK || t->observers || t->group || t->cell || root->result < 0 || t->strand.flags & EXEC__T_QUEUED) {
+        exec__task_over_told(ex, t, root);
+        return;
+    }
+    exec__task_out(ex, t, root);
+    t->store->release(t->store, t, root->type);
 }
 
 /* ------------------------------------------------------------------------------------------- polls */
@@ -2888,7 +2965,15 @@ static inline void exec__poll_begins(exec_cx *cx, exec_task *t, int quota) {
 #endif
 }
 
-/* One that is polled for the first time, or has a level, or whose polls are timed. */
+/* One that was never polled, without a level, is polled as any other, unless polls are timed. (In the loop that asks,
+   this would cost each resume an instruction.) */
+static EXEC__APART int exec__begins(const exec *ex, exec_task *t) {
+    if (t->strand.level || ex->config.stall_ns) return 0;
+    exec__strand_clear(&t->strand, EXEC__S_FRESH);
+    return 1;
+}
+
+/* One that has a level, or whose polls are timed. */
 static EXEC__COLD exec_future *exec__poll_rare(exec *ex, exec_task *t) {
     int64_t limit = ex->config.stall_ns, start = limit ? exec_now(ex) : 0, took;
     exec_future *done;
@@ -2914,7 +2999,7 @@ static inline exec_task *exec__next_after(exec *ex, exec_task *t) {
 /* Or it is over, which may have woken others. */
 static exec_task *exec__next_behind(exec *ex, exec_task *t, exec_future *done) {
     exec__next_after(ex, t);
-    exec__task_over(ex, t, done, 0);
+    exec__task_over(ex, t, done);
     return exec__first(ex);
 }
 
@@ -2928,7 +3013,7 @@ static unsigned exec__poll_ready(exec *ex, unsigned limit) {
     if (!t) return 0;
     for (;;) {
         exec_future *done;
-        if (EXEC__LIKELY(!(t->strand.flags & rare))) {
+        if (EXEC__LIKELY(!(t->strand.flags & rare)) || (EXEC__QUICK && exec__begins(ex, t))) {
             exec__poll_begins(&ex->cx, t, quota);
             done = exec__trampoline(&ex->cx, &t->strand);
         } else if (t->strand.flags & EXEC__T_GONE) {
@@ -2989,7 +3074,7 @@ static void exec__unwind_now(exec *ex, exec_task *t) {
     exec__set_current(current);
     if (done) {
         ex->reap = exec__reap;
-        exec__task_over(ex, t, done, queued);
+        exec__task_over(ex, t, done);
         if (fixed && queued) exec__reap(ex, 0);
         return;
     }
@@ -3023,7 +3108,7 @@ static int exec__handle_cancel(exec_handle *h, unsigned level) {
         exec__fail_in(t, "an abort or kill from another thread: use exec_waker_abort or exec_waker_kill");
 #endif
     if (!t || t->strand.level >= level || exec_strand_done(&t->strand)) return -EALREADY;
-    if (!(t->strand.flags & EXEC__T_STARTED)) return -EINVAL;
+    if (!t->strand.leaf) return -EINVAL;
     if (level == EXEC_CANCEL && (exec__root_of(t)->flags & (EXEC__F_CLEANUP | EXEC__F_ENDING)))
         return -EALREADY;
     ex = t->store->exec;
@@ -3227,7 +3312,7 @@ static int exec__push(exec_port *port, exec_cell *cell) {
 static int exec__port_held(const exec *ex) {
     uint32_t own = 1;
     for (unsigned list = 0; list < 2; list++)
-        for (exec_task *t = ex->tasks[list]; t; t = exec__list_next(ex, t, list)) {
+        for (exec_task *t = exec__list_first(ex, list); t; t = exec__list_next(ex, t, list)) {
             if (!t->cell || !t->cell->port) continue;
             if (EXEC__LOAD(&t->cell->references) > 1) return 1;
             own++;
@@ -3463,7 +3548,7 @@ static unsigned exec__waiting(const exec *ex) {
 }
 
 static int64_t exec__next_deadline(const exec *ex) {
-    int64_t first = ex->tasks[1] ? ex->sweep_at : EXEC_NEVER;
+    int64_t first = exec__list_first(ex, 1) ? ex->sweep_at : EXEC_NEVER;
     for (exec_driver *d = ex->drivers; d; d = d->next) {
         int64_t next = d->type->next_deadline ? d->type->next_deadline(d) : EXEC_NEVER;
         if (next < first) first = next;
@@ -3550,7 +3635,7 @@ static int exec__turn(exec *ex) {
     exec__drain(ex);
     for (exec_driver *d = ex->drivers; d; d = d->next)
         if (d->type->turn) d->type->turn(d);
-    if (ex->tasks[1]) ex->sweep(ex);
+    if (exec__list_first(ex, 1)) ex->sweep(ex);
     polls = exec__poll_ready(ex, ex->config.tasks_per_turn);
     exec__check_forked(ex);
     if (EXEC__UNLIKELY(ex->config.stall_ns)) {
@@ -3723,6 +3808,8 @@ EXEC_API int exec_poll_fds(exec *ex, struct pollfd *fds, unsigned count) {
 
 EXEC_API int exec_init(exec *ex, const exec_config *config) {
     memset(ex, 0, sizeof *ex);
+    exec__list_init(ex, 0);
+    exec__list_init(ex, 1);
     ex->process = (int32_t)EXEC_SYS_GETPID();
     if (!EXEC_SMALL) ex->fds = &exec__no_fds;
     if (config) ex->config = *config;
@@ -3787,8 +3874,8 @@ EXEC_API int exec_forked(exec *ex) {
     exec__forget_drivers(ex);
     if (ex->gone) ex->reap(ex, 0);
     for (unsigned list = 0; list < 2; list++) {
-        for (exec_task *t = ex->tasks[list]; t; t = exec__list_next(ex, t, list)) exec__forget_task(t);
-        ex->tasks[list] = NULL;
+        for (exec_task *t = exec__list_first(ex, list); t; t = exec__list_next(ex, t, list)) exec__forget_task(t);
+        exec__list_init(ex, list);
     }
     ex->last = running && exec__first(ex) == running ? running : NULL;  /* all that a poll's loop may see */
     if (ex->last) running->next = running;
@@ -3882,7 +3969,7 @@ EXEC_API int exec_handle_waker(exec_handle *h, exec_waker *out) {
     out->cell = NULL;
     if (h->state == EXEC_STATE_NONE && !h->task) return -EINVAL;
     if (!h->task) return -ESRCH;
-    if (!(h->task->strand.flags & EXEC__T_STARTED)) return -EINVAL;
+    if (!h->task->strand.leaf) return -EINVAL;
     return exec__cell_get(h->task->store->exec, h->task, &out->cell);
 }
 
@@ -3989,7 +4076,7 @@ EXEC_API void *exec__remote_claim(const exec_remote *r, const exec_type *type) {
     }
     memset(cell, 0, sizeof *cell);
     cell->port = port;
-    cell->task = exec__task_init(t, NULL, type);
+    cell->task = exec__task_init(t, NULL, exec__root_offset(type));
     cell->kind = EXEC__CELL_SPAWN;
     cell->on_heap = 1;
     t->cell = cell;
@@ -4181,7 +4268,7 @@ EXEC_API void exec_dump(exec *ex) {
     exec__put(&t, " tasks");
     exec_log(ex, t.s);
     for (unsigned list = 0; list < 2; list++)
-        for (exec_task *task = ex->tasks[list]; task; task = exec__list_next(ex, task, list))
+        for (exec_task *task = exec__list_first(ex, list); task; task = exec__list_next(ex, task, list))
             exec__dump_task(ex, task);
     for (exec_driver *d = ex->drivers; d; d = d->next)
         if (d->type->dump) d->type->dump(d);
@@ -4189,12 +4276,13 @@ EXEC_API void exec_dump(exec *ex) {
 
 EXEC_API void exec_stats(const exec *ex, exec_counters *out) {
     *out = ex->counters;
+    out->completed = out->spawned - out->tasks;
     out->cells = ex->port ? EXEC__LOAD(&ex->port->references) - 1 : 0;
 }
 
 static int exec__check_task(const exec *ex, const exec_task *t, unsigned list) {
     const void *link = &t->observers;
-    if (t->list_next->list_prev != t || t->list_prev->list_next != t) return 0;
+    if (t->list.next->prev != &t->list || t->list.prev->next != &t->list) return 0;
     if (t->store->exec != ex) return 0;
     if (((t->strand.flags & EXEC__T_CANCELLING) != 0) != list) return 0;
     if (!t->strand.leaf || (t->strand.leaf->flags & EXEC__F_DONE)) return 0;
@@ -4219,7 +4307,7 @@ EXEC_API int exec_check(exec *ex) {
     int good = 1;
     exec_task *t;
     for (unsigned list = 0; list < 2; list++)
-        for (t = ex->tasks[list]; t && good; t = exec__list_next(ex, t, list), tasks++)
+        for (t = exec__list_first(ex, list); t && good; t = exec__list_next(ex, t, list), tasks++)
             good = exec__check_task(ex, t, list)
                 && (!t->group || t->group->first[list] != t
                     || exec__check_held(t->group, ex->counters.tasks));

@@ -267,7 +267,7 @@ static void awaits_in_a_frame_that_ends(void) {
     must(exec_turn(&ex));
     must(EXEC_SPAWN(&ex, test_opts(), awaits, .what = lent));
     must(exec_turn(&ex));
-    exec_wake(ex.tasks[0]);
+    exec_wake(exec__list_first(&ex, 0));
     must(exec_turn(&ex));
 }
 /* The same in a branch of another task, which is the 501st. */
@@ -286,7 +286,7 @@ static void a_branch_awaits_in_a_frame_that_ends(void) {
     for (int i = 0; i < CROWD; i++) must(EXEC_SPAWN(&ex, test_opts(), awaits, .what = gate_wait(&gates[i])));
     must(EXEC_SPAWN(&ex, test_opts(), races));
     while (ex.last) must(exec_turn(&ex));
-    exec_wake(ex.tasks[0]);
+    exec_wake(exec__list_first(&ex, 0));
     must(exec_turn(&ex));
 }
 /* A leaf that ends and leaves behind what wakes its task. */

@@ -1251,8 +1251,8 @@ static void corrupt(exec *ex, exec_handle *h, int kind) {
     exec_task *t = h[0].task;
     switch (kind) {
     case 0: t->next = t; break;                 /* a ring that does not come back to its last */
-    case 1: t->list_next = t; break;
-    case 2: t->list_prev = t; break;
+    case 1: t->list.next = &t->list; break;
+    case 2: t->list.prev = &t->list; break;
     case 3: t->observers = &h[1]; break;
     case 4: ex->counters.tasks++; break;
     case 5: h[0].task = h[1].task; break;

@@ -44,6 +44,7 @@ static void spawn_one_and_many(void **state) {
     for (int i = 0; i < 200; i++)
         assert_int_equal(EXEC_SPAWN(&ex, test_opts(), wakes_itself, .polls = &polls, .ends = &ends), 0);
     assert_int_equal(stats(&ex).tasks, 200);
+    assert_int_equal(stats(&ex).completed, 1);
     assert_int_equal(exec_run(&ex), 0);
     assert_int_equal(ends, 201);
     assert_int_equal(stats(&ex).spawned, 201);
@@ -119,6 +120,12 @@ static void cancel_frees_the_slot_for_reuse(void **state) {
         assert_int_equal(exec_handle_abort(&h), 0);
         assert_int_equal(exec_handle_state(&h), EXEC_STATE_CANCELLED);
     }
+    assert_int_equal(exec_run(&ex), 0);
+    assert_int_equal(exec_turn(&ex), 0);
+    opts.handle = NULL;
+    assert_int_equal(EXEC_SPAWN(&ex, &opts, member, .gate = &g), 0);
+    assert_int_equal(exec_claim_error(&ex), 0);
+    gate_open(&g, 0);
     assert_int_equal(exec_run(&ex), 0);
     close_exec(&ex);
     assert_int_equal(pool.live, 0);
@@ -384,6 +391,13 @@ static void static_storage_holds_one_task_at_a_time(void **state) {
     close_exec(&ex);
 }
 
+typedef struct { EXEC_FRAME; exec_handle *detached; } brief;
+EXEC_ASYNC(brief) {
+    EXEC_BEGIN;
+    if (self->detached) exec_handle_detach(self->detached);
+    EXEC_END;
+}
+
 static void pools_are_bounded_and_checked(void **state) {
     static EXEC_SLOT(member) slots[4];
     exec ex, other;
@@ -411,7 +425,11 @@ static void pools_are_bounded_and_checked(void **state) {
     assert_int_equal(EXEC_SPAWN(&other, &opts, member, .gate = &g), 0);
     assert_int_equal(exec_run(&other), 0);
     assert_int_equal(exec_destroy(&other, 0), 0);
-    /* slots too small for the coroutine, or for any */
+    /* slots too small for the coroutine, the one that was used before too, or for any */
+    assert_int_equal(exec_pool_init(&pool, slots, sizeof slots, sizeof(EXEC_SLOT(brief))), 0);
+    assert_int_equal(EXEC_SPAWN(&ex, &opts, brief), 0);
+    assert_int_equal(exec_run(&ex), 0);
+    assert_int_equal(EXEC_SPAWN(&ex, &opts, member, .gate = &g), -EINVAL);
     assert_int_equal(exec_pool_init(&pool, slots, sizeof slots, sizeof(exec_task) + 8), 0);
     assert_int_equal(EXEC_SPAWN(&ex, &opts, member, .gate = &g), -EINVAL);
     assert_int_equal(exec_pool_init(&pool, slots, sizeof *slots - 1, sizeof *slots), -EINVAL);
@@ -419,6 +437,31 @@ static void pools_are_bounded_and_checked(void **state) {
     assert_int_equal(exec_pool_init(&pool, NULL, sizeof slots, sizeof *slots), -EINVAL);
     assert_int_equal(exec_pool_init(&pool, (char *)slots + 1, sizeof slots - 8, sizeof *slots), -EINVAL);
     trace_reset();
+    close_exec(&ex);
+}
+
+/* Its abort polls it where it stands in the queue, and finds nobody to tell: its slot is free when the queue is past
+   it, or when another task needs it. */
+static void a_task_that_loses_its_handle_ends_in_the_queue(void **state) {
+    static EXEC_SLOT(brief) slots[2];
+    exec ex;
+    exec_pool pool;
+    exec_handle h;
+    exec_opts opts = { .pool = &pool }, first = { .pool = &pool, .handle = &h };
+    (void)state;
+    open_exec(&ex);
+    assert_int_equal(exec_pool_init(&pool, slots, sizeof slots, sizeof *slots), 0);
+    for (int full = 0; full < 2; full++) {
+        assert_int_equal(EXEC_SPAWN(&ex, &first, brief, .detached = &h), 0);
+        if (full) assert_int_equal(EXEC_SPAWN(&ex, &opts, brief), 0);
+        assert_int_equal(exec_handle_abort(&h), 0);
+        assert_int_equal(exec_handle_state(&h), EXEC_STATE_DETACHED);
+        assert_int_equal(exec_check(&ex), 0);
+        assert_int_equal(EXEC_SPAWN(&ex, &opts, brief), 0);
+        assert_int_equal(exec_check(&ex), 0);
+        assert_int_equal(exec_run(&ex), 0);
+        assert_int_equal(pool.live, 0);
+    }
     close_exec(&ex);
 }
 
@@ -1305,6 +1348,7 @@ static const struct CMUnitTest tests[] = {
     cmocka_unit_test(wrong_use_of_a_claim_says_so),
     cmocka_unit_test(static_storage_holds_one_task_at_a_time),
     cmocka_unit_test(pools_are_bounded_and_checked),
+    cmocka_unit_test(a_task_that_loses_its_handle_ends_in_the_queue),
     cmocka_unit_test(frames_stand_at_their_alignment),
 #if !EXEC_NO_MALLOC
     cmocka_unit_test(every_failing_allocation_is_an_error_and_nothing_leaks),

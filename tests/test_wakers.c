@@ -210,19 +210,15 @@ static void without_a_heap_and_storage_there_is_no_waker(void **state) {
     (void)state;
 }
 
-/* The caller's cell may not be taken for a new task while a waker of the old one exists. */
-static void a_cell_of_the_callers_is_busy_while_a_waker_holds_it(void **state) {
+/* The caller's cell may not be taken for a new task while a waker of the old one exists, of a pool either. */
+static void cell_is_busy(exec_opts opts) {
     static exec_cell cell;
     static exec_port port;
     exec ex;
     exec_config config = quiet_config();
     exec_waker w = { 0 }, second = { 0 };
-    exec_opts opts;
     int polls = 0, stop = 1;
-    (void)state;
     trace_reset();
-    memset(&opts, 0, sizeof opts);
-    if (test_opts()) opts = *test_opts();
     opts.cell = &cell;
     config.port = &port;
     assert_int_equal(exec_init(&ex, &config), 0);
@@ -233,8 +229,19 @@ static void a_cell_of_the_callers_is_busy_while_a_waker_holds_it(void **state) {
     exec_waker_drop(&w);
     assert_int_equal(EXEC_SPAWN(&ex, &opts, sleeper, .out = &second, .polls = &polls, .stop = &stop), 0);
     assert_int_equal(exec_run(&ex), 0);
+    assert_ptr_equal(second.cell, &cell);
     exec_waker_drop(&second);
     close_exec(&ex);
+}
+static void a_cell_of_the_callers_is_busy_while_a_waker_holds_it(void **state) {
+    static EXEC_SLOT(sleeper) slots[1];
+    exec_pool pool;
+    exec_opts opts = { 0 };
+    (void)state;
+    cell_is_busy(test_opts() ? *test_opts() : opts);
+    assert_int_equal(exec_pool_init(&pool, slots, sizeof slots, sizeof *slots), 0);
+    opts.pool = &pool;
+    cell_is_busy(opts);
 }
 
 static int readable(exec *ex) {

@@ -29,7 +29,8 @@ STRUCTS = {
     'exec_type': 'p poll, p describe, p branches, p name, p file',
     'exec_future': 'p type, p parent, p result, i4 resume, u2 line, u1 line_high, u1 flags',
     'exec_strand': 'p leaf, u2 flags, u1 level, u1 task_root',
-    'exec_task': 'exec_strand strand, p next, p store, p list_next, p list_prev, p group, p observers',
+    'exec__list_link': 'p next, p prev',
+    'exec_task': 'exec_strand strand, p next, p store, exec__list_link list, p group, p observers',
     'exec_handle': 'p task, p next, p link, p waiter, p result, p name, u4 state',
     'exec_store': 'p exec, p release',
     'exec_cx': 'p exec, p task, p child, p strand, i4 quota, i4 entry, p pended ?debug1',
@@ -39,10 +40,10 @@ STRUCTS = {
     'exec_counters': 'u8 polls, u8 wakes, u8 cross_wakes, u8 parks, u8 expiries, u8 io_events,'
                      ' u8 spawned, u8 completed, u8 turns, i8 longest_turn_ns, u4 tasks',
     'exec': 'exec_cx cx, p last, i4 process, u1 turning, u1 closing, u1 stopping, u1 armed, u1 looked,'
-            ' u1 generation, i4 claim_error, u4 claimed, u4 gone, p[2] tasks, p drivers, p parker, p timers, p net,'
-            ' p fds,'
-            ' p port, p outer, p owner, p stack ?debug1, p[2] holds ?debug1, i8 virtual_now, i8 sweep_at, p sweep,'
-            ' p reap, i8 preempt_at, exec_store heap, exec_store fixed, exec_config config, exec_counters counters',
+            ' u1 generation, i4 claim_error, u4 claimed, u4 gone, p drivers, p parker, p timers, p net, p fds, p port,'
+            ' p outer, p owner, exec__list_link[2] tasks, p stack ?debug1, p[2] holds ?debug1, i8 virtual_now,'
+            ' i8 sweep_at, p sweep, p reap, i8 preempt_at, exec_store heap, exec_store fixed, exec_config config,'
+            ' exec_counters counters',
     'exec__fds': 'p slots, u4 count, u4 waiting',
     'exec_driver': 'p type, p exec, p next',
     'exec_driver_type': 'p name, p next_deadline, p turn, p park, p waiting, p poll_fds, p forked, p dump',
@@ -487,11 +488,11 @@ class Dump:
             at = self.memory.get(at, struct, member)
 
     def tasks(self, index):
-        first = self.memory.get(self.ex, 'exec', 'tasks', index)
-        if first:
-            yield first
-            second = self.memory.get(first, 'exec_task', 'list_next')
-            yield from self.follow(second, 'exec_task', 'list_next', 'tasks', first)
+        memory = self.memory
+        end = memory.at(self.ex, 'exec', 'tasks') + index * memory.layout.size('exec__list_link')
+        first = memory.get(end, 'exec__list_link', 'next')
+        for link in self.follow(first, 'exec__list_link', 'next', 'tasks', end):
+            yield link - memory.at(0, 'exec_task', 'list')
 
     def future(self, future, depth):
         get, memory = self.memory.get, self.memory

@@ -129,7 +129,7 @@ static void must(intptr_t status) {
 static void die(exec *ex) {
     exec_dump(ex);
     fclose(out);
-    if (strcmp(mode, "broken") == 0) ex->tasks[0]->list_next->list_next->list_next = ex->tasks[0]->list_next;
+    if (strcmp(mode, "broken") == 0) ex->tasks[0].next->next->next->next = ex->tasks[0].next->next;
     abort();
 }
 
