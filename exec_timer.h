@@ -95,10 +95,10 @@
  *  EXEC_TIMER_TICK_NS  65536  resolution. A power of two is a shift, anything else a division.
  *                             65 us is what Linux leaves open anyway (its timer slack is 50 us), so a
  *                             finer tick is not seen by who sleeps, and a coarser one is.
- *  EXEC_TIMER_BITS     5      2^bits slots a level, 1 to 6
- *  EXEC_TIMER_LEVELS   7      2^(levels * bits) ticks are one turn of the wheel: 26 days. What lies
+ *  EXEC_TIMER_BITS     6      2^bits slots a level, 1 to 6. More slots: a timer is moved down less often.
+ *  EXEC_TIMER_LEVELS   6      2^(levels * bits) ticks are one turn of the wheel: 52 days. What lies
  *                             beyond is one list, sorted in once a turn.
- * The wheel takes two pointers a slot and about 100 bytes: 3.6 KiB; 2 levels of 4 slots: 200 bytes.
+ * The wheel takes a pointer a slot and about 100 bytes: 3.1 KiB; 2 levels of 4 slots: 128 bytes.
  * Ops in bytes on 64-bit (i386, armhf): sleep 64 (40, 48), timeout and after 88 (52, 64), interval 96 (72, 80),
  * backoff 88 (88, 88) and its wait 104 (64, 80), retry 184 (112, 128).
  */
@@ -113,10 +113,10 @@
 #define EXEC_TIMER_TICK_NS 65536
 #endif
 #ifndef EXEC_TIMER_BITS
-#define EXEC_TIMER_BITS 5
+#define EXEC_TIMER_BITS 6
 #endif
 #ifndef EXEC_TIMER_LEVELS
-#define EXEC_TIMER_LEVELS 7
+#define EXEC_TIMER_LEVELS 6
 #endif
 #if EXEC_TIMER_BITS < 1 || EXEC_TIMER_BITS > 6
 #error "exec_timer.h: EXEC_TIMER_BITS is 1 to 6: a level's slots are the bits of one word"
@@ -137,7 +137,9 @@ extern "C" {
 typedef struct exec_timers exec_timers;
 typedef struct exec_timer_link exec_timer_link;
 
-/* A ring: a slot and its timers. */
+/* A slot names its first timer; the first one's prev is the last, the last one's next names the slot. So a slot
+   takes one pointer and is walked from both ends. The first one's prev is odd: who is cancelled writes to its
+   neighbours, which may be far away in memory, and waits for none to tell what it is. */
 struct exec_timer_link { exec_timer_link *next, *prev; };
 
 /* One timer. Lives in what waits; stays where it is while it is armed; zeroed it is not armed. */
@@ -168,7 +170,7 @@ struct exec_timers {
     uint64_t far_first;         /* no timer beyond the wheel is due before this tick */
     uint32_t levels;            /* bit per level that has timers; the last: beyond the wheel */
     exec__slot_bits occupied[EXEC_TIMER_LEVELS + 1];
-    exec_timer_link slots[EXEC__TIMER_FAR + 1];
+    exec_timer_link *slots[EXEC__TIMER_FAR + 1];    /* NULL: empty */
 };
 
 /* An op of exec_sleep. In the frame of who awaits it. */
@@ -386,39 +388,79 @@ static inline void exec__timers_occupy(exec_timers *t, unsigned at) {
 
 static inline void exec__timers_vacate(exec_timers *t, unsigned at) {
     unsigned level = at >> EXEC_TIMER_BITS;
-    t->slots[at].next = t->slots[at].prev = &t->slots[at];
+    t->slots[at] = NULL;
     t->occupied[level] &= ~((exec__slot_bits)1 << (at & (EXEC__TIMER_SLOTS - 1)));
     if (!t->occupied[level]) t->levels &= ~((uint32_t)1 << level);
 }
 
+/* What the last one's next is. */
+static inline exec_timer_link *exec__timers_end(const exec_timers *t, unsigned at) {
+    return (exec_timer_link *)(uintptr_t)&t->slots[at];
+}
+
+static inline int exec__timers_is_end(const exec_timers *t, const exec_timer_link *link) {
+    return (uintptr_t)link - (uintptr_t)t->slots < sizeof t->slots;
+}
+
+/* The first one's prev, and back. */
+static inline exec_timer_link *exec__timers_mark(const exec_timer_link *last) {
+    return (exec_timer_link *)((uintptr_t)last | 1);
+}
+static inline int exec__timers_is_first(const exec_timer_link *n) { return (uintptr_t)n->prev & 1; }
+static inline exec_timer_link *exec__timers_last(const exec_timer_link *first) {
+    return (exec_timer_link *)((uintptr_t)first->prev & ~(uintptr_t)1);
+}
+
 static inline void exec__timers_place(exec_timers *t, exec_timer *n, uint64_t tick) {
     unsigned at = exec__timers_slot(t, tick);
-    exec_timer_link *slot = &t->slots[at], *last = slot->prev;
-    if (EXEC__UNLIKELY(at == EXEC__TIMER_FAR) && (last == slot || tick < t->far_first))
-        t->far_first = tick;
-    if (last == slot) exec__timers_occupy(t, at);
-    n->link.next = slot;
-    n->link.prev = last;
-    last->next = &n->link;
-    slot->prev = &n->link;
+    exec_timer_link *first = t->slots[at];
+    if (EXEC__UNLIKELY(at == EXEC__TIMER_FAR) && (!first || tick < t->far_first)) t->far_first = tick;
+    t->slots[at] = &n->link;
+    if (first) {
+        n->link.next = first;
+        n->link.prev = first->prev;             /* the mark too */
+        first->prev = &n->link;
+    } else {
+        n->link.next = exec__timers_end(t, at);
+        n->link.prev = exec__timers_mark(&n->link);
+        exec__timers_occupy(t, at);
+    }
+}
+
+static inline void exec__timers_unlink(exec_timers *t, exec_timer_link *n) {
+    exec_timer_link *next = n->next, *prev = n->prev;
+    int is_first = exec__timers_is_first(n);
+    if (EXEC__UNLIKELY(exec__timers_is_end(t, next))) {             /* it is the last */
+        exec_timer_link **slot = (exec_timer_link **)(void *)next;
+        if (is_first) {
+            exec__timers_vacate(t, (unsigned)(slot - t->slots));
+        } else {
+            prev->next = next;
+            (*slot)->prev = exec__timers_mark(prev);
+        }
+    } else {
+        next->prev = prev;
+        if (EXEC__LIKELY(!is_first)) prev->next = next;
+        else *(exec_timer_link **)(void *)exec__timers_last(n)->next = next;
+    }
 }
 
 static inline void exec_timer_cancel(exec_timers *t, exec_timer *n) {
-    exec_timer_link *next = n->link.next, *prev = n->link.prev;
-    if (!next) return;
+    if (!exec_timer_armed(n)) return;
+    exec__timers_unlink(t, &n->link);
     n->link.next = NULL;
-    next->prev = prev;
-    prev->next = next;
-    if (next == prev) exec__timers_vacate(t, (unsigned)(next - t->slots));     /* only the slot is left */
 }
 
 static inline int EXEC__MUST_USE exec_timer_arm(exec_timers *t, exec_timer *n, int64_t deadline_ns,
                                                 exec_task *task) {
     uint64_t tick = exec__timer_tick(deadline_ns);
-    exec_timer_cancel(t, n);
+    if (exec_timer_armed(n)) exec__timers_unlink(t, &n->link);
     n->deadline = deadline_ns;
     n->task = task;
-    if (tick <= t->now) return 0;
+    if (tick <= t->now) {
+        n->link.next = NULL;
+        return 0;
+    }
     exec__timers_place(t, n, tick);
     return 1;
 }
@@ -476,14 +518,24 @@ static uint64_t exec__timers_event(const exec_timers *t, unsigned *at) {
 
 static exec_timer *exec__timer_of(const exec_timer_link *link) { return (exec_timer *)(uintptr_t)link; }
 
-/* A timer alone in the first slot is the first of all: no need to wake when its slot opens. */
+/* The next of its slot. */
+static EXEC__MAYBE_UNUSED const exec_timer_link *exec__timers_after(const exec_timers *t, const exec_timer_link *link) {
+    return exec__timers_is_end(t, link->next) ? NULL : link->next;
+}
+
+/* The first that can expire of the next slot to open, which opens at `event`. A timer alone in it is the first of all:
+   no need to wake when the slot opens, nor to move it down level by level. */
+static uint64_t exec__timers_due(const exec_timers *t, unsigned at, uint64_t event) {
+    const exec_timer_link *first = t->slots[at];
+    if (at == EXEC__TIMER_FAR) return t->far_first;
+    return exec__timers_last(first) == first ? exec__timer_tick(exec__timer_of(first)->deadline) : event;
+}
+
 EXEC_API int64_t exec_timers_next(const exec_timers *t) {
     unsigned at = 0;
     uint64_t tick = exec__timers_event(t, &at);
-    const exec_timer_link *slot = &t->slots[at];
     if (tick == EXEC__TIMER_NO_TICK) return EXEC_NEVER;
-    if (at == EXEC__TIMER_FAR) tick = t->far_first;
-    else if (slot->next == slot->prev) tick = exec__timer_tick(exec__timer_of(slot->next)->deadline);
+    tick = exec__timers_due(t, at, tick);
     return tick > (uint64_t)EXEC_NEVER / EXEC__TIMER_TICK ? EXEC_NEVER : (int64_t)(tick * EXEC__TIMER_TICK);
 }
 
@@ -496,24 +548,24 @@ static void exec__timers_expire(exec_timers *t, exec_timer *n) {
     }
     n->link.next = NULL;
     t->driver.exec->counters.expiries++;
-    exec_wake(n->task);
+    exec__wake(t->driver.exec, n->task);
 }
 
-/* The wheel's now has come to where the slot begins: what is due expires, the rest moves down. From
-   both ends, so that two nodes are on their way from memory at a time. */
+/* The wheel's now has come to where the slot begins, or further to its first timer: what is due expires, the rest
+   moves down. From both ends in turn, so that two nodes are on their way from memory at a time. */
 static void exec__timers_open(exec_timers *t, unsigned at) {
-    exec_timer_link *front = t->slots[at].next, *back = t->slots[at].prev, *after, *before;
+    exec_timer_link *end = t->slots[at], *other = exec__timers_last(end), *link, *inner;
+    int forward = 1;
     exec__timers_vacate(t, at);
-    for (;; front = after, back = before) {
-        after = front->next;
-        before = back->prev;
-        EXEC__PREFETCH(after);
-        EXEC__PREFETCH(before);
-        exec__timers_expire(t, exec__timer_of(front));
-        if (front == back) return;
-        exec__timers_expire(t, exec__timer_of(back));
-        if (after == back) return;
-    }
+    do {
+        link = end;
+        inner = forward ? link->next : link->prev;
+        EXEC__PREFETCH(inner);
+        forward = !forward;
+        end = other;
+        other = inner;
+        exec__timers_expire(t, exec__timer_of(link));
+    } while (link != end);
 }
 
 static void exec__timers_turn(exec_driver *d) {
@@ -523,7 +575,8 @@ static void exec__timers_turn(exec_driver *d) {
     if (!t->levels) return;
     now = (uint64_t)exec_now(d->exec) / EXEC__TIMER_TICK;
     while ((event = exec__timers_event(t, &at)) <= now) {
-        t->now = event;
+        event = exec__timers_due(t, at, event);
+        t->now = event < now ? event : now;
         exec__timers_open(t, at);
     }
     if (now > t->now) t->now = now;
@@ -563,7 +616,7 @@ static void exec__timers_dump(exec_driver *d) {
     exec__text text = { 0, "" };
     int64_t armed = 0;
     for (unsigned at = 0; at <= EXEC__TIMER_FAR; at++)
-        for (const exec_timer_link *l = t->slots[at].next; l != &t->slots[at]; l = l->next) armed++;
+        for (const exec_timer_link *l = t->slots[at]; l; l = exec__timers_after(t, l)) armed++;
     exec__put_number(&text, armed);
     exec__put(&text, " timers");
     if (armed) {
@@ -577,16 +630,17 @@ static void exec__timers_dump(exec_driver *d) {
 static int exec__timers_check_slot(const exec_timers *t, unsigned at) {
     unsigned level = at >> EXEC_TIMER_BITS;
     unsigned occupied = (unsigned)(t->occupied[level] >> (at & (EXEC__TIMER_SLOTS - 1))) & 1;
-    const exec_timer_link *slot = &t->slots[at], *link = slot;
-    if (occupied != (slot->next != slot)) return 0;
+    const exec_timer_link *first = t->slots[at], *link = first, *last = NULL;
+    if (occupied != (first != NULL)) return 0;
     if ((t->levels >> level & 1) != (t->occupied[level] != 0)) return 0;
-    while (link->next && link->next->prev == link && (link = link->next) != slot) {
+    for (; link && !exec__timers_is_end(t, link); last = link, link = link->next) {
         const exec_timer *n = exec__timer_of(link);
         uint64_t tick = exec__timer_tick(n->deadline);
         if (!n->task || tick <= t->now || exec__timers_slot(t, tick) != at) return 0;
         if (at == EXEC__TIMER_FAR && tick < t->far_first) return 0;
+        if (last && (link == first || link->prev != last)) return 0;
     }
-    return link == slot;
+    return !first || (link == exec__timers_end(t, at) && first->prev == exec__timers_mark(last));
 }
 
 static int exec__timers_check(exec_driver *d) {
@@ -602,7 +656,7 @@ static const char *exec__timers_hold(const exec *ex, const exec__left *left) {
     const exec_timers *t = ex->timers;
     unsigned n = 0;
     for (unsigned at = 0; t && at <= EXEC__TIMER_FAR && n < EXEC__CHECKED; at++)
-        for (const exec_timer_link *l = t->slots[at].next; l != &t->slots[at] && n < EXEC__CHECKED; l = l->next, n++)
+        for (const exec_timer_link *l = t->slots[at]; l && n < EXEC__CHECKED; l = exec__timers_after(t, l), n++)
             if (exec__is_inside(left, l) || exec__timer_of(l)->task == left->task)
                 return "a frame is freed and a timer is still armed in it, or wakes its task: exec_timer_cancel it "
                        "when the leaf ends";
@@ -616,10 +670,8 @@ static void exec__timers_detach(exec_driver *d) {
 #if EXEC_DEBUG
     EXEC_ASSERT(!t->levels, "a timer is armed and its task is over: exec_timer_cancel it when the leaf ends");
 #endif
-    for (unsigned at = 0; at <= EXEC__TIMER_FAR; at++) {
-        exec_timer_link *slot = &t->slots[at];
-        while (slot->next != slot) exec_timer_cancel(t, exec__timer_of(slot->next));
-    }
+    for (unsigned at = 0; at <= EXEC__TIMER_FAR; at++)
+        while (t->slots[at]) exec_timer_cancel(t, exec__timer_of(t->slots[at]));
 }
 
 static const exec_driver_type exec__timers_type = {
@@ -634,7 +686,6 @@ EXEC_API int exec_timers_attach(exec_timers *t, exec *ex) {
     if (ex->closing == EXEC__FORKED) return -ECANCELED;
     if (ex->timers) return -EBUSY;
     memset(t, 0, sizeof *t);
-    for (unsigned at = 0; at <= EXEC__TIMER_FAR; at++) t->slots[at].next = t->slots[at].prev = &t->slots[at];
     t->now = (uint64_t)exec_now(ex) / EXEC__TIMER_TICK;
     t->driver.exec = ex;
     ex->timers = t;

@@ -46,7 +46,7 @@ static void sizes_are_as_promised(void **state) {
     assert_true(sizeof(exec_timer) <= (sizeof(void *) == 8 ? 32 : 24));
     assert_true(sizeof(exec_timers) <= 4096);
     assert_true(sizeof(exec_sleep_op) <= 64);
-    assert_true(EXEC_TIMER_LEVELS == 7 && EXEC_TIMER_BITS == 5 && EXEC_TIMER_TICK_NS == 65536);
+    assert_true(EXEC_TIMER_LEVELS == 6 && EXEC_TIMER_BITS == 6 && EXEC_TIMER_TICK_NS == 65536);
 }
 
 static void one_wheel_each_executor(void **state) {
@@ -785,7 +785,7 @@ static void trap_11_boundaries_of_every_level(void **state) {
     static exec_timer node;
     unsigned count = 0;
     (void)state;
-    for (unsigned shift = 0; shift <= EXEC_TIMER_BITS * (EXEC_TIMER_LEVELS + 1); shift += EXEC_TIMER_BITS)
+    for (unsigned shift = 0; shift <= EXEC_TIMER_BITS * EXEC_TIMER_LEVELS; shift += EXEC_TIMER_BITS)
         for (int64_t digit = 1; digit < EXEC__TIMER_SLOTS; digit += EXEC__TIMER_SLOTS - 2)
             for (int64_t by = -1; by <= 1; by++) ticks[count++] = (digit << shift) + by;
     for (unsigned i = 0; i < count; i++)
@@ -796,12 +796,49 @@ static void trap_11_boundaries_of_every_level(void **state) {
 }
 
 static void trap_11_every_delay_of_two_levels_in_steps(void **state) {
-    static int64_t delays[1500];
+    static int64_t delays[EXEC__TIMER_SLOTS * EXEC__TIMER_SLOTS * 3 / 2];
     static exec_timer nodes[COUNT(delays)];
     (void)state;
     for (unsigned i = 0; i < COUNT(delays); i++) delays[i] = (int64_t)i * TICK - (int64_t)(i % 2);
-    for (int64_t start = 0; start < 40; start++)
-        run_in_steps(start * 31 * TICK + start, delays, nodes, COUNT(delays));
+    for (int64_t start = 0; start < EXEC__TIMER_SLOTS + 8; start++)
+        run_in_steps(start * (EXEC__TIMER_SLOTS - 1) * TICK + start, delays, nodes, COUNT(delays));
+}
+
+static int64_t woken_last;
+typedef struct { EXEC_FRAME; exec_sleep_op nap; int64_t deadline; unsigned *woken; } wakes_in_order;
+EXEC_ASYNC(wakes_in_order) {
+    EXEC_BEGIN;
+    EXEC_TRY(exec_sleep_until(&self->nap, self->deadline));
+    assert_true(self->deadline > woken_last);
+    woken_last = self->deadline;
+    ++*self->woken;
+    EXEC_END;
+}
+
+/* From three levels, some alone in their slots. */
+static void what_expires_in_one_turn_wakes_in_the_order_of_its_ticks(void **state) {
+    enum { CUBES = 41 };
+    static EXEC_SLOT(wakes_in_order) slots[CUBES];
+    exec_pool pool;
+    exec_opts opts;
+    unsigned woken = 0;
+    world w;
+    (void)state;
+    memset(&opts, 0, sizeof opts);
+    opts.pool = &pool;
+    woken_last = 0;
+    open_virtual(&w, 0);
+    assert_int_equal(exec_pool_init(&pool, slots, sizeof slots, sizeof *slots), 0);
+    for (int64_t i = 0; i < CUBES; i++) {
+        int64_t k = i * 17 % CUBES;
+        int64_t deadline = TICK * (k * k * k + 1);
+        assert_int_equal(EXEC_SPAWN(&w.ex, &opts, wakes_in_order, .deadline = deadline, .woken = &woken), 0);
+    }
+    assert_int_equal(exec_turn(&w.ex), CUBES);
+    assert_int_equal(exec_clock_advance(&w.ex, TICK * CUBES * CUBES * CUBES), 0);
+    assert_int_equal(exec_turn(&w.ex), CUBES);
+    assert_int_equal(woken, CUBES);
+    close_empty(&w);
 }
 
 static void a_hand_written_leaf_may_rearm_and_cancel(void **state) {
@@ -826,35 +863,36 @@ static void a_hand_written_leaf_may_rearm_and_cancel(void **state) {
     world_close(&w);
 }
 
+/* In one slot of the second level. */
 static void check_finds_damage(void **state) {
-    exec_timer n[2];
+    const int64_t tick = EXEC__TIMER_SLOTS + 8;
+    exec_timer n[3];
     world w;
     (void)state;
     NEEDS_WORDS();                      /* drivers have no check */
     memset(n, 0, sizeof n);
     world_open(&w, 0);
-    assert_int_equal(exec_timer_arm(&w.timers, &n[0], TICK * 40, watcher), 1);
-    assert_int_equal(exec_timer_arm(&w.timers, &n[1], TICK * 41, watcher), 1);
+    for (int i = 0; i < 3; i++) assert_int_equal(exec_timer_arm(&w.timers, &n[i], TICK * (tick + i), watcher), 1);
     assert_int_equal(exec_check(&w.ex), 0);
-    n[0].deadline = TICK * 4;
-    assert_int_equal(exec_check(&w.ex), -EINVAL);
-    n[0].deadline = TICK * 40;
-    n[1].link.prev = &n[1].link;
-    assert_int_equal(exec_check(&w.ex), -EINVAL);
-    n[1].link.prev = &n[0].link;
-    w.timers.levels = 0;
-    assert_int_equal(exec_check(&w.ex), -EINVAL);
-    w.timers.levels = 2;
-    for (int kind = 0; kind < 4; kind++) {
+    for (int kind = 0; kind < 12; kind++) {
         exec_timers timers = w.timers;
-        exec_timer first = n[0];
-        if (kind == 0) w.timers.occupied[1] = 1;        /* of a slot that is empty */
+        exec_timer kept[3];
+        memcpy(kept, n, sizeof n);
+        if (kind == 0) w.timers.occupied[1] |= 1;               /* of a slot that is empty */
         if (kind == 1) n[0].task = NULL;
-        if (kind == 2) w.timers.now = 40;
+        if (kind == 2) w.timers.now = (uint64_t)tick;
         if (kind == 3) n[0].link.next = NULL;
+        if (kind == 4) n[0].deadline = TICK * 4;
+        if (kind == 5) w.timers.levels = 0;
+        if (kind == 6) n[2].link.prev = exec__timers_mark(&n[1].link);  /* the first does not know the last */
+        if (kind == 7) n[1].link.prev = &n[0].link;
+        if (kind == 8) n[0].link.next = &n[2].link;             /* the last does not know the slot */
+        if (kind == 9) n[0].link.next = (exec_timer_link *)(void *)&w.timers.slots[0];
+        if (kind == 10) w.timers.occupied[1] = 0;
+        if (kind == 11) n[2].link.prev = &n[0].link;            /* without the mark */
         assert_int_equal(exec_check(&w.ex), -EINVAL);
         w.timers = timers;
-        n[0] = first;
+        memcpy(n, kept, sizeof n);
     }
     assert_int_equal(exec_timer_arm(&w.timers, &n[0], INT64_MAX / 2, watcher), 1);
     assert_int_equal(exec_check(&w.ex), 0);
@@ -862,8 +900,7 @@ static void check_finds_damage(void **state) {
     assert_int_equal(exec_check(&w.ex), -EINVAL);
     w.timers.far_first--;
     assert_int_equal(exec_check(&w.ex), 0);
-    exec_timer_cancel(&w.timers, &n[0]);
-    exec_timer_cancel(&w.timers, &n[1]);
+    for (int i = 0; i < 3; i++) exec_timer_cancel(&w.timers, &n[i]);
     world_close(&w);
 }
 
@@ -963,6 +1000,7 @@ static const struct CMUnitTest tests[] = {
     cmocka_unit_test(trap_11_every_delay_of_two_levels_in_steps),
     cmocka_unit_test(trap_12_next_deadline_visits_one_slot),
     cmocka_unit_test(a_slot_shared_by_several_opens_early_at_most_once_a_level),
+    cmocka_unit_test(what_expires_in_one_turn_wakes_in_the_order_of_its_ticks),
     cmocka_unit_test(a_hand_written_leaf_may_rearm_and_cancel),
     cmocka_unit_test(check_finds_damage),
 #if !EXEC_DEBUG

@@ -53,7 +53,7 @@ STRUCTS = {
     'exec_timer_link': 'p next, p prev',
     'exec_timer': 'exec_timer_link link, i8 deadline, p task',
     'exec_timers': 'exec_driver driver, u8 now, u8 far_first, u4 levels, bits[levels] occupied,'
-                   ' exec_timer_link[slots] slots',
+                   ' p[slots] slots',
     'exec_sleep_op': 'exec_future fut, exec_timer timer',
     'exec_timeout_op': 'exec_future fut, exec_timer timer, exec_strand strand',
     'exec_interval': 'exec_future fut, exec_timer timer',
@@ -90,7 +90,7 @@ def align_up(n, to):
 def options_of_program():
     """{option: number} that the program was compiled with, as names of its symbols say them; what they do
     not say has its default. (gdb takes __ for Ada's dot.)"""
-    options = {'debug': 0, 'nomalloc': 0, 'levels': 7, 'bits': 5, 'tick': 65536, 'backend': 1}
+    options = {'debug': 0, 'nomalloc': 0, 'levels': 6, 'bits': 6, 'tick': 65536, 'backend': 1}
     text = gdb.execute('info variables layout_', to_string=True)
     names = ' '.join(re.findall(r'\bexec(?:__|\.)(?:[a-z]+_)?layout_\w+', text))
     options.update((key, int(value)) for key, value in re.findall(r'_([a-z]+)(\d+)', names))
@@ -131,7 +131,7 @@ class Layout:
         sizes = {f.name: f.type.sizeof for f in wheel.fields()}
         word = [f.type.target().sizeof for f in wheel.fields() if f.name == 'occupied'][0]
         self.levels = sizes['occupied'] // word - 1
-        self.bits = (((sizes['slots'] // (2 * self.pointer) - 1) // self.levels).bit_length()) - 1
+        self.bits = (((sizes['slots'] // self.pointer - 1) // self.levels).bit_length()) - 1
 
     def debug_type(self, struct):
         """gdb's type of that name, if the program has debug information for it."""
@@ -326,11 +326,12 @@ def branch_of_timeout(dump, future):
 def timers_line(dump, driver):
     memory, layout = dump.memory, dump.memory.layout
     slots = memory.at(driver, 'exec_timers', 'slots')
-    link_size = layout.size('exec_timer_link')
     armed = 0
-    for slot in range(slots, slots + ((layout.levels << layout.bits) + 1) * link_size, link_size):
-        first = memory.get(slot, 'exec_timer_link', 'next')
-        armed += sum(1 for _ in dump.follow(first, 'exec_timer_link', 'next', 'timers', slot))
+    for at in range((layout.levels << layout.bits) + 1):
+        first = memory.get(driver, 'exec_timers', 'slots', at)
+        if first:
+            end = slots + at * layout.pointer
+            armed += sum(1 for _ in dump.follow(first, 'exec_timer_link', 'next', 'timers', end))
     line = b'%d timers' % armed
     return line + b', parks ' + time_text(dump, wheel_opens(dump, driver)) if armed else line
 
@@ -346,10 +347,8 @@ def wheel_opens(dump, wheel):
     shift, slots = level * layout.bits, 1 << layout.bits
     slot = lowest_bit(get(wheel, 'exec_timers', 'occupied', level))
     now = get(wheel, 'exec_timers', 'now')
-    link = (dump.memory.at(wheel, 'exec_timers', 'slots')
-            + ((level << layout.bits) + slot) * layout.size('exec_timer_link'))
-    first = get(link, 'exec_timer_link', 'next')
-    if first == get(link, 'exec_timer_link', 'prev'):
+    first = get(wheel, 'exec_timers', 'slots', (level << layout.bits) + slot)
+    if first | 1 == get(first, 'exec_timer_link', 'prev'):          # odd: it is the first one's
         return due(layout, -(-get(first, 'exec_timer', 'deadline') // layout.tick))
     return due(layout, ((now >> shift) & ~(slots - 1) | slot) << shift)
 
