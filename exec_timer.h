@@ -528,7 +528,7 @@ static EXEC__MAYBE_UNUSED const exec_timer_link *exec__timers_after(const exec_t
 static uint64_t exec__timers_due(const exec_timers *t, unsigned at, uint64_t event) {
     const exec_timer_link *first = t->slots[at];
     if (at == EXEC__TIMER_FAR) return t->far_first;
-    return exec__timers_last(first) == first ? exec__timer_tick(exec__timer_of(first)->deadline) : event;
+    return first->prev == exec__timers_mark(first) ? exec__timer_tick(exec__timer_of(first)->deadline) : event;
 }
 
 EXEC_API int64_t exec_timers_next(const exec_timers *t) {
