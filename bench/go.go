@@ -8,7 +8,6 @@ package main
 import (
 	"bufio"
 	"fmt"
-	"math"
 	"net"
 	"os"
 	"runtime"
@@ -90,8 +89,15 @@ func slices(w *workload, ms uint64) {
 var left uint64
 var over = make(chan bool, 1)
 
+// Closed when a slice begins. Between slices the goroutines wait: the others would share the processor with them.
+var begins = make(chan bool)
+
 func spinner() {
 	for {
+		if left == 0 {
+			<-begins
+			continue
+		}
 		left--
 		if left == 0 {
 			over <- true
@@ -111,14 +117,16 @@ func deeper(depth int) {
 
 func resumeAt(depth int) func(uint64) run {
 	return func(tasks uint64) run {
-		left = math.MaxUint64
+		left = 0
 		for i := uint64(0); i < tasks; i++ {
 			go deeper(depth)
 		}
 		runtime.Gosched()
 		return func(polls uint64) int64 {
-			start := now()
 			left = polls
+			close(begins)
+			begins = make(chan bool)
+			start := now()
 			<-over
 			return now() - start
 		}
