@@ -160,13 +160,13 @@
 #define EXEC__EXTENSION
 #endif
 
-/* Ways of their own for the most frequent cases, and the others apart from them, unless size is what counts. */
+/* The frequent cases have fast paths, and the slow ones are kept out of line, unless size is what counts. */
 #if EXEC_SMALL || defined __OPTIMIZE_SIZE__
-#define EXEC__QUICK 0
-#define EXEC__APART
+#define EXEC__FAST_PATHS 0
+#define EXEC__SLOW_PATH
 #else
-#define EXEC__QUICK 1
-#define EXEC__APART EXEC__NOINLINE
+#define EXEC__FAST_PATHS 1
+#define EXEC__SLOW_PATH EXEC__NOINLINE
 #endif
 
 /* Each coroutine: never inlined and never cloned (a clone's labels have other addresses). In debug
@@ -340,7 +340,7 @@ enum { EXEC__WOKEN = 1, EXEC__OP = 2 };
 struct exec_cx {
     struct exec *exec;
     exec_task *task;        /* being polled: what exec_wake takes */
-    exec_future *child;     /* that is ready, of the EXEC_TRY that goes on */
+    exec_future *child;     /* that the EXEC_TRY which goes on awaited */
     exec_strand *strand;    /* not beside task: gcc would join the stores of each poll into a slow one */
     int quota;              /* EXEC__WOKEN, EXEC__OP */
     int entry;              /* where exec__reenter sends a coroutine */
@@ -486,7 +486,7 @@ static inline int exec_strand_started(const exec_strand *s) {
 
 /* The same; on a result < 0 does EXEC_RETURN with it. In the cleanup it records the error, if there
    was none, and goes on. */
-#define EXEC_TRY(future) EXEC__POINT(exec__await_child(cx, exec__f, (future)), EXEC__UID, \
+#define EXEC_TRY(future) EXEC__POINT(exec__await_try(cx, exec__f, (future)), EXEC__UID, \
         if (exec__try(cx, exec__f)) { exec__to = EXEC__TO_CLEANUP; goto exec__dispatch; })
 
 /* Awaits as in a cleanup: EXEC_CANCEL does not end it. One that came meanwhile sends the body to
@@ -760,7 +760,7 @@ EXEC_API void *exec_local_get(const exec_cx *cx, const void *key);
 
 /* Since exec_init, but the last two. `wakes` put a task into the queue (others found it there, or
    running); `cross_wakes` came through the inbox; `parks` are waits; `expiries` and `io_events` those of
-   the drivers. `tasks` have started and are not over, the others `spawned` are `completed`;
+   the drivers. `tasks` have started and are not over, the others `spawned` are `completed` (after exec_forked: all);
    `cells`: waker cells and remotes that exist. */
 typedef struct exec_counters {
     uint64_t polls, wakes, cross_wakes, parks, expiries, io_events, spawned, completed, turns;
@@ -796,12 +796,12 @@ typedef struct exec__left { const exec_task *task; const char *from, *to; } exec
 typedef const char *exec__holds_function(const exec *ex, const exec__left *left);
 #endif
 
-/* The table of descriptors of exec_net.h, which each op there looks into first. With EXEC_SMALL it asks the reactor. */
-typedef struct exec__fds {
+/* The table of descriptors of exec_net.h. Its ops look here first; with EXEC_SMALL they ask the reactor. */
+typedef struct exec__fd_table {
     struct exec_fd_slot *slots;
     uint32_t count;
     uint32_t waiting;           /* linked waiters */
-} exec__fds;
+} exec__fd_table;
 
 /* Lives at one place from exec_init to exec_destroy; on one thread. Members are private. */
 struct exec {
@@ -815,7 +815,7 @@ struct exec {
     exec_driver *drivers, *parker;
     struct exec_timers *timers; /* the wheel of exec_timer.h */
     struct exec_net *net;       /* the reactor of exec_net.h */
-    exec__fds *fds;             /* its table, or an empty one */
+    exec__fd_table *fds;             /* its table, or an empty one */
     exec_port *port;
     exec *outer;                /* current before this one */
     uintptr_t owner;            /* thread */
@@ -1103,8 +1103,8 @@ static inline exec_poll exec__finish(exec_cx *cx, exec_future *f) {
     exec__set(f, EXEC__F_DONE);
     return EXEC__READY;
 }
-/* EXEC_TRY's await: its child is known where it ends, whether it pended or not. */
-static inline int exec__await_child(exec_cx *cx, exec_future *f, exec_future *child) {
+/* EXEC_TRY's await: a child that is ready at once is left in cx->child, where exec__pop leaves one that pended. */
+static inline int exec__await_try(exec_cx *cx, exec_future *f, exec_future *child) {
     if (exec__await(cx, f, child)) return 1;
     cx->child = child;
     return 0;
@@ -2022,9 +2022,10 @@ static void exec__cell_drop(exec_cell *cell);
 /* exec->closing. */
 enum { EXEC__OPEN, EXEC__CLOSING, EXEC__GONE, EXEC__FORKED };
 
-static exec__fds exec__no_fds;
+/* Of an executor without a reactor. Never written. */
+static exec__fd_table exec__no_fds;
 
-/* Whose context it is: its first member. */
+/* cx->exec without a load: the context is the executor's first member. */
 static EXEC__MAYBE_UNUSED exec *exec__of(exec_cx *cx) { return (exec *)(void *)cx; }
 
 /* A ring, known by its last: last->next is the first. */
@@ -2122,7 +2123,7 @@ static void exec__list_add(exec *ex, exec_task *t, unsigned list) {
 }
 
 /* The first of its group is the next one, if that is of the group too. */
-static EXEC__APART void exec__list_leave_group(const exec *ex, exec_task *t) {
+static EXEC__SLOW_PATH void exec__list_leave_group(const exec *ex, exec_task *t) {
     unsigned list = (t->strand.flags & EXEC__T_CANCELLING) != 0;
     exec_task *next = exec__list_next(ex, t, list);
     if (t->group->first[list] == t) t->group->first[list] = next && next->group == t->group ? next : NULL;
@@ -2214,7 +2215,7 @@ static size_t exec__task_align(const exec_type *type) {
 }
 
 static size_t exec__root_offset(const exec_type *type) {
-    if (EXEC__QUICK && EXEC__LIKELY(type->align <= EXEC__ALIGNOF(exec_task))) return sizeof(exec_task);
+    if (EXEC__FAST_PATHS && EXEC__LIKELY(type->align <= EXEC__ALIGNOF(exec_task))) return sizeof(exec_task);
     return (sizeof(exec_task) + type->align - 1) & ~(size_t)(type->align - 1);
 }
 
@@ -2380,12 +2381,11 @@ EXEC_API int exec_pool_free(exec_pool *pool) {
 }
 #endif
 
-static exec_task *exec__storage_take(exec *ex, const exec_opts *opts, size_t bytes, int *error) {
+static exec_task *exec__storage_take(exec *ex, const exec_opts *opts, size_t bytes) {
     exec_task *t = (exec_task *)opts->storage;
-    *error = -EINVAL;
     if (bytes > opts->storage_bytes || (uintptr_t)t % EXEC__ALIGNOF(exec_task)) return NULL;
     if ((t->strand.flags & EXEC__T_GONE) && t->store->exec == ex) ex->reap(ex, 0);
-    *error = -EBUSY;
+    ex->claim_error = -EBUSY;
     return t->strand.flags & EXEC__T_LIVE ? NULL : t;
 }
 
@@ -2405,7 +2405,7 @@ static exec_task *exec__take(exec *ex, const exec_opts *opts, const exec_type *t
         t = pool->take(ex, pool);
     } else if (opts && opts->storage) {
         *store = &ex->fixed;
-        t = exec__storage_take(ex, opts, bytes, &ex->claim_error);
+        t = exec__storage_take(ex, opts, bytes);
     } else {
         *store = &ex->heap;
         t = exec__heap_take(ex, bytes, exec__task_align(type));
@@ -2434,7 +2434,7 @@ static void exec__handle_unlink(exec_handle *h, exec_state state) {
     h->state = state;
 }
 
-/* The links are set when it starts. */
+/* All but its links, which are set when it starts. */
 static inline exec_task *exec__task_init(exec_task *t, exec_store *store, size_t root_offset) {
     t->strand.leaf = NULL;
     t->strand.flags = EXEC__T_LIVE | EXEC__S_FRESH;
@@ -2469,7 +2469,7 @@ static void exec__clear_handle(const exec *ex, const exec_opts *opts) {
 }
 
 /* Of any store, with all that opts may say. */
-static EXEC__APART void *exec__claim_any(exec *ex, const exec_opts *opts, const exec_type *type) {
+static EXEC__SLOW_PATH void *exec__claim_any(exec *ex, const exec_opts *opts, const exec_type *type) {
     size_t offset = exec__root_offset(type);
     exec_store *store = NULL;
     exec_task *t;
@@ -2506,7 +2506,7 @@ EXEC_API void *exec__claim(exec *ex, const exec_opts *opts, const exec_type *typ
     EXEC_ASSERT(ex->cx.exec == ex, EXEC__NOT_MADE);
     EXEC_ASSERT(ex->owner == exec__self(), "a spawn from another thread: use EXEC_REMOTE_SPAWN or exec_remote_post");
 #endif
-    if (!EXEC__QUICK || ex->closing || type->align > EXEC__ALIGNOF(exec_task) || !exec__is_plain(ex, opts, bytes))
+    if (!EXEC__FAST_PATHS || ex->closing || type->align > EXEC__ALIGNOF(exec_task) || !exec__is_plain(ex, opts, bytes))
         return exec__claim_any(ex, opts, type);
     t = opts ? exec__pool_pop(opts->pool) : exec__heap_take(ex, bytes, EXEC__ALIGNOF(exec_task));
     if (!t) return NULL;
@@ -2551,7 +2551,7 @@ EXEC_API int exec__start(exec_future *root) {
     ex->counters.spawned++;
     EXEC_TRACE_SPAWN(t);
     if (t->group) exec__calls_of(t->group)->start(t->group, t);
-    else if (EXEC__QUICK) exec__queue(ex, t);
+    else if (EXEC__FAST_PATHS) exec__queue(ex, t);
     else exec_wake(t);
     return 0;
 }
@@ -2865,7 +2865,7 @@ static void exec__cell_over(exec_cell *cell) {
     else cell->references = 0;          /* there was no waker yet */
 }
 
-/* Out of the list and the count. */
+/* It leaves its list and the count. */
 static inline void exec__task_out(exec *ex, exec_task *t, const exec_future *root) {
     exec__list_remove(ex, t);
     ex->counters.tasks--;
@@ -2875,8 +2875,8 @@ static inline void exec__task_out(exec *ex, exec_task *t, const exec_future *roo
 #endif
 }
 
-/* The same when somebody is told of it, or holds the task, or it is still queued. */
-static EXEC__APART void exec__task_over_told(exec *ex, exec_task *t, const exec_future *root) {
+/* The end of a task that somebody is told of or holds, that failed, or that is still queued. */
+static EXEC__SLOW_PATH void exec__task_over_told(exec *ex, exec_task *t, const exec_future *root) {
     const exec_type *type = root->type;
     intptr_t result = root->result;
     int cancelled = exec_canceled(root) && result == -ECANCELED;
@@ -2903,7 +2903,7 @@ static EXEC__APART void exec__task_over_told(exec *ex, exec_task *t, const exec_
 /* The task's memory is free when this returns (or, if it is queued, when the queue reaches it). */
 static void exec__task_over(exec *ex, exec_task *t, exec_future *root) {
     EXEC_TRACE_END(t, root->result);
-    if (!EXEC__QUICK || t->observers || t->group || t->cell || root->result < 0 || t->strand.flags & EXEC__T_QUEUED) {
+    if (!EXEC__FAST_PATHS || t->observers || t->group || t->cell || root->result < 0 || t->strand.flags & EXEC__T_QUEUED) {
         exec__task_over_told(ex, t, root);
         return;
     }
@@ -2965,9 +2965,9 @@ static inline void exec__poll_begins(exec_cx *cx, exec_task *t, int quota) {
 #endif
 }
 
-/* One that was never polled, without a level, is polled as any other, unless polls are timed. (In the loop that asks,
-   this would cost each resume an instruction.) */
-static EXEC__APART int exec__begins(const exec *ex, exec_task *t) {
+/* A first poll that is as any other: no level, not timed. Asked in the loop, it would cost each resume an
+   instruction. (What is GONE has a level, since only a cancel ends a task in the queue.) */
+static EXEC__SLOW_PATH int exec__begin_plain(const exec *ex, exec_task *t) {
     if (t->strand.level || ex->config.stall_ns) return 0;
     exec__strand_clear(&t->strand, EXEC__S_FRESH);
     return 1;
@@ -2988,17 +2988,17 @@ static EXEC__COLD exec_future *exec__poll_rare(exec *ex, exec_task *t) {
 /* The first of the queue; NULL: it is empty. */
 static exec_task *exec__first(const exec *ex) { return ex->last ? ex->last->next : NULL; }
 
-/* It leaves the queue, idle. The next one. */
-static inline exec_task *exec__next_after(exec *ex, exec_task *t) {
+/* The one that ran is idle: out of the queue. The next to poll, or NULL. */
+static inline exec_task *exec__dequeue_idle(exec *ex, exec_task *t) {
     exec_task *next = ex->last == t ? NULL : t->next;
     exec__strand_clear(&t->strand, EXEC__T_QUEUED);
     exec__drop_first(ex, t);
     return next;
 }
 
-/* Or it is over, which may have woken others. */
-static exec_task *exec__next_behind(exec *ex, exec_task *t, exec_future *done) {
-    exec__next_after(ex, t);
+/* The one that ran is over. The next to poll is asked for last: its end may have woken some. */
+static exec_task *exec__dequeue_over(exec *ex, exec_task *t, exec_future *done) {
+    exec__dequeue_idle(ex, t);
     exec__task_over(ex, t, done);
     return exec__first(ex);
 }
@@ -3013,7 +3013,7 @@ static unsigned exec__poll_ready(exec *ex, unsigned limit) {
     if (!t) return 0;
     for (;;) {
         exec_future *done;
-        if (EXEC__LIKELY(!(t->strand.flags & rare)) || (EXEC__QUICK && exec__begins(ex, t))) {
+        if (EXEC__LIKELY(!(t->strand.flags & rare)) || (EXEC__FAST_PATHS && exec__begin_plain(ex, t))) {
             exec__poll_begins(&ex->cx, t, quota);
             done = exec__trampoline(&ex->cx, &t->strand);
         } else if (t->strand.flags & EXEC__T_GONE) {
@@ -3026,7 +3026,7 @@ static unsigned exec__poll_ready(exec *ex, unsigned limit) {
         if (EXEC__LIKELY(!done && ex->cx.quota & EXEC__WOKEN)) {
             ex->last = t;
             t = t->next;
-        } else if (!(t = done ? exec__next_behind(ex, t, done) : exec__next_after(ex, t))) {
+        } else if (!(t = done ? exec__dequeue_over(ex, t, done) : exec__dequeue_idle(ex, t))) {
             left--;
             break;
         }
@@ -3576,20 +3576,20 @@ static int64_t exec__timeout(exec *ex) {
 }
 
 /* Whether somebody waits for what the driver that parks brings. */
-static int exec__looks(const exec *ex) {
+static int exec__io_awaited(const exec *ex) {
     exec_driver *d = ex->parker;
     return d && (!d->type->waiting || d->type->waiting(d));
 }
 
-static int exec__look(exec *ex) { return exec__looks(ex) ? ex->parker->type->park(ex->parker, 0) : 0; }
+static int exec__look(exec *ex) { return exec__io_awaited(ex) ? ex->parker->type->park(ex->parker, 0) : 0; }
 
-/* Looks again and again before it parks. Where the inbox alone is looked at, the clock takes much longer, so it is
-   read now and then. 1: something came. */
+/* Looks again and again before it parks. A look at the inbox alone takes far less than the clock, which is then read
+   only now and then. (EXEC_SMALL does not tell the two apart.) 1: something came. */
 static int exec__spin(exec *ex, int64_t timeout_ns) {
     int64_t span = ex->config.spin_ns < timeout_ns ? ex->config.spin_ns : timeout_ns;
     int64_t end = exec__after(exec_now(ex), span);
     do {
-        unsigned looks = EXEC_SMALL ? 10 : exec__looks(ex) ? 1 : 100;
+        unsigned looks = EXEC_SMALL ? 10 : exec__io_awaited(ex) ? 1 : 100;
         do {
             if (exec__look(ex) < 0) return 0;       /* the wait will say why */
             if (ex->last || (ex->port && EXEC__LOAD(&ex->port->head))) return 1;
@@ -3806,12 +3806,19 @@ EXEC_API int exec_poll_fds(exec *ex, struct pollfd *fds, unsigned count) {
 
 /* --------------------------------------------------------------------------------- init and destroy */
 
+static void exec__forget_drivers(exec *ex) {
+    ex->drivers = ex->parker = NULL;
+    ex->timers = NULL;
+    ex->net = NULL;
+    if (!EXEC_SMALL) ex->fds = &exec__no_fds;
+}
+
 EXEC_API int exec_init(exec *ex, const exec_config *config) {
     memset(ex, 0, sizeof *ex);
     exec__list_init(ex, 0);
     exec__list_init(ex, 1);
     ex->process = (int32_t)EXEC_SYS_GETPID();
-    if (!EXEC_SMALL) ex->fds = &exec__no_fds;
+    exec__forget_drivers(ex);
     if (config) ex->config = *config;
     if ((ex->config.spin_ns | ex->config.cleanup_ns | ex->config.stall_ns | ex->config.preempt_ns) < 0) return -EINVAL;
     if (ex->config.virtual_clock && ex->config.clock) return -EINVAL;
@@ -3835,13 +3842,6 @@ EXEC_API int exec_init(exec *ex, const exec_config *config) {
     ex->cx.exec = ex;
     ex->owner = exec__self();
     return 0;
-}
-
-static void exec__forget_drivers(exec *ex) {
-    ex->drivers = ex->parker = NULL;
-    ex->timers = NULL;
-    ex->net = NULL;
-    if (!EXEC_SMALL) ex->fds = &exec__no_fds;
 }
 
 static void exec__forget_task(exec_task *t) {

@@ -168,7 +168,7 @@ typedef struct exec_signals {
 /* Lives at one place from exec_net_attach until exec_destroy. Members are private. */
 typedef struct exec_net {
     exec_driver driver;
-    exec__fds fds;              /* the table; the executor knows it */
+    exec__fd_table fds;              /* the table; the executor knows it */
     uint8_t fixed;              /* the caller's table */
 #if EXEC_BACKEND == EXEC_BACKEND_POLL
     struct pollfd *pollfds;     /* the caller's; else they lie behind the slots */
@@ -777,6 +777,7 @@ enum { EXEC__FD_UNKNOWN, EXEC__FD_CANCELLED, EXEC__FD_TCP, EXEC__FD_SOCKET, EXEC
 
 /* slot->state, besides EXEC_READABLE and EXEC_WRITABLE (not known to block). */
 enum {
+    EXEC__BOTH = EXEC_READABLE | EXEC_WRITABLE,
     EXEC__FD_SHORT = 2,         /* a short read ends readiness; also in waiter->flags */
     EXEC__FD_REGISTERED = 8,
     EXEC__FD_BLOCKING = 16,     /* foreign: one call per readiness */
@@ -791,12 +792,12 @@ enum { EXEC__IO_ALL = 1, EXEC__IO_MSG = 4, EXEC__IO_BEGUN = 8, EXEC__IO_PAUSED =
 
 /* ------------------------------------------------------------------------- readiness reaches a waiter */
 
-/* Who waits in a direction stands in slot->waiters there. */
-static inline unsigned exec__index(unsigned direction) { return direction == EXEC_WRITABLE; }
+/* Of who waits in a direction, in slot->waiters. */
+static inline unsigned exec__waiter_index(unsigned direction) { return direction == EXEC_WRITABLE; }
 
 /* Of a blocking one: a readiness is of whoever waited for it, since others may use it up meanwhile. */
 static int exec__wants(const exec_fd_slot *s, unsigned direction) {
-    const exec_waiter *w = s->waiters[exec__index(direction)];
+    const exec_waiter *w = s->waiters[exec__waiter_index(direction)];
     return w && !(w->ready & direction);
 }
 
@@ -898,7 +899,7 @@ static EXEC__COLD int exec__backend_watch(exec_net *net, int fd, exec_fd_slot *s
             | (exec__wants(s, EXEC_WRITABLE) ? (uint32_t)EPOLLOUT : 0);
     status = exec__epoll_set(net, op, fd, events, s->generation);
     if (status == -EPERM && s->kind == EXEC__FD_OTHER) {
-        s->state = EXEC__FD_ALWAYS | EXEC__FD_REGISTERED | EXEC_READABLE | EXEC_WRITABLE;
+        s->state = EXEC__FD_ALWAYS | EXEC__FD_REGISTERED | EXEC__BOTH;
         return 0;
     }
     if (status < 0) return status;
@@ -916,13 +917,12 @@ static void exec__backend_unwatch(exec_net *net, int fd, const exec_fd_slot *s) 
 
 EXEC__STATIC_ASSERT((int)EXEC_READABLE == (int)EPOLLIN && (int)EXEC_WRITABLE == (int)EPOLLOUT,
                     "exec_net.h: a readiness is what epoll calls it");
-enum { EXEC__BYTES = EXEC_READABLE | EXEC_WRITABLE };
 
 /* More than that bytes came or went; or of a blocking one. */
 static EXEC__COLD void exec__epoll_rare(exec_net *net, uint32_t fd, exec_fd_slot *s, uint32_t events) {
-    unsigned came = events & EXEC__BYTES;
+    unsigned came = events & EXEC__BOTH;
     if (events != came) {
-        came |= events & (EPOLLHUP | EPOLLERR) ? EXEC_READABLE | EXEC_WRITABLE : EXEC_READABLE;
+        came |= events & (EPOLLHUP | EPOLLERR) ? EXEC__BOTH : EXEC_READABLE;
         /* Behind these there may be no further edge: from now on only EAGAIN ends readiness. */
         s->state &= (uint8_t)~EXEC__FD_SHORT;
     }
@@ -937,7 +937,7 @@ static inline void exec__epoll_event(exec_net *net, exec *ex, const exec__event 
     if (fd >= net->fds.count) return;           /* the eventfd, which is only to end the wait */
     s = &net->fds.slots[fd];
     if (s->generation != event->data.of.generation) return;
-    if (EXEC__UNLIKELY((events & ~(uint32_t)EXEC__BYTES) || (s->state & EXEC__FD_BLOCKING)))
+    if (EXEC__UNLIKELY((events & ~(uint32_t)EXEC__BOTH) || (s->state & EXEC__FD_BLOCKING)))
         exec__epoll_rare(net, fd, s, events);
     else
         exec__came(ex, s, events);
@@ -1021,7 +1021,7 @@ static void exec__backend_file(exec_fd_slot *s, int fd) {
     struct stat st;
     memset(&st, 0, sizeof st);
     if (EXEC_SYS_FSTAT(fd, &st) == 0 && (S_ISREG(st.st_mode) || S_ISDIR(st.st_mode) || S_ISBLK(st.st_mode)))
-        s->state = EXEC__FD_ALWAYS | EXEC_READABLE | EXEC_WRITABLE;
+        s->state = EXEC__FD_ALWAYS | EXEC__BOTH;
 }
 
 /* Levels: what is left after a short read ends the next wait. A wait that a foreign loop has begun does not
@@ -1136,7 +1136,7 @@ static exec_fd_slot *exec__slot(const exec_net *net, int fd) {
     return (uint32_t)fd < net->fds.count ? &net->fds.slots[fd] : NULL;
 }
 
-static inline void exec__link_to(exec__fds *fds, exec_fd_slot *s, exec_waiter *w, unsigned interest, exec_task *task) {
+static inline void exec__link_to(exec__fd_table *fds, exec_fd_slot *s, exec_waiter *w, unsigned interest, exec_task *task) {
     if (interest & EXEC_READABLE) s->waiters[0] = w;
     if (interest & EXEC_WRITABLE) s->waiters[1] = w;
     w->task = task;
@@ -1145,7 +1145,7 @@ static inline void exec__link_to(exec__fds *fds, exec_fd_slot *s, exec_waiter *w
     fds->waiting++;
 }
 
-static inline void exec__unlink_from(exec__fds *fds, exec_fd_slot *s, exec_waiter *w, unsigned interest) {
+static inline void exec__unlink_from(exec__fd_table *fds, exec_fd_slot *s, exec_waiter *w, unsigned interest) {
     if (interest & EXEC_READABLE) s->waiters[0] = NULL;
     if (interest & EXEC_WRITABLE) s->waiters[1] = NULL;
     w->linked = 0;
@@ -1193,7 +1193,7 @@ static void exec__slot_reset(exec_net *net, exec_fd_slot *s, unsigned kind) {
     exec__slot_cancel(net, s);
     s->generation++;
     s->kind = (uint8_t)kind;
-    s->state = kind == EXEC__FD_UNKNOWN ? 0 : EXEC_READABLE | EXEC_WRITABLE;
+    s->state = kind == EXEC__FD_UNKNOWN ? 0 : EXEC__BOTH;
     if (kind == EXEC__FD_TCP || kind == EXEC__FD_SOCKET) s->state |= EXEC__FD_SOCKET_NOW;
 }
 
@@ -1265,14 +1265,14 @@ static int exec__slot_detect(exec_fd_slot *s, int fd) {
         s->kind = tcp ? EXEC__FD_TCP : EXEC__FD_SOCKET;
         flags = exec__socket_waits(fd) ? exec__checked(EXEC_SYS_FCNTL(fd, F_GETFL, 0)) : O_NONBLOCK;
         if (flags < 0) return flags;
-        s->state = flags & O_NONBLOCK ? EXEC__FD_SOCKET_NOW | EXEC_READABLE | EXEC_WRITABLE : EXEC__FD_BLOCKING;
+        s->state = flags & O_NONBLOCK ? EXEC__FD_SOCKET_NOW | EXEC__BOTH : EXEC__FD_BLOCKING;
         return 0;
     }
     if (family != -ENOTSOCK) return family;
     flags = exec__checked(EXEC_SYS_FCNTL(fd, F_GETFL, 0));
     if (flags < 0) return flags;
     s->kind = EXEC__FD_OTHER;
-    s->state = flags & O_NONBLOCK ? EXEC_READABLE | EXEC_WRITABLE : EXEC__FD_BLOCKING;
+    s->state = flags & O_NONBLOCK ? EXEC__BOTH : EXEC__FD_BLOCKING;
     exec__backend_file(s, fd);
     return 0;
 }
@@ -1435,8 +1435,10 @@ static const char *exec__net_hold(const exec *ex, const exec__left *left) {
     const exec_signal_op *first = net ? net->signals.first : NULL, *op = first;
     int held = 0;
     if (!net) return NULL;
-    for (uint32_t fd = 0; fd < net->fds.count && net->fds.waiting && !held; fd++)
-        held = exec__waiter_left(net->fds.slots[fd].waiters[0], left) || exec__waiter_left(net->fds.slots[fd].waiters[1], left);
+    for (uint32_t fd = 0; fd < net->fds.count && net->fds.waiting && !held; fd++) {
+        exec_waiter *const *w = net->fds.slots[fd].waiters;
+        held = exec__waiter_left(w[0], left) || exec__waiter_left(w[1], left);
+    }
     for (const exec_io *io = net->paused; io && !held; io = io->buf.next) held = exec__waiter_left(&io->waiter, left);
     if (op) do held = held || exec__is_inside(left, op) || op->task == left->task;
     while ((op = op->next) != first);
@@ -1497,7 +1499,7 @@ EXEC_API int exec_net_register(exec_net *net, exec_waiter *w, int fd, unsigned i
     memset(w, 0, sizeof *w);
     w->fd = fd;
     w->task = task;
-    if (!(interest & (EXEC_READABLE | EXEC_WRITABLE))) return -EINVAL;
+    if (!(interest & EXEC__BOTH)) return -EINVAL;
     if ((status = exec__slot_get(net, fd)) < 0) return status;
     return exec_net_reregister(net, w, interest);
 }
@@ -1506,7 +1508,7 @@ EXEC_API int exec_net_reregister(exec_net *net, exec_waiter *w, unsigned interes
     exec_fd_slot *s;
     int status;
     if (w->linked) exec__unlink(net, w);
-    if (!(interest &= EXEC_READABLE | EXEC_WRITABLE)) return -EINVAL;
+    if (!(interest &= EXEC__BOTH)) return -EINVAL;
     if ((status = exec__slot_get(net, w->fd)) < 0) return status;
     s = &net->fds.slots[w->fd];
     w->interest = (uint8_t)interest;
@@ -1712,7 +1714,6 @@ static exec_poll exec__transfer_poll(exec_cx *cx, exec_future *f) { return exec_
 #if EXEC_SMALL
 #define exec__read_poll exec__transfer_poll
 #define exec__write_poll exec__transfer_poll
-#define exec__recv_type exec__read_type
 #else
 /* READ AND WRITE OF A SOCKET, which most polls are, on a way of their own: one call, if it may be ready; or a
    wait for its next edge. Whatever is not plain is left to exec__transfer_poll. */
@@ -1735,15 +1736,14 @@ EXEC__ALWAYS_INLINE exec_poll exec__socket_call(exec_fd_slot *s, exec_io *io, in
     return exec_ready(&io->fut, n);
 }
 
-/* The op is their second argument, as it is that of a poll: it stays where it is. */
+/* The slot comes first, so that the op stays second, in the register in which its poll got it. */
 static EXEC__NOINLINE exec_poll exec__recv(exec_fd_slot *s, exec_io *io) { return exec__socket_call(s, io, 1); }
 static EXEC__NOINLINE exec_poll exec__send(exec_fd_slot *s, exec_io *io) { return exec__socket_call(s, io, 0); }
 
-/* Only one that has waited, and so is linked, can have been cancelled. */
 EXEC__ALWAYS_INLINE exec_poll exec__socket_poll(exec_cx *cx, exec_future *f, unsigned direction) {
     const unsigned later = EXEC__FD_SOCKET_NOW | EXEC__FD_REGISTERED;
     exec_io *io = (exec_io *)(void *)f;
-    exec__fds *fds = exec__of(cx)->fds;
+    exec__fd_table *fds = exec__of(cx)->fds;
     uint32_t fd = (uint32_t)io->waiter.fd;
     exec_fd_slot *s;
     if (EXEC__UNLIKELY(fd >= fds->count)) return exec__transfer_poll(cx, f);
@@ -1751,13 +1751,13 @@ EXEC__ALWAYS_INLINE exec_poll exec__socket_poll(exec_cx *cx, exec_future *f, uns
     if (s->state & direction) {
         if (EXEC__UNLIKELY(!(s->state & EXEC__FD_SOCKET_NOW) || (cx->quota -= EXEC__OP) < 0))
             return exec__transfer_poll(cx, f);
-        if (io->waiter.linked) {
+        if (io->waiter.linked) {                /* only one that has waited can have been cancelled */
             if (EXEC__UNLIKELY(exec_canceled(f))) return exec__transfer_poll(cx, f);
             exec__unlink_from(fds, s, &io->waiter, direction);
         }
         return direction == EXEC_READABLE ? exec__recv(s, io) : exec__send(s, io);
     }
-    if (EXEC_DEBUG || (s->state & later) != later || s->waiters[exec__index(direction)])
+    if (EXEC_DEBUG || (s->state & later) != later || s->waiters[exec__waiter_index(direction)])
         return exec__transfer_poll(cx, f);
     exec__link_to(fds, s, &io->waiter, direction, cx->task);
     return exec_pending(cx, f);
@@ -1765,9 +1765,6 @@ EXEC__ALWAYS_INLINE exec_poll exec__socket_poll(exec_cx *cx, exec_future *f, uns
 
 static exec_poll exec__read_poll(exec_cx *cx, exec_future *f) { return exec__socket_poll(cx, f, EXEC_READABLE); }
 static exec_poll exec__write_poll(exec_cx *cx, exec_future *f) { return exec__socket_poll(cx, f, EXEC_WRITABLE); }
-static void exec__io_describe(const exec_future *f, char *buf, size_t size);
-/* With flags: a short read may not end readiness. */
-static const exec_type exec__recv_type = EXEC__TYPE(exec__transfer_poll, exec__io_describe, NULL, "read");
 #endif
 
 /* Asks the kernel, since nobody tells when a foreign read used the readiness up; then waits. */
@@ -2639,6 +2636,8 @@ static void exec__io_describe(const exec_future *f, char *buf, size_t size) {
 }
 
 static const exec_type exec__read_type = EXEC__TYPE(exec__read_poll, exec__io_describe, NULL, "read");
+/* recv with flags: a short read may not end readiness, so it has no fast path. */
+static const exec_type exec__recv_type = EXEC__TYPE(exec__transfer_poll, exec__io_describe, NULL, "read");
 static const exec_type exec__write_type = EXEC__TYPE(exec__write_poll, exec__io_describe, NULL, "write");
 static const exec_type exec__accept_type = EXEC__TYPE(exec__accept_poll, exec__io_describe, NULL, "accept");
 static const exec_type exec__connect_type = EXEC__TYPE(exec__connect_poll, exec__io_describe, NULL, "connect");

@@ -137,9 +137,9 @@ extern "C" {
 typedef struct exec_timers exec_timers;
 typedef struct exec_timer_link exec_timer_link;
 
-/* A slot names its first timer; the first one's prev is the last, the last one's next names the slot. So a slot
-   takes one pointer and is walked from both ends. The first one's prev is odd: who is cancelled writes to its
-   neighbours, which may be far away in memory, and waits for none to tell what it is. */
+/* A slot names its first timer, whose prev is the last one; the last one's next names the slot: a slot takes one
+   pointer and is walked from both ends. The first one's prev is odd, so a cancel knows it by its own node: it
+   stores to its neighbours, but need not wait until memory brings one. */
 struct exec_timer_link { exec_timer_link *next, *prev; };
 
 /* One timer. Lives in what waits; stays where it is while it is armed; zeroed it is not armed. */
@@ -523,8 +523,8 @@ static EXEC__MAYBE_UNUSED const exec_timer_link *exec__timers_after(const exec_t
     return exec__timers_is_end(t, link->next) ? NULL : link->next;
 }
 
-/* The first that can expire of the next slot to open, which opens at `event`. A timer alone in it is the first of all:
-   no need to wake when the slot opens, nor to move it down level by level. */
+/* When the slot that opens next, at tick `event`, may have a first timer to expire. One alone in it is the first of
+   all: no wake when the slot opens, and no move down level by level. */
 static uint64_t exec__timers_due(const exec_timers *t, unsigned at, uint64_t event) {
     const exec_timer_link *first = t->slots[at];
     if (at == EXEC__TIMER_FAR) return t->far_first;
@@ -554,18 +554,18 @@ static void exec__timers_expire(exec_timers *t, exec_timer *n) {
 /* The wheel's now has come to where the slot begins, or further to its first timer: what is due expires, the rest
    moves down. From both ends in turn, so that two nodes are on their way from memory at a time. */
 static void exec__timers_open(exec_timers *t, unsigned at) {
-    exec_timer_link *end = t->slots[at], *other = exec__timers_last(end), *link, *inner;
+    exec_timer_link *here = t->slots[at], *there = exec__timers_last(here), *link, *inner;
     int forward = 1;
     exec__timers_vacate(t, at);
     do {
-        link = end;
+        link = here;
         inner = forward ? link->next : link->prev;
         EXEC__PREFETCH(inner);
         forward = !forward;
-        end = other;
-        other = inner;
+        here = there;
+        there = inner;
         exec__timers_expire(t, exec__timer_of(link));
-    } while (link != end);
+    } while (link != here);
 }
 
 static void exec__timers_turn(exec_driver *d) {

@@ -144,7 +144,7 @@ static int64_t idle_run(void *state, uint64_t tasks) {
 /* --------------------------------------------------------------------------------------------- hops */
 
 /* A task that waits for a wake, and its waker. */
-typedef struct waits { EXEC_FRAME; hop *h; exec_waker *waker; int polls; } waits;
+typedef struct waits { EXEC_FRAME; hop *h; exec_waker *waker; int polls; } waits;     /* the second is the wake */
 
 EXEC_ASYNC(waits) {
     EXEC_BEGIN;

@@ -187,7 +187,7 @@ func (h *hop) sender(first, rounds uint64, pause int64, completes bool, done cha
 		for atomic.LoadUint64(&h.armed) < round {
 		}
 		for until := now() + pause; now() < until; {
-			h.stamp = 0
+			h.stamp = 0 // keeps the line in this cpu's cache
 		}
 		if completes {
 			h.wake <- round

@@ -14,12 +14,13 @@ typedef struct hop {
     void (*wake)(struct hop *h);        /* on the sender's thread */
     void *side;
     int64_t pause_ns;                   /* from armed to the stamp: by then the receiver is pending */
-    int completes;                      /* the value is sent before the stamp: hop_barrier */
+    int completes;                      /* the value is sent first; the receiver takes the time behind hop_barrier */
     uint64_t rounds;                    /* until which the receiver goes on */
     uint64_t armed __attribute__((aligned(64)));    /* by the receiver, for this round */
-    uint64_t sent __attribute__((aligned(64)));     /* the last round of who watches a flag; or that is completed */
+    uint64_t sent __attribute__((aligned(64)));     /* the last round: for who watches a flag, and for hop_barrier */
     int64_t stamp __attribute__((aligned(64)));     /* the sender's, with what follows */
-    uint64_t stamped, round, waited;
+    uint64_t stamped, round;
+    uint64_t waited;            /* counts while the sender waits, so that this line is in its cache when it stamps */
     uint64_t got __attribute__((aligned(64)));      /* the receiver's, with what follows */
     int64_t began;                                  /* of who awaits what is completed */
 } hop;

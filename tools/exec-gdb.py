@@ -44,7 +44,7 @@ STRUCTS = {
             ' p outer, p owner, exec__list_link[2] tasks, p stack ?debug1, p[2] holds ?debug1, i8 virtual_now,'
             ' i8 sweep_at, p sweep, p reap, i8 preempt_at, exec_store heap, exec_store fixed, exec_config config,'
             ' exec_counters counters',
-    'exec__fds': 'p slots, u4 count, u4 waiting',
+    'exec__fd_table': 'p slots, u4 count, u4 waiting',
     'exec_driver': 'p type, p exec, p next',
     'exec_driver_type': 'p name, p next_deadline, p turn, p park, p waiting, p poll_fds, p forked, p dump',
     'exec_branches_op': 'exec_future fut, p strands, u4 count',
@@ -61,7 +61,7 @@ STRUCTS = {
     'exec_waiter': 'p task, i4 fd, u1 interest, u1 ready, u1 linked, u1 flags',
     'exec_io': 'exec_future fut, exec_waiter waiter, p buf, p len, p done',
     'exec_signal_op': 'exec_future fut, i4 signo',
-    'exec_net': 'exec_driver driver, exec__fds fds, u1 fixed,'
+    'exec_net': 'exec_driver driver, exec__fd_table fds, u1 fixed,'
                 ' p pollfds ?backend2, u4 top ?backend2, u4 changes ?backend2,'
                 ' u1 no_pwait2 ?backend1, i4 epoll ?backend1, i4 wake ?backend1, p paused',
     'exec_child': 'i4 pid',
@@ -348,7 +348,7 @@ def wheel_opens(dump, wheel):
     slot = lowest_bit(get(wheel, 'exec_timers', 'occupied', level))
     now = get(wheel, 'exec_timers', 'now')
     first = get(wheel, 'exec_timers', 'slots', (level << layout.bits) + slot)
-    if first | 1 == get(first, 'exec_timer_link', 'prev'):          # odd: it is the first one's
+    if (first | 1) == get(first, 'exec_timer_link', 'prev'):          # odd: it is the first one's
         return due(layout, -(-get(first, 'exec_timer', 'deadline') // layout.tick))
     return due(layout, ((now >> shift) & ~(slots - 1) | slot) << shift)
 

@@ -16,8 +16,6 @@ CITED = {
     "resume/100000": {"STC": 2.55, "LarryRuane protothread": 2.18},
     "spawn/heap": {"LarryRuane protothread": 1.00, "STC": 3.5, "nexus-async-rt": 23},
     "spawn/pool": {"LarryRuane protothread": 1.27, "libdill": 15, "nexus-async-rt": 82},
-    "hop/spinning": {"nexus-async-rt": 4.3},
-    "hop/parked": {"nexus-async-rt": 1.23},
     "timer-insert/1000": {"wahern timeout": 1.45}, "timer-insert/1000000": {"wahern timeout": 1.43},
     "timer-cancel/1000": {"wahern timeout": 2.1}, "timer-cancel/1000000": {"wahern timeout": 3.2},
     "timer-rearm/1000": {"wahern timeout": 1.26}, "timer-rearm/1000000": {"wahern timeout": 1.20},

@@ -286,7 +286,7 @@ fn sender(h: Arc<Hop>, first: u64, rounds: u64, pause: i64) -> std::thread::Join
             }
             let until = now() + pause;
             while now() < until {
-                h.stamp.0.store(0, Relaxed);
+                h.stamp.0.store(0, Relaxed); // keeps the line in this cpu's cache
                 std::hint::spin_loop();
             }
             if let Some(value) = h.value.lock().unwrap().take() {

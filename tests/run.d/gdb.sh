@@ -149,7 +149,7 @@ gdb_variants() {
     dumps gcc-small-no-g gcc $C11 -Os -DEXEC_SMALL=1 || bad=1
     dumps gcc-no-g gcc $C11 -O2 && broken_list_is_told "$DIR/gcc-no-g" || bad=1
     dumps gcc-stripped gcc $C11 -O2 -s || bad=1
-    dumps gcc-wheel-no-g gcc $C11 -O2 -DEXEC_TIMER_BITS=6 -DEXEC_TIMER_LEVELS=4 -DEXEC_TIMER_TICK_NS=100000 || bad=1
+    dumps gcc-wheel-no-g gcc $C11 -O2 -DEXEC_TIMER_BITS=5 -DEXEC_TIMER_LEVELS=4 -DEXEC_TIMER_TICK_NS=100000 || bad=1
     if have clang; then
         dumps clang-O2 clang $C11 -O2 -g || bad=1
         dumps clang-no-g clang $C11 -O1 || bad=1
@@ -165,7 +165,7 @@ gdb_variants() {
 gdb_tables() {
     local options bad=0
     for options in '' -DEXEC_DEBUG=1 -DEXEC_NO_MALLOC=1 -DEXEC_NO_THREADS=1 -DEXEC_SMALL=1 \
-        -DEXEC_TIMER_BITS=6 \
+        -DEXEC_TIMER_BITS=5 \
         '-DEXEC_TIMER_BITS=2 -DEXEC_TIMER_LEVELS=3'; do
         table_is_true "$options" || bad=1
         can_m32 && { table_is_true "$options $M32" || bad=1; }
