@@ -323,7 +323,7 @@ enum {
     EXEC__S_DELIVER = 2,    /* a level has come that it takes when it next suspends */
     EXEC__S_DONE = 4,
     EXEC__S_LEVEL = 8,      /* level > 0 */
-    EXEC__T_QUEUED = 16,    /* in the ready queue; so is, first in it, the one that runs */
+    EXEC__T_QUEUED = 16,    /* in the ready queue; so is, first in it, the one that runs. Claimed: not yet in any */
     EXEC__T_LIVE = 32,      /* claimed */
     EXEC__T_CANCELLING = 128,       /* in the list of the cancelling */
     EXEC__T_GENERATION = 256,       /* parity of the sweep that met it first */
@@ -339,7 +339,7 @@ enum { EXEC__WOKEN = 1, EXEC__OP = 2 };
 /* What a poll may use. Valid during the poll, and the same object for each poll of an executor. */
 struct exec_cx {
     struct exec *exec;
-    exec_task *task;        /* being polled: what exec_wake takes */
+    exec_task *task;        /* being polled: what exec_wake takes. (Between two polls the one before may stand here) */
     exec_future *child;     /* that the EXEC_TRY which goes on awaited */
     exec_strand *strand;    /* not beside task: gcc would join the stores of each poll into a slow one */
     int quota;              /* EXEC__WOKEN, EXEC__OP */
@@ -425,7 +425,8 @@ static inline int exec_spend(exec_cx *cx);
 EXEC_API int exec_yield_if_needed(exec_cx *cx);
 
 /* Schedules a task for another poll. O(1), no atomic; while it runs: once more; twice: polls once.
-   Owner's thread; the task must not be over (a leaf that ends or is cancelled forgets it). */
+   Owner's thread; the task must not be over (a leaf that ends or is cancelled forgets it). A claimed one waits
+   for its start. */
 EXEC_API void exec_wake(exec_task *task);
 
 /* The result of a finished op or child. */
@@ -776,7 +777,7 @@ typedef struct exec_config {
     int64_t (*clock)(void *user);           /* monotonic ns; default: CLOCK_MONOTONIC */
     int virtual_clock;                      /* time jumps to the next deadline when all wait for it */
     unsigned tasks_per_turn;                /* polls before the next look at io and timers; 64 */
-    unsigned ops_per_poll;                  /* ops ready at once before a task must yield; 128 */
+    unsigned ops_per_poll;                  /* ops ready at once before a task must yield; 128; INT_MAX / 2 at most */
     int64_t spin_ns;                        /* look so long before parking; 0 */
     int64_t cleanup_ns;                     /* EXEC_CANCEL becomes EXEC_KILL after 1 to 2 of it; 0: never */
     int64_t stall_ns;                       /* log a poll that takes longer; 0: never (EXEC_DEBUG: 10 ms) */
@@ -815,7 +816,7 @@ struct exec {
     exec_driver *drivers, *parker;
     struct exec_timers *timers; /* the wheel of exec_timer.h */
     struct exec_net *net;       /* the reactor of exec_net.h */
-    exec__fd_table *fds;             /* its table, or an empty one */
+    exec__fd_table *fds;        /* its table, or an empty one; not used with EXEC_SMALL */
     exec_port *port;
     exec *outer;                /* current before this one */
     uintptr_t owner;            /* thread */
@@ -1031,7 +1032,8 @@ EXEC_API void exec_oneshot_close(exec_oneshot *o);                  /* receiver'
 typedef struct exec_oneshot_op { exec_future fut; exec_oneshot *oneshot; intptr_t value; } exec_oneshot_op;
 EXEC_API EXEC__MUST_USE exec_future *exec_oneshot_recv(exec_oneshot_op *op, exec_oneshot *o);
 
-/* TRACE HOOKS of the implementing file: define before it; they cost nothing when empty. */
+/* TRACE HOOKS of the implementing file: define before it; they cost nothing when empty. A hook looks on: it wakes,
+   cancels and changes nothing. */
 #ifndef EXEC_TRACE_SPAWN
 #define EXEC_TRACE_SPAWN(task) ((void)0)
 #endif
@@ -2082,6 +2084,8 @@ static inline void exec__queue(exec *ex, exec_task *t) {
 static inline void exec__wake(exec *ex, exec_task *t) {
 #if EXEC_DEBUG
     exec__check_wake(t);
+    if (t->store->exec != ex) exec__fail_in(t, "a timer or a descriptor of one executor wakes a task of another one: "
+                                            "use those of its own");
 #endif
     if (EXEC__UNLIKELY(ex->cx.task == t)) ex->cx.quota |= EXEC__WOKEN;
     else if (EXEC__LIKELY(!(t->strand.flags & EXEC__T_QUEUED))) exec__queue(ex, t);
@@ -2437,7 +2441,7 @@ static void exec__handle_unlink(exec_handle *h, exec_state state) {
 /* All but its links, which are set when it starts. */
 static inline exec_task *exec__task_init(exec_task *t, exec_store *store, size_t root_offset) {
     t->strand.leaf = NULL;
-    t->strand.flags = EXEC__T_LIVE | EXEC__S_FRESH;
+    t->strand.flags = EXEC__T_LIVE | EXEC__S_FRESH | EXEC__T_QUEUED;    /* nobody queues it before its start */
     t->strand.level = 0;
     t->strand.task_root = (uint8_t)(root_offset / 4);
     t->store = store;
@@ -2539,10 +2543,16 @@ static const struct exec__group_calls *exec__calls_of(const exec_group *g) {
     return g->calls;
 }
 
+/* And not yet started or dropped. */
+static int exec__is_claimed(const exec_task *t) { return !t->strand.leaf && t->strand.flags & EXEC__S_FRESH; }
+
 EXEC_API int exec__start(exec_future *root) {
     exec_task *t = exec__task_of(root);
     exec *ex = t->store->exec;
-    EXEC_ASSERT(!t->strand.leaf, "EXEC_START of a task that was started before");
+    EXEC_ASSERT(exec__is_claimed(t), "EXEC_START of a task that was started before");
+#if EXEC_DEBUG
+    exec__check_wake(t);
+#endif
     t->strand.leaf = root;
     exec__set(root, EXEC__F_ROOT);
     exec__list_add(ex, t, 0);
@@ -2551,16 +2561,19 @@ EXEC_API int exec__start(exec_future *root) {
     ex->counters.spawned++;
     EXEC_TRACE_SPAWN(t);
     if (t->group) exec__calls_of(t->group)->start(t->group, t);
-    else if (EXEC__FAST_PATHS) exec__queue(ex, t);
-    else exec_wake(t);
+    else exec__queue(ex, t);
     return 0;
 }
 
 EXEC_API void exec__drop(exec_future *root) {
     exec_task *t = exec__task_of(root);
-    EXEC_ASSERT(!t->strand.leaf, "EXEC_DROP of a started task: abort it");
+    EXEC_ASSERT(exec__is_claimed(t), "EXEC_DROP of a started task: abort it");
     t->store->exec->claimed--;
-    while (t->observers) exec__handle_unlink(t->observers, EXEC_STATE_NONE);
+    while (t->observers) {
+        exec_handle *h = t->observers;
+        exec__handle_unlink(h, EXEC_STATE_NONE);
+        if (h->waiter) exec_wake(h->waiter);
+    }
     if (t->cell) exec__cell_drop(t->cell);
     t->store->release(t->store, t, root->type);
 }
@@ -2973,7 +2986,7 @@ static EXEC__SLOW_PATH int exec__begin_plain(const exec *ex, exec_task *t) {
     return 1;
 }
 
-/* One that has a level, or whose polls are timed. */
+/* One that has a level, or whose polls are timed; without fast paths, each first poll. */
 static EXEC__COLD exec_future *exec__poll_rare(exec *ex, exec_task *t) {
     int64_t limit = ex->config.stall_ns, start = limit ? exec_now(ex) : 0, took;
     exec_future *done;
@@ -3091,7 +3104,7 @@ EXEC_API exec_state exec_handle_state(const exec_handle *h) {
     if (h->task->store->exec->cx.task == h->task) return EXEC_STATE_RUNNING;
     if (s->level) return EXEC_STATE_CANCELLING;
     if (s->flags & EXEC__T_HELD) return EXEC_STATE_WAITING;
-    return s->flags & EXEC__T_QUEUED ? EXEC_STATE_SCHEDULED : EXEC_STATE_IDLE;
+    return s->leaf && s->flags & EXEC__T_QUEUED ? EXEC_STATE_SCHEDULED : EXEC_STATE_IDLE;
 }
 
 EXEC_API intptr_t exec_handle_result(const exec_handle *h) {
@@ -3584,12 +3597,12 @@ static int exec__io_awaited(const exec *ex) {
 static int exec__look(exec *ex) { return exec__io_awaited(ex) ? ex->parker->type->park(ex->parker, 0) : 0; }
 
 /* Looks again and again before it parks. A look at the inbox alone takes far less than the clock, which is then read
-   only now and then. (EXEC_SMALL does not tell the two apart.) 1: something came. */
+   only now and then. 1: something came. */
 static int exec__spin(exec *ex, int64_t timeout_ns) {
     int64_t span = ex->config.spin_ns < timeout_ns ? ex->config.spin_ns : timeout_ns;
     int64_t end = exec__after(exec_now(ex), span);
     do {
-        unsigned looks = EXEC_SMALL ? 10 : exec__io_awaited(ex) ? 1 : 100;
+        unsigned looks = exec__io_awaited(ex) ? 1 : 100;
         do {
             if (exec__look(ex) < 0) return 0;       /* the wait will say why */
             if (ex->last || (ex->port && EXEC__LOAD(&ex->port->head))) return 1;
@@ -4303,20 +4316,22 @@ static int exec__check_held(const exec_group *g, uint32_t most) {
 }
 
 EXEC_API int exec_check(exec *ex) {
-    uint32_t tasks = 0, gone = 0, queued = 0;
+    uint32_t tasks = 0, gone = 0, queued = 0, say_so = 0;       /* that they are queued */
     int good = 1;
     exec_task *t;
     for (unsigned list = 0; list < 2; list++)
-        for (t = exec__list_first(ex, list); t && good; t = exec__list_next(ex, t, list), tasks++)
+        for (t = exec__list_first(ex, list); t && good; t = exec__list_next(ex, t, list), tasks++) {
             good = exec__check_task(ex, t, list)
                 && (!t->group || t->group->first[list] != t
                     || exec__check_held(t->group, ex->counters.tasks));
+            say_so += (t->strand.flags & (EXEC__T_QUEUED | EXEC__T_HELD)) == EXEC__T_QUEUED;
+        }
     if ((t = ex->last) != NULL && good) do {
         t = t->next;
         if (t->strand.flags & EXEC__T_GONE) gone++;
         good = t->strand.flags & EXEC__T_QUEUED && queued++ < tasks + ex->gone;
     } while (good && t != ex->last);
-    good = good && tasks == ex->counters.tasks && gone == ex->gone;
+    good = good && tasks == ex->counters.tasks && gone == ex->gone && queued == say_so + gone;
     for (exec_driver *d = ex->drivers; d && good; d = d->next)
         if (d->type->check) good = d->type->check(d) == 0;
     if (!good) exec_log(ex, "exec: exec_check found a list or a count that does not hold");

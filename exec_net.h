@@ -195,7 +195,8 @@ EXEC_API int exec_net_attach(exec_net *net, exec *ex, const exec_net_config *con
    `interest`, from now until deregister, and sets the bits in waiter->ready; what is ready already (or may
    be) is set at once or comes with the next wait. A bit that stays set may keep the next edge away
    (EXEC_BACKEND_POLL), and one that is cleared too early comes again: after EAGAIN clear the bit and pend.
-   0; -EBUSY: another one waits in that direction; -EBADF; -EINVAL: no interest; -EMFILE, -ENOMEM, -ENOSPC: no
+   `task` is one of its executor. 0; -EBUSY: another one waits in that direction; -EBADF; -EINVAL: no interest, or
+   an unknown one; -EMFILE, -ENOMEM, -ENOSPC: no
    slot. Always-ready files get their bits at once. A foreign blocking descriptor wakes once per register or
    reregister. */
 EXEC_API int exec_net_register(exec_net *net, exec_waiter *waiter, int fd, unsigned interest,
@@ -1495,12 +1496,9 @@ EXEC_API int exec_net_attach(exec_net *net, exec *ex, const exec_net_config *con
 }
 
 EXEC_API int exec_net_register(exec_net *net, exec_waiter *w, int fd, unsigned interest, exec_task *task) {
-    int status;
     memset(w, 0, sizeof *w);
     w->fd = fd;
     w->task = task;
-    if (!(interest & EXEC__BOTH)) return -EINVAL;
-    if ((status = exec__slot_get(net, fd)) < 0) return status;
     return exec_net_reregister(net, w, interest);
 }
 
@@ -1508,7 +1506,7 @@ EXEC_API int exec_net_reregister(exec_net *net, exec_waiter *w, unsigned interes
     exec_fd_slot *s;
     int status;
     if (w->linked) exec__unlink(net, w);
-    if (!(interest &= EXEC__BOTH)) return -EINVAL;
+    if (!interest || (interest & ~(unsigned)EXEC__BOTH)) return -EINVAL;
     if ((status = exec__slot_get(net, w->fd)) < 0) return status;
     s = &net->fds.slots[w->fd];
     w->interest = (uint8_t)interest;
@@ -1729,8 +1727,9 @@ EXEC__ALWAYS_INLINE exec_poll exec__socket_call(exec_fd_slot *s, exec_io *io, in
     char *at = (char *)io->buf.to + io->done;
     ssize_t n = is_read ? EXEC_SYS_RECV(io->waiter.fd, at, len, io->fut.resume)
                         : EXEC_SYS_SEND(io->waiter.fd, at, len, io->fut.resume);
+    if (EXEC__UNLIKELY(n <= 0)) return exec__socket_rest(s, io, len, n);
     if (EXEC__LIKELY((size_t)n == len)) return exec_ready(&io->fut, (intptr_t)(io->done += len));
-    if (EXEC__UNLIKELY(n <= 0 || (io->waiter.flags & EXEC__IO_ALL))) return exec__socket_rest(s, io, len, n);
+    if (EXEC__UNLIKELY(io->waiter.flags & EXEC__IO_ALL)) return exec__socket_rest(s, io, len, n);
     if (is_read && (s->state & EXEC__FD_SHORT)) s->state &= (uint8_t)~EXEC_READABLE;
     io->done = (size_t)n;
     return exec_ready(&io->fut, n);

@@ -329,7 +329,7 @@ EXEC_API EXEC__MUST_USE exec_future *exec_retry_if(exec_retry_op *op, exec_backo
 static inline void exec_timer_init(exec_timer *n) { n->link.next = NULL; }
 static inline int exec_timer_armed(const exec_timer *n) { return n->link.next != NULL; }
 /* Arms or re-arms. 1; or 0: the deadline has passed by the wheel's last look at the clock; then it is
-   not armed and nobody is woken: go on at once. O(1), reads no clock. */
+   not armed and nobody is woken: go on at once. `task` is one of the wheel's executor. O(1), reads no clock. */
 static inline int EXEC__MUST_USE exec_timer_arm(exec_timers *t, exec_timer *n, int64_t deadline_ns,
                                                 exec_task *task);
 /* Does nothing to one that is not armed. O(1). */

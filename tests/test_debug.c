@@ -102,6 +102,14 @@ static void *thread_opens(void *arg) { gate_open(&opening, 0); return arg; }
 static void *thread_spawns(void *arg) { must(EXEC_SPAWN(&ex, test_opts(), sits)); return arg; }
 static void *thread_aborts(void *arg) { exec_handle_abort(&handle); return arg; }
 static void *thread_kills(void *arg) { exec_handle_kill(&handle); return arg; }
+static void *thread_starts(void *arg) { return EXEC_START((sits *)arg) < 0 ? arg : NULL; }
+static void starts_elsewhere(void) {
+    pthread_t thread;
+    sits *s;
+    open_exec(&ex);
+    s = EXEC_CLAIM(&ex, test_opts(), sits);
+    if (s && pthread_create(&thread, NULL, thread_starts, s) == 0) pthread_join(thread, NULL);
+}
 static void wakes_elsewhere(void) { on_another_thread(thread_wakes); }
 static void opens_elsewhere(void) { on_another_thread(thread_opens); }
 static void spawns_elsewhere(void) { on_another_thread(thread_spawns); }
@@ -113,6 +121,7 @@ static void the_wrong_thread_is_refused(void **state) {
     (void)state;
 #if !EXEC_NO_THREADS
     dies_at(wakes_elsewhere, SITS_AT, "exec_wake from another thread: take an exec_waker and wake that");
+    dies_in(starts_elsewhere, "test_debug.c", "exec_wake from another thread: take an exec_waker and wake that");
     dies_at(opens_elsewhere, SITS_AT, "exec_wake from another thread: take an exec_waker and wake that");
     dies_in(spawns_elsewhere, "exec.h", "a spawn from another thread: use EXEC_REMOTE_SPAWN or exec_remote_post");
     dies_at(aborts_elsewhere, SITS_AT, "an abort or kill from another thread: use exec_waker_abort or exec_waker_kill");
@@ -392,6 +401,21 @@ static void wakes_one_that_is_over(void) {
     exec_handle_abort(&handle);
     exec_wake(task);
 }
+/* The wheel of one executor, the task of another. */
+static void arms_the_wheel_of_another(void) {
+    static exec other;
+    static exec_timers timers;
+    static exec_timer timer;
+    exec_config config;
+    memset(&config, 0, sizeof config);
+    config.virtual_clock = 1;
+    spawn_sitter();
+    must(exec_init(&other, &config));
+    must(exec_timers_attach(&timers, &other));
+    if (!exec_timer_arm(&timers, &timer, EXEC_MS(1), handle.task)) _exit(3);
+    must(exec_clock_advance(&other, EXEC_MS(2)));
+    exec_turn(&other);
+}
 static void a_frame_freed_while_pending_is_refused(void **state) {
     static const char waits[] = "a frame is freed and an op in it, or of its task, still waits for a descriptor "
         "or a signal: exec_net_deregister when the leaf ends";
@@ -405,6 +429,8 @@ static void a_frame_freed_while_pending_is_refused(void **state) {
     dies_at(leaves_a_timer_for_another, ARMS_AT, "a frame is freed and a timer is still armed in it, or wakes its "
             "task: exec_timer_cancel it when the leaf ends");
     dies_at(leaves_a_waiter, AWAITS_AT, waits);
+    dies_at(arms_the_wheel_of_another, SITS_AT, "a timer or a descriptor of one executor wakes a task of another one: "
+            "use those of its own");
     dies_at(leaves_a_waiter_to_write, AWAITS_AT, waits);
     dies_at(leaves_a_waiter_for_another, REGISTERS_AT, waits);
     dies_at(ends_with_a_linked_handle, WATCHES_AT, "a frame is freed and a handle in it is still linked: "

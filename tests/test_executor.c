@@ -764,6 +764,23 @@ static void check_asks_the_drivers(void **state) {
     close_exec(&ex);
 }
 
+static void check_counts_what_is_queued(void **state) {
+    exec ex;
+    gate g = { 0 };
+    exec_handle h;
+    exec_opts opts = test_opts_handle(&h);
+    (void)state;
+    open_exec(&ex);
+    assert_int_equal(EXEC_SPAWN(&ex, &opts, waits, .gate = &g), 0);
+    assert_int_equal(exec_turn(&ex), 1);
+    assert_int_equal(exec_check(&ex), 0);
+    h.task->strand.flags |= EXEC__T_QUEUED;     /* says so, and is in no queue */
+    assert_int_equal(exec_check(&ex), -EINVAL);
+    h.task->strand.flags &= (uint16_t)~EXEC__T_QUEUED;
+    assert_int_equal(exec_check(&ex), 0);
+    close_exec(&ex);
+}
+
 /* An embedder gets what the parker names: as many as there is room for; and how many there are. */
 static void the_parker_says_what_to_watch(void **state) {
     exec_config config = quiet_config();
@@ -1455,6 +1472,7 @@ static const struct CMUnitTest tests[] = {
     cmocka_unit_test(one_driver_parks_and_the_rest_take_turns),
     cmocka_unit_test(the_error_of_a_wait_ends_the_run),
     cmocka_unit_test(check_asks_the_drivers),
+    cmocka_unit_test(check_counts_what_is_queued),
     cmocka_unit_test(the_parker_says_what_to_watch),
     cmocka_unit_test(a_driver_may_have_nothing_but_park),
     cmocka_unit_test(drivers_are_detached_last_first),

@@ -1644,6 +1644,8 @@ static void reregister_sets_another_interest(void **state) {
     assert_int_equal(net.fds.waiting, 1);
     assert_int_equal(exec_check(&ex), 0);
     assert_int_equal(exec_net_reregister(&net, &w.waiter, 0), -EINVAL);
+    assert_int_equal(exec_net_reregister(&net, &w.waiter, EXEC_READABLE | 2), -EINVAL);   /* no such readiness */
+    assert_int_equal(watch(&w, 3), -EINVAL);
     assert_int_equal(exec_net_deregister(&net, &w.waiter), -ENOENT);
     assert_int_equal(exec_net_reregister(&net, &w.waiter, EXEC_READABLE), 0);
     assert_int_equal(exec_net_deregister(&net, &w.waiter), 0);

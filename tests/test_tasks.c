@@ -332,6 +332,61 @@ static void claim_construct_start_or_drop(void **state) {
     close_exec(&ex);
 }
 
+typedef struct { EXEC_FRAME; exec_handle *target; exec_handle_op op; } joins_one;
+EXEC_ASYNC(joins_one) {
+    EXEC_BEGIN;
+    EXEC_AWAIT(exec_handle_join(&self->op, self->target));
+    EXEC_RETURN(EXEC_RESULT(&self->op));
+    EXEC_END;
+}
+
+/* As a descriptor does that was registered for it and is ready at once. */
+static void a_claimed_task_that_is_woken_waits_for_its_start(void **state) {
+    exec ex;
+    gate g = { 0 };
+    exec_handle h;
+    exec_opts opts = test_opts_handle(&h);
+    member *m;
+    (void)state;
+    open_exec(&ex);
+    g.open = 1;
+    assert_int_equal(EXEC_SPAWN(&ex, test_opts(), member, .gate = &g), 0);
+    m = EXEC_CLAIM(&ex, &opts, member);
+    assert_non_null(m);
+    m->gate = &g;
+    exec_wake(h.task);
+    assert_int_equal(EXEC_SPAWN(&ex, test_opts(), member, .gate = &g), 0);
+    assert_true(exec_turn(&ex) >= 2);           /* both others */
+    assert_int_equal(exec_handle_state(&h), EXEC_STATE_IDLE);
+    exec_wake(h.task);
+    assert_int_equal(EXEC_SPAWN(&ex, test_opts(), member, .gate = &g), 0);
+    assert_int_equal(EXEC_START(m), 0);
+    assert_int_equal(EXEC_SPAWN(&ex, test_opts(), member, .gate = &g), 0);
+    assert_int_equal(exec_handle_state(&h), EXEC_STATE_SCHEDULED);
+    assert_int_equal(exec_check(&ex), 0);
+    assert_int_equal(exec_run(&ex), 0);
+    assert_int_equal(exec_handle_state(&h), EXEC_STATE_COMPLETED);
+    close_exec(&ex);
+}
+
+static void a_drop_wakes_who_joins(void **state) {
+    exec ex;
+    exec_handle h, joins;
+    exec_opts opts = test_opts_handle(&h), other = test_opts_handle(&joins);
+    member *m;
+    (void)state;
+    open_exec(&ex);
+    m = EXEC_CLAIM(&ex, &opts, member);
+    assert_non_null(m);
+    assert_int_equal(EXEC_SPAWN(&ex, &other, joins_one, .target = &h), 0);
+    assert_true(exec_turn(&ex) >= 1);
+    assert_int_equal(exec_handle_state(&joins), EXEC_STATE_IDLE);
+    EXEC_DROP(m);
+    assert_int_equal(exec_run(&ex), 0);
+    assert_int_equal(exec_handle_result(&joins), -EINVAL);
+    close_exec(&ex);
+}
+
 static void destroy_with_claim(void) {
     exec ex;
     member *m;
@@ -359,8 +414,44 @@ static void drop_started(void) {
     EXEC_START(m);
     EXEC_DROP(m);
 }
+/* Over, and still in the queue. */
+static member *gone(exec *ex) {
+    static gate g;
+    static EXEC_SLOT(member) slot;
+    static exec_pool pool;
+    exec_handle h;
+    exec_opts opts;
+    member *m;
+    memset(&opts, 0, sizeof opts);
+    opts.handle = &h;
+    opts.pool = &pool;
+    open_exec(ex);
+    exec_pool_init(&pool, &slot, sizeof slot, sizeof slot);
+    m = EXEC_CLAIM(ex, &opts, member);
+    m->gate = &g;
+    EXEC_START(m);
+    exec_handle_abort(&h);
+    return m;
+}
+static void start_gone(void) {
+    exec ex;
+    EXEC_START(gone(&ex));
+}
+static void drop_gone(void) {
+    exec ex;
+    EXEC_DROP(gone(&ex));
+}
+static void start_dropped(void) {
+    exec ex;
+    member *m = gone(&ex);
+    exec_run(&ex);
+    EXEC_START(m);
+}
 static void wrong_use_of_a_claim_says_so(void **state) {
     (void)state;
+    dies_saying(start_gone, "EXEC_START of a task that was started before");
+    dies_saying(drop_gone, "EXEC_DROP of a started task: abort it");
+    dies_saying(start_dropped, "EXEC_START of a task that was started before");
     dies_saying(destroy_with_claim, "exec_destroy with a claimed task");
     dies_saying(start_twice, "EXEC_START of a task that was started before");
     dies_saying(drop_started, "EXEC_DROP of a started task: abort it");
@@ -1345,6 +1436,8 @@ static const struct CMUnitTest tests[] = {
     cmocka_unit_test(destroy_cleans_up_queued_tasks),
     cmocka_unit_test(children_joined_in_reverse_order_of_their_spawning),
     cmocka_unit_test(claim_construct_start_or_drop),
+    cmocka_unit_test(a_claimed_task_that_is_woken_waits_for_its_start),
+    cmocka_unit_test(a_drop_wakes_who_joins),
     cmocka_unit_test(wrong_use_of_a_claim_says_so),
     cmocka_unit_test(static_storage_holds_one_task_at_a_time),
     cmocka_unit_test(pools_are_bounded_and_checked),
