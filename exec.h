@@ -974,7 +974,9 @@ EXEC_API int exec_waker_get(exec_cx *cx, exec_waker *out);
 /* A waker of the handle's task; also -EINVAL (no task, not started), -ESRCH (over, or detached). Owner's
    thread. */
 EXEC_API int exec_handle_waker(exec_handle *h, exec_waker *out);
-/* From any thread. On the owner's: exactly exec_wake, no atomic instruction. */
+/* From any thread: the poll that it causes sees what that thread wrote before. (A flag that EXEC_WAIT_UNTIL may
+   look at earlier, on another wake, is atomic; a oneshot needs none.) On the owner's: exactly exec_wake, no atomic
+   instruction. */
 EXEC_API void exec_waker_wake(const exec_waker *w);
 EXEC_API void exec_waker_wake_drop(exec_waker *w);
 EXEC_API void exec_waker_drop(exec_waker *w);
@@ -1008,7 +1010,23 @@ EXEC_API int exec_remote_post(const exec_remote *r, exec_post *post,
 
 /* A value from any thread, once. Two references: the sender's, which exec_oneshot_send or _abandon
    gives up, and the receiver's, which exec_oneshot_close does (not while a task waits). None of them is
-   for signal handlers. */
+   for signal handlers. Blocking work, on a thread of its own:
+
+       typedef struct { EXEC_FRAME; exec_oneshot *answer; exec_oneshot_op op; pthread_t thread; } ask;
+       static void *work(void *arg) { exec_oneshot_send((exec_oneshot *)arg, 42); return NULL; }
+       EXEC_ASYNC(ask) {
+           EXEC_BEGIN;
+           if (exec_oneshot_create(cx->exec, &self->answer) < 0) EXEC_RETURN(-ENOMEM);
+           if (pthread_create(&self->thread, NULL, work, self->answer) != 0) {
+               exec_oneshot_abandon(self->answer);                     // the sender's reference
+               EXEC_RETURN(-EAGAIN);
+           }
+           pthread_detach(self->thread);
+           EXEC_TRY(exec_oneshot_recv(&self->op, self->answer));       // self->op.value
+           EXEC_FINALLY;
+           if (self->answer) exec_oneshot_close(self->answer);         // the receiver's
+           EXEC_END;
+       } */
 typedef struct exec_oneshot {
     intptr_t value;
     exec_cell *waiter;
@@ -1640,8 +1658,8 @@ EXEC_API int exec_version(void) { return EXEC_VERSION; }
     X(EEXIST, "exists already") \
     X(ENOTDIR, "a part of the path is not a directory") \
     X(EISDIR, "a directory") \
-    X(EINVAL, "invalid argument; of an address: it is numeric, \"127.0.0.1:80\" or \"[::1]:80\" (or " \
-              "\"unix:path\"): resolve names first, with getaddrinfo(3) on another thread") \
+    X(EINVAL, "invalid argument, or no storage for it; of an address: it is numeric, \"127.0.0.1:80\" or " \
+              "\"[::1]:80\" (or \"unix:path\"): resolve names first, with getaddrinfo(3) on another thread") \
     X(ENFILE, "no descriptors left in the system") \
     X(EMFILE, "no descriptors left in this process") \
     X(ETXTBSY, "the program is open for writing") \

@@ -305,7 +305,8 @@ typedef struct exec_socket_opts {
 
 /* A listening socket, nonblocking and close-on-exec; port 0 takes a free one (exec_local_address). The
    descriptor, or -EINVAL, -ENAMETOOLONG, -ENOSYS (address), -EADDRINUSE, -EADDRNOTAVAIL, -EACCES, -EMFILE
-   ... opts may be NULL. The file of a "unix:path" stays behind: unlink(2) it after the close. Owner's thread. */
+   ... opts may be NULL. The file of a "unix:path" stays behind: unlink(2) it after the close. Owner's thread.
+   Without exec_net_attach this, and all here that takes `ex`, is an assertion. */
 EXEC_API int exec_listen(exec *ex, const char *address, const exec_socket_opts *opts);
 /* The result is a descriptor of yours, nonblocking, close-on-exec, TCP_NODELAY if it is TCP. Errors of
    one connection are passed over. With no descriptors or memory left it pauses until exec_close_fd or
@@ -923,7 +924,7 @@ EXEC__STATIC_ASSERT((int)EXEC_READABLE == (int)EPOLLIN && (int)EXEC_WRITABLE == 
 static EXEC__COLD void exec__epoll_rare(exec_net *net, uint32_t fd, exec_fd_slot *s, uint32_t events) {
     unsigned came = events & EXEC__BOTH;
     if (events != came) {
-        came |= events & (EPOLLHUP | EPOLLERR) ? EXEC__BOTH : EXEC_READABLE;
+        came |= events & (EPOLLHUP | EPOLLERR) ? (unsigned)EXEC__BOTH : (unsigned)EXEC_READABLE;
         /* Behind these there may be no further edge: from now on only EAGAIN ends readiness. */
         s->state &= (uint8_t)~EXEC__FD_SHORT;
     }
@@ -2688,7 +2689,7 @@ EXEC_API exec_future *exec_write(exec_io *io, int fd, const void *buf, size_t le
 }
 
 EXEC_API exec_future *exec_read_exact(exec_io *io, int fd, void *buf, size_t len) {
-    exec__read_init(io, fd, buf, len, EXEC__IO_ALL | EXEC__FD_SHORT, 0);
+    exec__read_init(io, fd, buf, len, (int)EXEC__IO_ALL | (int)EXEC__FD_SHORT, 0);
     return exec__all_init(io);
 }
 
@@ -2698,7 +2699,7 @@ EXEC_API exec_future *exec_write_all(exec_io *io, int fd, const void *buf, size_
 }
 
 EXEC_API exec_future *exec_recv(exec_io *io, int fd, void *buf, size_t len, int flags) {
-    if (!flags) return exec__read_init(io, fd, buf, len, EXEC__IO_MSG | EXEC__FD_SHORT, 0);
+    if (!flags) return exec__read_init(io, fd, buf, len, (int)EXEC__IO_MSG | (int)EXEC__FD_SHORT, 0);
     exec__read_init(io, fd, buf, len, flags & MSG_OOB ? EXEC__IO_MSG | EXEC__IO_URGENT : EXEC__IO_MSG, flags);
     io->fut.type = &exec__recv_type;
     return &io->fut;

@@ -1,7 +1,8 @@
 /* SPDX-License-Identifier: MIT */
 /* cc -O2 -o udp examples/udp.c && ./udp [ADDRESS]
  * Datagrams, which may be lost: a server that sends each one back; -c: a client that asks up to five times until the
- * answer comes, or the system says that nobody listens there. Try it with  ./udp & ./udp -c 127.0.0.1:7777 hello */
+ * answer comes, or the system says that nobody listens there. Try it with
+ *     ./udp & sleep 1; ./udp -c 127.0.0.1:7777 hello; kill $! */
 #define EXEC_IMPLEMENTATION
 #include "../exec_net.h"
 #include <stdio.h>

@@ -27,12 +27,21 @@ EXEC_ASYNC(reporter) {
     EXEC_END;
 }
 
+/* On the thread that runs the executor: from now on it is found there. */
+static void runs(exec *ex, void *arg) {
+    (void)ex; (void)arg;
+    sem_post(&dumped);
+}
+
 static void *run(void *unused) {
     exec_config config;
     exec_oneshot never;
     exec_timers timers;
+    exec_remote remote;
+    exec_post told;
     exec ex;
     (void)unused;
+    memset(&told, 0, sizeof told);
     memset(&config, 0, sizeof config);
     config.log = to_file;
     exec_oneshot_init(&never);
@@ -41,7 +50,8 @@ static void *run(void *unused) {
     exec_turn(&ex);
     exec_dump(&ex);
     fclose(out);
-    sem_post(&dumped);
+    if (exec_remote_get(&ex, &remote) < 0 || exec_remote_post(&remote, &told, runs, NULL) < 0) return NULL;
+    exec_remote_drop(&remote);
     exec_run(&ex);
     return NULL;
 }
