@@ -2934,7 +2934,8 @@ static EXEC__SLOW_PATH void exec__task_over_told(exec *ex, exec_task *t, const e
 /* The task's memory is free when this returns (or, if it is queued, when the queue reaches it). */
 static void exec__task_over(exec *ex, exec_task *t, exec_future *root) {
     EXEC_TRACE_END(t, root->result);
-    if (!EXEC__FAST_PATHS || t->observers || t->group || t->cell || root->result < 0 || t->strand.flags & EXEC__T_QUEUED) {
+    if (!EXEC__FAST_PATHS || t->observers || t->group || t->cell || root->result < 0
+        || t->strand.flags & EXEC__T_QUEUED) {
         exec__task_over_told(ex, t, root);
         return;
     }

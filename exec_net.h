@@ -1138,7 +1138,8 @@ static exec_fd_slot *exec__slot(const exec_net *net, int fd) {
     return (uint32_t)fd < net->fds.count ? &net->fds.slots[fd] : NULL;
 }
 
-static inline void exec__link_to(exec__fd_table *fds, exec_fd_slot *s, exec_waiter *w, unsigned interest, exec_task *task) {
+static inline void exec__link_to(exec__fd_table *fds, exec_fd_slot *s, exec_waiter *w, unsigned interest,
+                                 exec_task *task) {
     if (interest & EXEC_READABLE) s->waiters[0] = w;
     if (interest & EXEC_WRITABLE) s->waiters[1] = w;
     w->task = task;
