@@ -267,10 +267,10 @@ typedef struct exec_port exec_port;
 typedef struct exec_driver exec_driver;
 struct pollfd;
 
-/* What a poll function returns: EXEC_PENDING, or ready. A pointer by its type, so that it is no int. */
-typedef struct exec__ready *exec_poll;
-#define EXEC_PENDING ((exec_poll)0)
-#define EXEC__READY ((exec_poll)1)
+/* What a poll function returns: NULL when its future is ready, else the leaf that pends. A type of its own, so that it
+   comes from exec_ready, exec_pending or exec_poll_child only. */
+typedef struct exec__leaf *exec_poll;
+#define EXEC__READY ((exec_poll)0)
 
 /* The constant descriptor of a kind of future. */
 struct exec_type {
@@ -318,6 +318,7 @@ struct exec_strand {
 };
 
 enum { EXEC_CANCEL = 1, EXEC_KILL = 2 };
+/* strand->flags. What exec__poll_queue asks for is in the lowest byte. */
 enum {
     EXEC__S_FRESH = 1,      /* never polled */
     EXEC__S_DELIVER = 2,    /* a level has come that it takes when it next suspends */
@@ -325,24 +326,26 @@ enum {
     EXEC__S_LEVEL = 8,      /* level > 0 */
     EXEC__T_QUEUED = 16,    /* in the ready queue; so is, first in it, the one that runs. Claimed: not yet in any */
     EXEC__T_LIVE = 32,      /* claimed */
+    EXEC__T_GONE = 64,      /* over, but still linked in the ready queue */
     EXEC__T_CANCELLING = 128,       /* in the list of the cancelling */
     EXEC__T_GENERATION = 256,       /* parity of the sweep that met it first */
-    EXEC__T_GONE = 512,     /* over, but still linked in the ready queue */
     EXEC__T_HELD = 1024,    /* by its group's limit: QUEUED there, not in the ready queue */
-    EXEC__S_CHECKED = 2048  /* EXEC_DEBUG: no other strand has its leaf */
+    EXEC__S_CHECKED = 2048, /* EXEC_DEBUG: no other strand has its leaf */
+    EXEC__RARE = EXEC__S_FRESH | EXEC__S_LEVEL | EXEC__T_GONE   /* in one byte: no plain poll */
 };
 
-/* cx->quota: in steps of EXEC__OP the ops that may still be ready at once (below 0: none), and whether the task was
-   woken while it ran. So one store begins a poll, and one test ends it. */
-enum { EXEC__WOKEN = 1, EXEC__OP = 2 };
+/* cx->quota: in steps of EXEC__OP the ops that may still be ready at once (below 0: none), and in its lowest byte
+   whether the task was woken while it ran, or its level raised. So one store begins a poll, and one comparison ends
+   it. */
+enum { EXEC__WOKEN = 1, EXEC__RAISED = 2, EXEC__OP = 256 };
 
 /* What a poll may use. Valid during the poll, and the same object for each poll of an executor. */
 struct exec_cx {
     struct exec *exec;
     exec_task *task;        /* being polled: what exec_wake takes. (Between two polls the one before may stand here) */
     exec_future *child;     /* that the EXEC_TRY which goes on awaited */
-    exec_strand *strand;    /* not beside task: gcc would join the stores of each poll into a slow one */
-    int quota;              /* EXEC__WOKEN, EXEC__OP */
+    exec_strand *branch;    /* of a combinator, being polled; NULL: the task's own strand is */
+    int quota;              /* EXEC__OP, EXEC__WOKEN, EXEC__RAISED */
     int entry;              /* where exec__reenter sends a coroutine */
 #if EXEC_DEBUG
     exec_future *pended;    /* what exec_pending was told since the poll began */
@@ -371,49 +374,49 @@ static inline exec_poll exec_ready(exec_future *f, intptr_t result) {
 #if EXEC_DEBUG
 EXEC_API void exec__check_leaf(exec_cx *cx, exec_future *f);
 #endif
-/* Pends: some cause to call exec_wake(cx->task) must exist by now. */
+/* To be returned: the future pends. Some cause to call exec_wake(cx->task) must exist by now. */
 static inline exec_poll exec_pending(exec_cx *cx, exec_future *f) {
 #if EXEC_DEBUG
     exec__check_leaf(cx, f);
 #endif
-    cx->strand->leaf = f;
-    return EXEC_PENDING;
+    (void)cx;
+    return (exec_poll)(void *)f;
 }
 static inline int exec_canceled(const exec_future *f) {
     return (f->flags & EXEC__F_MARK) != 0;
 }
 static inline int exec_is_ready(const exec_future *f) { return (f->flags & EXEC__F_DONE) != 0; }
 
-/* The await of macros and of exec_poll_child: nonzero if the child pends. */
 EXEC_API void exec__check_await(const exec_cx *cx, const exec_future *f, const exec_future *child);
 #if EXEC_DEBUG
-EXEC_API void exec__check_pending(exec_cx *cx, const exec_future *f, const exec_future *child);
+EXEC_API void exec__check_pending(const exec_cx *cx, const exec_future *f, const exec_future *child, exec_poll pends);
 EXEC_API void exec__check_ready(const exec_future *f);
 #endif
-static inline int exec__await(exec_cx *cx, exec_future *f, exec_future *child) {
+/* Polls a child of a hand-written future. NULL: it is ready and holds its result. Else it pends, and so does who
+   polls it: return the value as it is, and call this again with the same child when polled again. One child at a
+   time (several need a strand each).
+       exec_poll pends = exec_poll_child(cx, f, &self->nap.fut);
+       if (pends) return pends; */
+static inline exec_poll exec_poll_child(exec_cx *cx, exec_future *f, exec_future *child) {
 #if EXEC_DEBUG
     exec__check_await(cx, f, child);
 #endif
     if (!(child->flags & EXEC__F_DONE)) {
+        exec_poll pends;
         child->parent = f;
-        if (child->type->poll(cx, child) == EXEC_PENDING) {
+        pends = child->type->poll(cx, child);
+        if (pends) {
 #if EXEC_DEBUG
-            exec__check_pending(cx, f, child);
+            exec__check_pending(cx, f, child, pends);
 #endif
-            return 1;
+            return pends;
         }
     }
 #if EXEC_DEBUG
     exec__check_ready(child);
     cx->pended = NULL;          /* a branch of the child's, maybe */
 #endif
-    return 0;
-}
-/* Polls a child of a hand-written future: EXEC_PENDING is returned as it is; else the child is ready
-   and holds its result. One child at a time (several need a strand each); call it again with the
-   same child when polled again. */
-static inline exec_poll exec_poll_child(exec_cx *cx, exec_future *f, exec_future *child) {
-    return exec__await(cx, f, child) ? EXEC_PENDING : EXEC__READY;
+    return EXEC__READY;
 }
 
 /* Takes one op of the poll's budget. 0 if it is used up: the task was scheduled again, and the leaf
@@ -432,12 +435,18 @@ EXEC_API void exec_wake(exec_task *task);
 /* The result of a finished op or child. */
 #define EXEC_RESULT(op) ((op)->fut.result)
 
+/* The strand that is polled. */
+static inline exec_strand *exec__strand(const exec_cx *cx) {
+    return cx->branch ? cx->branch : (exec_strand *)(void *)cx->task;       /* a task begins with its own */
+}
+
 /* The level of cancel that was asked of the strand that is polled: 0, EXEC_CANCEL or EXEC_KILL. A body that was
    cancelled before its first poll runs to its first suspension: one that has effects before that asks. */
-static inline unsigned exec_cancel_level(const exec_cx *cx) { return cx->strand->level; }
+static inline unsigned exec_cancel_level(const exec_cx *cx) { return exec__strand(cx)->level; }
 
-/* STRANDS, for combinators of your own; owner's thread. A branch: init with its future, poll (NULL while it pends,
-   its future when it is ready), cancel with the level of your own strand, poll until done. */
+/* STRANDS, for combinators of your own; owner's thread. A branch: init with its future, poll (NULL while it pends, its
+   future when it is ready: not as exec_poll), cancel with the level of your own strand (exec_cancel_level), poll until
+   done. While any is not, return exec_pending with your own future. */
 EXEC_API void exec_strand_init(exec_strand *s, exec_future *root);
 EXEC_API exec_future *exec_strand_poll(exec_cx *cx, exec_strand *s);
 /* Raises the level: EXEC_CANCEL unwinds bodies and leaves cleanups alone, EXEC_KILL also ends the
@@ -483,7 +492,7 @@ static inline int exec_strand_started(const exec_strand *s) {
 #define EXEC_OUTCOME (*(const intptr_t *)exec__result(exec__f))
 
 /* Waits until the future is ready. */
-#define EXEC_AWAIT(future) EXEC__POINT(exec__await(cx, exec__f, (future)), EXEC__UID, )
+#define EXEC_AWAIT(future) EXEC__POINT(exec_poll_child(cx, exec__f, (future)), EXEC__UID, )
 
 /* The same; on a result < 0 does EXEC_RETURN with it. In the cleanup it records the error, if there
    was none, and goes on. */
@@ -496,10 +505,10 @@ static inline int exec_strand_started(const exec_strand *s) {
         exec__clear(exec__f, EXEC__F_SHIELD);)
 
 /* Lets the other ready tasks run. */
-#define EXEC_YIELD EXEC__POINT(exec__yield(cx, exec__f), EXEC__UID, )
+#define EXEC_YIELD EXEC__PASS(1, EXEC__UID)
 
 /* The same if preempt_ns of this turn are used up, as exec_yield_if_needed says: for loops that compute. */
-#define EXEC_YIELD_IF_NEEDED EXEC__POINT(exec_yield_if_needed(cx) && exec__yield(cx, exec__f), EXEC__UID, )
+#define EXEC_YIELD_IF_NEEDED EXEC__PASS(exec_yield_if_needed(cx), EXEC__UID)
 
 /* Waits until the condition holds; it is evaluated on each wake of the task. Never spins. */
 #define EXEC_WAIT_UNTIL(condition) EXEC__WAIT(condition, EXEC__UID)
@@ -777,7 +786,7 @@ typedef struct exec_config {
     int64_t (*clock)(void *user);           /* monotonic ns; default: CLOCK_MONOTONIC */
     int virtual_clock;                      /* time jumps to the next deadline when all wait for it */
     unsigned tasks_per_turn;                /* polls before the next look at io and timers; 64 */
-    unsigned ops_per_poll;                  /* ops ready at once before a task must yield; 128; INT_MAX / 2 at most */
+    unsigned ops_per_poll;                  /* ops ready at once before a task must yield; 128; INT_MAX / 256 at most */
     int64_t spin_ns;                        /* look so long before parking; 0 */
     int64_t cleanup_ns;                     /* EXEC_CANCEL becomes EXEC_KILL after 1 to 2 of it; 0: never */
     int64_t stall_ns;                       /* log a poll that takes longer; 0: never (EXEC_DEBUG: 10 ms) */
@@ -1117,17 +1126,13 @@ static inline int exec__body_over(exec_future *f) {
 }
 EXEC_API exec_poll exec__reenter(exec_cx *cx, exec_future *f);
 EXEC_API exec_poll exec__broken(const char *file, int line);
-EXEC_API exec_poll exec__finish_scope(exec_cx *cx, exec_future *f);
-static inline exec_poll exec__finish(exec_cx *cx, exec_future *f) {
-    if (EXEC__UNLIKELY(f->flags & EXEC__F_SCOPE)) return exec__finish_scope(cx, f);
-    exec__set(f, EXEC__F_DONE);
-    return EXEC__READY;
-}
+/* A coroutine's end. A call, so that its beginning tests the flags where they lie and keeps them in no register. */
+EXEC_API exec_poll exec__finish(exec_cx *cx, exec_future *f);
 /* EXEC_TRY's await: a child that is ready at once is left in cx->child, where exec__pop leaves one that pended. */
-static inline int exec__await_try(exec_cx *cx, exec_future *f, exec_future *child) {
-    if (exec__await(cx, f, child)) return 1;
-    cx->child = child;
-    return 0;
+static inline exec_poll exec__await_try(exec_cx *cx, exec_future *f, exec_future *child) {
+    exec_poll pends = exec_poll_child(cx, f, child);
+    if (!pends) cx->child = child;
+    return pends;
 }
 /* Behind it: nonzero if the body ends. */
 static inline int exec__try(const exec_cx *cx, exec_future *f) {
@@ -1140,14 +1145,13 @@ static inline int exec__try(const exec_cx *cx, exec_future *f) {
     if (*exec__result(f) >= 0) *exec__result(f) = result;
     return 0;
 }
-static inline int exec__shield(exec_cx *cx, exec_future *f, exec_future *child) {
+static inline exec_poll exec__shield(exec_cx *cx, exec_future *f, exec_future *child) {
     exec__set(f, EXEC__F_SHIELD);
-    return exec__await(cx, f, child);
+    return exec_poll_child(cx, f, child);
 }
-static inline int exec__yield(exec_cx *cx, exec_future *f) {
+static inline exec_poll exec__yield(exec_cx *cx, exec_future *f) {
     cx->quota |= EXEC__WOKEN;
-    (void)exec_pending(cx, f);
-    return 1;
+    return exec_pending(cx, f);
 }
 /* In EXEC_WAIT_UNTIL: a kill ends the wait of a cleanup. */
 static inline int exec__killed(exec_future *f) {
@@ -1247,32 +1251,42 @@ static inline int exec__may_ignore(int status) { return status; }
 #define EXEC__BROKEN \
     return exec__broken(EXEC__FILE, __LINE__);
 
-/* do { if (pends) { resume = here; return PENDING; here:; } after } while (0) */
-#define EXEC__POINT(pends, uid, after) EXEC__POINT_(pends, uid, after)
-#define EXEC__POINT_(pends, uid, after) \
+/* resume = here; return what pends; here:; */
+#define EXEC__SUSPEND(pends, uid) \
+    exec__f->resume = EXEC__POINT_OF(uid); \
+    exec__line(exec__f, __LINE__); \
+    return (pends); \
+    EXEC__LABEL(uid): ;
+
+/* do { pends = poll; if (pends) { suspend } after } while (0) */
+#define EXEC__POINT(poll, uid, after) EXEC__POINT_(poll, uid, after)
+#define EXEC__POINT_(poll, uid, after) \
     do { \
         EXEC__LOCAL(uid) \
+        exec_poll exec__pends; \
         EXEC__DEBUG_LINE(exec__f); \
-        if (pends) { \
-            exec__f->resume = EXEC__POINT_OF(uid); \
-            exec__line(exec__f, __LINE__); \
-            return EXEC_PENDING; \
-            EXEC__LABEL(uid): ; \
-        } \
+        exec__pends = (poll); \
+        if (exec__pends) { EXEC__SUSPEND(exec__pends, uid) } \
         after \
     } while (0)
 
-/* while (!condition) { resume = here; return PENDING; here: if (killed) break; } */
+/* do { if (condition) { woken; suspend } } while (0) */
+#define EXEC__PASS(condition, uid) EXEC__PASS_(condition, uid)
+#define EXEC__PASS_(condition, uid) \
+    do { \
+        EXEC__LOCAL(uid) \
+        EXEC__DEBUG_LINE(exec__f); \
+        if (condition) { EXEC__SUSPEND(exec__yield(cx, exec__f), uid) } \
+    } while (0)
+
+/* while (!condition) { suspend; if (killed) break; } */
 #define EXEC__WAIT(condition, uid) EXEC__WAIT_(condition, uid)
 #define EXEC__WAIT_(condition, uid) \
     do { \
         EXEC__LOCAL(uid) \
         while (!(condition)) { \
             exec__clear(exec__f, EXEC__F_KILLED); \
-            exec__f->resume = EXEC__POINT_OF(uid); \
-            exec__line(exec__f, __LINE__); \
-            return exec_pending(cx, exec__f); \
-            EXEC__LABEL(uid): \
+            EXEC__SUSPEND(exec_pending(cx, exec__f), uid) \
             if (exec__killed(exec__f)) break; \
         } \
     } while (0)
@@ -1816,9 +1830,9 @@ static EXEC__COLD void exec__no_outcome(const exec_future *f) {
                "a coroutine by EXEC_RETURN, never by return (the line is that of its last await)");
 }
 
-/* Its poll said that it pends. */
-static void exec__check_pended(exec_cx *cx, const exec_future *f) {
-    if (!cx->pended) exec__no_outcome(f);
+/* What its poll returned is what exec_pending was told of. */
+static void exec__check_pended(const exec_cx *cx, const exec_future *f, exec_poll pends) {
+    if ((void *)cx->pended != (void *)pends) exec__no_outcome(f);
 }
 
 EXEC_API void exec__check_ready(const exec_future *f) {
@@ -1826,26 +1840,37 @@ EXEC_API void exec__check_ready(const exec_future *f) {
 }
 #endif
 
-/* A wake becomes a poll here: the leaf goes on; what is ready hands over to who awaits it. The strand
-   is cx->strand. Returns its root when that is ready, else NULL. */
-static inline exec_future *exec__trampoline(exec_cx *cx, exec_strand *s) {
+/* A wake becomes a poll here: the leaf goes on; what is ready hands over to who awaits it. Returns the strand's root
+   when that is ready, NULL when a leaf pends. */
+static inline exec_future *exec__go_on(exec_cx *cx, exec_strand *s) {
     for (;;) {
-        exec_future *f = s->leaf;
+        exec_poll pends;
+        exec_future *f;
 #if EXEC_DEBUG
         cx->pended = NULL;
 #endif
-        if (f->type->poll(cx, f) != EXEC_PENDING) {
+        pends = s->leaf->type->poll(cx, s->leaf);
+        if (EXEC__LIKELY(pends != EXEC__READY)) {
 #if EXEC_DEBUG
-            exec__check_ready(f);
+            exec__check_pended(cx, s->leaf, pends);
 #endif
-            if (!exec__pop(cx, s, f)) return f;
-            continue;
+            s->leaf = (exec_future *)(void *)pends;
+            return NULL;
         }
+        f = s->leaf;
 #if EXEC_DEBUG
-        exec__check_pended(cx, f);
+        exec__check_ready(f);
 #endif
-        if (EXEC__LIKELY(!s->level) || !EXEC__LOAD(&exec__delivers)(cx, s)) return NULL;
+        if (!exec__pop(cx, s, f)) return f;
     }
+}
+
+/* The same for a strand that may have a level. */
+static exec_future *exec__trampoline(exec_cx *cx, exec_strand *s) {
+    exec_future *done;
+    do done = exec__go_on(cx, s);
+    while (!done && EXEC__UNLIKELY(s->level) && EXEC__LOAD(&exec__delivers)(cx, s));
+    return done;
 }
 
 /* Before the poll of a strand that was never polled or has a level. 1: its root is ready already. */
@@ -1859,16 +1884,16 @@ static EXEC__COLD int exec__prepare_strand(exec_cx *cx, exec_strand *s) {
 }
 
 EXEC_API exec_future *exec_strand_poll(exec_cx *cx, exec_strand *s) {
-    exec_strand *outer = cx->strand;
+    exec_strand *outer = cx->branch;
     exec_future *done;
-    cx->strand = s;
+    cx->branch = s;
     if (EXEC__UNLIKELY(s->flags & (EXEC__S_FRESH | EXEC__S_LEVEL)) && exec__prepare_strand(cx, s)) {
         done = s->leaf;
         exec__pop(cx, s, done);
     } else {
         done = exec__trampoline(cx, s);
     }
-    cx->strand = outer;
+    cx->branch = outer;
 #if EXEC_DEBUG
     cx->pended = NULL;
 #endif
@@ -1894,14 +1919,15 @@ EXEC_API EXEC__COLD exec_poll exec__reenter(exec_cx *cx, exec_future *f) {
 
 EXEC_API EXEC__COLD exec_poll exec__broken(const char *file, int line) {
     exec__fail(file, line, "a break outside a loop of yours left the coroutine: use EXEC_RETURN");
-    return EXEC_PENDING;
+    return EXEC__READY;
 }
 
 #if EXEC_DEBUG
 /* The child pends. What lies deeper in the stack than who polls the task is gone when this poll returns. */
-EXEC_API EXEC__COLD void exec__check_pending(exec_cx *cx, const exec_future *f, const exec_future *child) {
+EXEC_API EXEC__COLD void exec__check_pending(const exec_cx *cx, const exec_future *f, const exec_future *child,
+                                             exec_poll pends) {
     char here;
-    exec__check_pended(cx, child);
+    exec__check_pended(cx, child, pends);
     if ((uintptr_t)child > (uintptr_t)&here && (uintptr_t)child < cx->exec->stack)
         exec__fail(f->type->file, (int)exec__line_of(f),
                    "an await of what is a local of the coroutine: make it a member of the frame");
@@ -1918,7 +1944,7 @@ EXEC_API EXEC__COLD void exec__check_await(const exec_cx *cx, const exec_future 
         exec__fail(file, line, "an await of a future that another one awaits already");
     else if (!exec_is_ready(child) && (child->flags & EXEC__F_ROOT))
         exec__fail(file, line, "an await of a future that is a branch or a task: join it");
-    if (!cx->strand) exec__fail(file, line, "a poll outside a task: spawn it, or exec_run_until");
+    if (!cx->task) exec__fail(file, line, "a poll outside a task: spawn it, or exec_run_until");
 }
 
 /* ------------------------------------------------------------------------------------ combinators */
@@ -1980,7 +2006,7 @@ static intptr_t exec__branches_result(const exec_branches_op *op) {
 static exec_poll exec__combinator_poll(exec_cx *cx, exec_future *f) {
     exec_branches_op *op = (exec_branches_op *)(void *)f;
     if (!op->count && op->kind != EXEC__JOIN) return exec_ready(f, -EINVAL);
-    if (exec_canceled(f)) exec__branches_cancel(op, -1, cx->strand->level);
+    if (exec_canceled(f)) exec__branches_cancel(op, -1, exec_cancel_level(cx));
     if (exec__branches_poll(cx, op, op->winner < 0 && !exec_canceled(f))) return exec_pending(cx, f);
 #if EXEC_DEBUG
     for (unsigned i = 0; i < op->count; i++)    /* one that never started may be awaited elsewhere */
@@ -2056,11 +2082,6 @@ static void exec__push_ready(exec *ex, exec_task *t) {
     ex->last = t;
 }
 
-static void exec__drop_first(exec *ex, exec_task *first) {
-    if (ex->last == first) ex->last = NULL;
-    else ex->last->next = first->next;
-}
-
 /* exec->armed, from exec_prepare to exec_turn. */
 enum { EXEC__ARMED = 1, EXEC__SIGNALLED };
 
@@ -2095,21 +2116,29 @@ static inline void exec__queue(exec *ex, exec_task *t) {
     exec__task_set(t, EXEC__T_QUEUED);
     ex->counters.wakes++;
     exec__push_ready(ex, t);
-    if (EXEC__UNLIKELY(ex->armed)) exec__signal_armed(ex);
 }
 
-/* Of this executor. One that runs stays in the queue when it pends. */
-static inline void exec__wake(exec *ex, exec_task *t) {
+/* Of this executor. One that runs stays in the queue when it pends. 1: it was put there, and who is no driver tells
+   a foreign loop that waits (armed): the turn of a driver is one of the executor's, and exec_net_poll tells it once. */
+static inline int exec__wake(exec *ex, exec_task *t) {
 #if EXEC_DEBUG
     exec__check_wake(t);
     if (t->store->exec != ex) exec__fail_in(t, "a timer or a descriptor of one executor wakes a task of another one: "
                                             "use those of its own");
 #endif
-    if (EXEC__UNLIKELY(ex->cx.task == t)) ex->cx.quota |= EXEC__WOKEN;
-    else if (EXEC__LIKELY(!(t->strand.flags & EXEC__T_QUEUED))) exec__queue(ex, t);
+    if (EXEC__UNLIKELY(ex->cx.task == t)) {
+        ex->cx.quota |= EXEC__WOKEN;
+        return 0;
+    }
+    if (EXEC__UNLIKELY(t->strand.flags & EXEC__T_QUEUED)) return 0;
+    exec__queue(ex, t);
+    return 1;
 }
 
-EXEC_API void exec_wake(exec_task *t) { exec__wake(t->store->exec, t); }
+EXEC_API void exec_wake(exec_task *t) {
+    exec *ex = t->store->exec;
+    if (exec__wake(ex, t) && EXEC__UNLIKELY(ex->armed)) exec__signal_armed(ex);
+}
 
 /* ------------------------------------------------------------------------------ lists of the tasks */
 
@@ -2220,13 +2249,16 @@ static void exec__check_once(exec_cx *cx, const exec_strand *s) {
     }
 }
 
-/* The leaf pends: the first time in this strand it is looked at. */
+/* The leaf is about to pend: the first time in this strand it is looked at. It becomes the strand's when its poll has
+   returned; what looks finds it there already. */
 EXEC_API EXEC__COLD void exec__check_leaf(exec_cx *cx, exec_future *f) {
-    exec_strand *s = cx->strand;
-    int checked = s->leaf == f && s->flags & EXEC__S_CHECKED;
+    exec_strand *s = exec__strand(cx);
+    exec_future *leaf = s->leaf;
+    int checked = leaf == f && s->flags & EXEC__S_CHECKED;
     cx->pended = s->leaf = f;
     exec__strand_set(s, EXEC__S_CHECKED);
     if (!checked) exec__check_once(cx, s);
+    s->leaf = leaf;
 }
 #endif
 
@@ -2578,8 +2610,12 @@ EXEC_API int exec__start(exec_future *root) {
     ex->counters.tasks++;
     ex->counters.spawned++;
     EXEC_TRACE_SPAWN(t);
-    if (t->group) exec__calls_of(t->group)->start(t->group, t);
-    else exec__queue(ex, t);
+    if (t->group) {
+        exec__calls_of(t->group)->start(t->group, t);
+    } else {
+        exec__queue(ex, t);
+        if (EXEC__UNLIKELY(ex->armed)) exec__signal_armed(ex);
+    }
     return 0;
 }
 
@@ -2617,6 +2653,7 @@ static void exec__group_release_all(exec_group *g);
 static void exec__raise(exec *ex, exec_task *t, unsigned level) {
     if (t->strand.flags & EXEC__T_HELD) exec__calls_of(t->group)->release(t->group, t);
     exec_strand_cancel(&t->strand, level);
+    if (EXEC__FAST_PATHS && ex->cx.task == t) ex->cx.quota |= EXEC__RAISED;     /* it runs: when it suspends */
     if (ex->config.cleanup_ns && !(t->strand.flags & EXEC__T_CANCELLING)) exec__list_cancelling(ex, t);
 }
 
@@ -2731,7 +2768,7 @@ static exec_poll exec__group_finish(exec_cx *cx, exec_future *f) {
 #if EXEC_DEBUG
         if (!g->in_scope) exec__fail(f->type->file, (int)exec__line_of(f), exec__group_lost);
 #endif
-        exec_group_cancel(g, cx->strand->level > EXEC_CANCEL ? EXEC_KILL : EXEC_CANCEL);
+        exec_group_cancel(g, exec_cancel_level(cx) > EXEC_CANCEL ? EXEC_KILL : EXEC_CANCEL);
         live += g->live;
     }
     if (live) return exec_pending(cx, f);
@@ -2743,12 +2780,18 @@ static exec_poll exec__group_finish(exec_cx *cx, exec_future *f) {
     return exec_ready(f, first->saved);
 }
 
-EXEC_API EXEC__COLD exec_poll exec__finish_scope(exec_cx *cx, exec_future *f) {
+static EXEC__COLD exec_poll exec__finish_scope(exec_cx *cx, exec_future *f) {
     const exec_group *first = (const exec_group *)(void *)f->result;
 #if EXEC_DEBUG
     if (!first->in_scope) exec__fail(f->type->file, (int)exec__line_of(f), exec__group_lost);
 #endif
     return first->calls->finish(cx, f);
+}
+
+EXEC_API EXEC__NOINLINE exec_poll exec__finish(exec_cx *cx, exec_future *f) {
+    if (EXEC__UNLIKELY(f->flags & EXEC__F_SCOPE)) return exec__finish_scope(cx, f);
+    exec__set(f, EXEC__F_DONE);
+    return EXEC__READY;
 }
 
 static const struct exec__group_calls exec__group_calls = {
@@ -2786,7 +2829,7 @@ EXEC_API void *exec__group_claim(exec_cx *cx, exec_future *frame, exec_group *g,
 static exec_poll exec__group_poll(exec_cx *cx, exec_future *f) {
     exec_group *g = (exec_group *)(void *)f;
     intptr_t error = g->error;
-    if (exec_canceled(f)) exec_group_cancel(g, cx->strand->level);
+    if (exec_canceled(f)) exec_group_cancel(g, exec_cancel_level(cx));
     if (g->live) return exec_pending(cx, f);
     g->error = 0;
     g->level = 0;
@@ -2857,7 +2900,6 @@ static EXEC__COLD void exec__failed(exec *ex, const exec_type *type, intptr_t re
 
 static void exec__poll_over(exec *ex) {
     ex->cx.task = NULL;
-    ex->cx.strand = NULL;
 }
 
 #if EXEC_DEBUG
@@ -2988,7 +3030,6 @@ static int exec__fresh_quota(const exec *ex) { return (int)ex->config.ops_per_po
 /* Running is: being cx.task. */
 static inline void exec__poll_begins(exec_cx *cx, exec_task *t, int quota) {
     cx->task = t;
-    cx->strand = &t->strand;
     cx->quota = quota;
     EXEC_TRACE_POLL(t);
 #if EXEC_DEBUG
@@ -3020,26 +3061,43 @@ static EXEC__COLD exec_future *exec__poll_rare(exec *ex, exec_task *t) {
 /* The first of the queue; NULL: it is empty. */
 static exec_task *exec__first(const exec *ex) { return ex->last ? ex->last->next : NULL; }
 
-/* The one that ran is idle: out of the queue. The next to poll, or NULL. */
-static inline exec_task *exec__dequeue_idle(exec *ex, exec_task *t) {
-    exec_task *next = ex->last == t ? NULL : t->next;
-    exec__strand_clear(&t->strand, EXEC__T_QUEUED);
-    exec__drop_first(ex, t);
-    return next;
+/* The one that ran is first in the ring still. Woken meanwhile, it goes last by one store. */
+static inline exec_task *exec__requeue(exec *ex, exec_task *t) {
+    ex->last = t;
+    return t->next;
 }
 
-/* The one that ran is over. The next to poll is asked for last: its end may have woken some. */
+/* It is idle: out of the ring. 1: others are left. */
+static inline int exec__dequeue(exec *ex, exec_task *t) {
+    exec_task *last = ex->last;
+    exec__strand_clear(&t->strand, EXEC__T_QUEUED);
+    if (last == t) {
+        ex->last = NULL;
+        return 0;
+    }
+    last->next = t->next;
+    return 1;
+}
+
+/* It is over. The next to poll, or NULL: asked for last, since its end may have woken some. */
 static exec_task *exec__dequeue_over(exec *ex, exec_task *t, exec_future *done) {
-    exec__dequeue_idle(ex, t);
+    exec__dequeue(ex, t);
     exec__task_over(ex, t, done);
     return exec__first(ex);
 }
 
-/* Polls up to `limit` tasks from the queue. The one that runs stays first in the ring, and goes last by
-   one store if it was woken meanwhile. */
-static unsigned exec__poll_ready(exec *ex, unsigned limit) {
+/* It pends and has a level, which is delivered now if it came while it ran. */
+static EXEC__COLD exec_task *exec__take_level(exec *ex, exec_task *t) {
+    exec_future *done = NULL;
+    if (EXEC__LOAD(&exec__delivers)(&ex->cx, &t->strand)) done = exec__trampoline(&ex->cx, &t->strand);
+    if (done) return exec__dequeue_over(ex, t, done);
+    if (ex->cx.quota & EXEC__WOKEN) return exec__requeue(ex, t);
+    return exec__dequeue(ex, t) ? t->next : NULL;
+}
+
+/* Polls up to `limit` tasks from the queue; those with a flag of `rare` by exec__poll_rare. */
+EXEC__ALWAYS_INLINE unsigned exec__poll_queue(exec *ex, unsigned limit, const unsigned rare) {
     const int quota = exec__fresh_quota(ex);
-    const unsigned rare = ex->config.stall_ns ? UINT16_MAX : EXEC__S_FRESH | EXEC__S_LEVEL | EXEC__T_GONE;
     exec_task *t = exec__first(ex);
     unsigned left = limit;
     if (!t) return 0;
@@ -3047,7 +3105,7 @@ static unsigned exec__poll_ready(exec *ex, unsigned limit) {
         exec_future *done;
         if (EXEC__LIKELY(!(t->strand.flags & rare)) || (EXEC__FAST_PATHS && exec__begin_plain(ex, t))) {
             exec__poll_begins(&ex->cx, t, quota);
-            done = exec__trampoline(&ex->cx, &t->strand);
+            done = EXEC__FAST_PATHS ? exec__go_on(&ex->cx, &t->strand) : exec__trampoline(&ex->cx, &t->strand);
         } else if (t->strand.flags & EXEC__T_GONE) {
             ex->reap(ex, ex->gone - 1);
             if (!(t = exec__first(ex))) break;
@@ -3055,18 +3113,31 @@ static unsigned exec__poll_ready(exec *ex, unsigned limit) {
         } else {
             done = exec__poll_rare(ex, t);
         }
-        if (EXEC__LIKELY(!done && ex->cx.quota & EXEC__WOKEN)) {
-            ex->last = t;
-            t = t->next;
-        } else if (!(t = done ? exec__dequeue_over(ex, t, done) : exec__dequeue_idle(ex, t))) {
-            left--;
-            break;
+        if (EXEC__LIKELY(!done && (uint8_t)ex->cx.quota == EXEC__WOKEN)) {
+            t = exec__requeue(ex, t);
+        } else {
+            if (done) t = exec__dequeue_over(ex, t, done);
+            else if (EXEC__FAST_PATHS && EXEC__UNLIKELY(t->strand.level)) t = exec__take_level(ex, t);
+            else t = exec__dequeue(ex, t) ? t->next : NULL;
+            if (!t) {
+                left--;
+                break;
+            }
         }
         if (!--left) break;
     }
     exec__poll_over(ex);
     ex->counters.polls += limit - left;
     return limit - left;
+}
+
+/* With stall_ns each poll is a rare one. Else `rare` is a constant, in a loop of its own. */
+static EXEC__SLOW_PATH unsigned exec__poll_any(exec *ex, unsigned limit) {
+    return exec__poll_queue(ex, limit, ex->config.stall_ns ? UINT16_MAX : EXEC__RARE);
+}
+static unsigned exec__poll_ready(exec *ex, unsigned limit) {
+    if (EXEC__FAST_PATHS && !ex->config.stall_ns) return exec__poll_queue(ex, limit, EXEC__RARE);
+    return exec__poll_any(ex, limit);
 }
 
 static void exec__check_forked(const exec *ex) {
@@ -3753,8 +3824,8 @@ typedef struct exec__until { exec_future fut; exec_future *inner; } exec__until;
 
 static exec_poll exec__until_poll(exec_cx *cx, exec_future *f) {
     exec__until *self = (exec__until *)(void *)f;
-    if (exec_poll_child(cx, f, self->inner) == EXEC_PENDING) return EXEC_PENDING;
-    return exec_ready(f, 0);
+    exec_poll pends = exec_poll_child(cx, f, self->inner);
+    return pends ? pends : exec_ready(f, 0);
 }
 
 static const exec_type exec__until_type = {

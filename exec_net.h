@@ -780,16 +780,19 @@ enum { EXEC__FD_UNKNOWN, EXEC__FD_CANCELLED, EXEC__FD_TCP, EXEC__FD_SOCKET, EXEC
 /* slot->state, besides EXEC_READABLE and EXEC_WRITABLE (not known to block). */
 enum {
     EXEC__BOTH = EXEC_READABLE | EXEC_WRITABLE,
-    EXEC__FD_SHORT = 2,         /* a short read ends readiness; also in waiter->flags */
-    EXEC__FD_REGISTERED = 8,
+    EXEC__FD_ALWAYS = 2,        /* epoll takes no regular files */
+    EXEC__FD_NODELAY = 8,       /* a listener whose sockets inherit their options */
     EXEC__FD_BLOCKING = 16,     /* foreign: one call per readiness */
-    EXEC__FD_ALWAYS = 32,       /* epoll takes no regular files */
-    EXEC__FD_NODELAY = 64,      /* a listener whose sockets inherit their options */
-    EXEC__FD_SOCKET_NOW = 128   /* a socket that does not block: exec__socket_poll */
+    EXEC__FD_SHORT = 32,        /* a short read ends readiness; also in waiter->flags */
+    EXEC__FD_REGISTERED = 64,
+    EXEC__FD_SOCKET_NOW = 128,  /* a socket that does not block: exec__socket_poll */
+    /* What a plain descriptor has, and a plain event. ALWAYS, NODELAY and BLOCKING are bits of rare events (EPOLLPRI,
+       EPOLLERR, EPOLLHUP), so one test of both together finds what is rare of either. */
+    EXEC__FD_PLAIN = EXEC__BOTH | EXEC__FD_SHORT | EXEC__FD_REGISTERED | EXEC__FD_SOCKET_NOW
 };
 
 /* waiter->flags */
-enum { EXEC__IO_ALL = 1, EXEC__IO_MSG = 4, EXEC__IO_BEGUN = 8, EXEC__IO_PAUSED = 16, EXEC__IO_COPY = 32,
+enum { EXEC__IO_ALL = 1, EXEC__IO_COPY = 2, EXEC__IO_MSG = 4, EXEC__IO_BEGUN = 8, EXEC__IO_PAUSED = 16,
        EXEC__IO_URGENT = 64 };
 
 /* ------------------------------------------------------------------------- readiness reaches a waiter */
@@ -808,10 +811,15 @@ static inline void exec__tell(exec *ex, exec_waiter *w, unsigned direction) {
     exec__wake(ex, w->task);
 }
 
-static inline void exec__came(exec *ex, exec_fd_slot *s, unsigned came) {
-    if (EXEC__LIKELY(!(s->state & EXEC__FD_BLOCKING))) s->state = (uint8_t)(s->state | came);
+static inline void exec__tell_waiters(exec *ex, const exec_fd_slot *s, unsigned came) {
     if (s->waiters[0] && came & EXEC_READABLE) exec__tell(ex, s->waiters[0], EXEC_READABLE);
     if (s->waiters[1] && came & EXEC_WRITABLE) exec__tell(ex, s->waiters[1], EXEC_WRITABLE);
+}
+
+/* Readiness is kept, but not of a blocking one (see exec__wants). */
+static void exec__came(exec *ex, exec_fd_slot *s, unsigned came) {
+    if (!(s->state & EXEC__FD_BLOCKING)) s->state = (uint8_t)(s->state | came);
+    exec__tell_waiters(ex, s, came);
 }
 
 /* ----------------------------------------------------------------------------------------- backends
@@ -920,7 +928,7 @@ static void exec__backend_unwatch(exec_net *net, int fd, const exec_fd_slot *s) 
 EXEC__STATIC_ASSERT((int)EXEC_READABLE == (int)EPOLLIN && (int)EXEC_WRITABLE == (int)EPOLLOUT,
                     "exec_net.h: a readiness is what epoll calls it");
 
-/* More than that bytes came or went; or of a blocking one. */
+/* More than that bytes came or went; or of a blocking one or a listener. */
 static EXEC__COLD void exec__epoll_rare(exec_net *net, uint32_t fd, exec_fd_slot *s, uint32_t events) {
     unsigned came = events & EXEC__BOTH;
     if (events != came) {
@@ -934,15 +942,18 @@ static EXEC__COLD void exec__epoll_rare(exec_net *net, uint32_t fd, exec_fd_slot
 }
 
 static inline void exec__epoll_event(exec_net *net, exec *ex, const exec__event *event) {
-    uint32_t fd = event->data.of.fd, events = event->events;
+    uint32_t fd = event->data.of.fd, events = event->events, state;
     exec_fd_slot *s;
     if (fd >= net->fds.count) return;           /* the eventfd, which is only to end the wait */
     s = &net->fds.slots[fd];
     if (s->generation != event->data.of.generation) return;
-    if (EXEC__UNLIKELY((events & ~(uint32_t)EXEC__BOTH) || (s->state & EXEC__FD_BLOCKING)))
+    state = s->state | events;
+    if (EXEC__UNLIKELY(state & ~(uint32_t)EXEC__FD_PLAIN)) {
         exec__epoll_rare(net, fd, s, events);
-    else
-        exec__came(ex, s, events);
+    } else {
+        s->state = (uint8_t)state;
+        exec__tell_waiters(ex, s, events);
+    }
 }
 
 static int exec__epoll_ms(const exec_net *net, exec__event *events, int ms) {
@@ -1689,12 +1700,15 @@ static intptr_t exec__io_try(exec_net *net, exec_io *io) {
     return exec__io_moved(s, io, len, exec__io_call(s, io, len));
 }
 
-/* After an attempt that exec__io_moved told of: ready, or EXEC_PENDING: another one. */
-static exec_poll exec__moved(exec_io *io, intptr_t n) {
-    if (n == -EAGAIN) return EXEC_PENDING;
-    if (n < 0 || !(io->waiter.flags & EXEC__IO_ALL)) return exec_ready(&io->fut, n);
-    if (io->done == io->len) return exec_ready(&io->fut, (intptr_t)io->len);
-    return n == 0 ? exec_ready(&io->fut, -ENODATA) : EXEC_PENDING;
+/* After an attempt that exec__io_moved told of: 1: the op is ready; 0: another attempt is due. */
+static int exec__moved(exec_io *io, intptr_t n) {
+    if (n == -EAGAIN) return 0;
+    if (n >= 0 && io->waiter.flags & EXEC__IO_ALL) {
+        if (n > 0 && io->done < io->len) return 0;
+        n = io->done == io->len ? (intptr_t)io->len : -ENODATA;
+    }
+    (void)exec_ready(&io->fut, n);
+    return 1;
 }
 
 /* The poll of each op that moves bytes: `attempt` makes one call, as exec__io_try does. */
@@ -1703,9 +1717,8 @@ static exec_poll exec__transfer(exec_cx *cx, exec_future *f, intptr_t (*attempt)
     exec_net *net = exec__net(cx->exec);
     for (;;) {
         int status = exec__io_go(cx, net, io);
-        exec_poll done;
         if (status <= 0) return status ? exec_ready(f, status) : exec_pending(cx, f);
-        if ((done = exec__moved(io, attempt(net, io))) != EXEC_PENDING) return done;
+        if (exec__moved(io, attempt(net, io))) return EXEC__READY;
     }
 }
 
@@ -1719,27 +1732,35 @@ static exec_poll exec__transfer_poll(exec_cx *cx, exec_future *f) { return exec_
    wait for its next edge. Whatever is not plain is left to exec__transfer_poll. */
 
 /* The call did not move all, or it failed. The executor that polls is the current one. */
-static EXEC__COLD exec_poll exec__socket_rest(exec_fd_slot *s, exec_io *io, size_t len, ssize_t n) {
-    exec_poll done = exec__moved(io, exec__io_moved(s, io, len, n));
-    return done != EXEC_PENDING ? done : exec__transfer_poll(&exec_current()->cx, &io->fut);
-}
-
-EXEC__ALWAYS_INLINE exec_poll exec__socket_call(exec_fd_slot *s, exec_io *io, int is_read) {
-    size_t len = io->len - io->done;
-    char *at = (char *)io->buf.to + io->done;
-    ssize_t n = is_read ? EXEC_SYS_RECV(io->waiter.fd, at, len, io->fut.resume)
-                        : EXEC_SYS_SEND(io->waiter.fd, at, len, io->fut.resume);
-    if (EXEC__UNLIKELY(n <= 0)) return exec__socket_rest(s, io, len, n);
-    if (EXEC__LIKELY((size_t)n == len)) return exec_ready(&io->fut, (intptr_t)(io->done += len));
-    if (EXEC__UNLIKELY(io->waiter.flags & EXEC__IO_ALL)) return exec__socket_rest(s, io, len, n);
-    if (is_read && (s->state & EXEC__FD_SHORT)) s->state &= (uint8_t)~EXEC_READABLE;
-    io->done = (size_t)n;
-    return exec_ready(&io->fut, n);
+static EXEC__COLD exec_poll exec__socket_rest(exec_io *io, ssize_t n) {
+    exec *ex = exec_current();
+    if (exec__moved(io, exec__io_moved(&ex->fds->slots[io->waiter.fd], io, io->len - io->done, n))) return EXEC__READY;
+    return exec__transfer_poll(&ex->cx, &io->fut);
 }
 
 /* The slot comes first, so that the op stays second, in the register in which its poll got it. */
-static EXEC__NOINLINE exec_poll exec__recv(exec_fd_slot *s, exec_io *io) { return exec__socket_call(s, io, 1); }
-static EXEC__NOINLINE exec_poll exec__send(exec_fd_slot *s, exec_io *io) { return exec__socket_call(s, io, 0); }
+static EXEC__NOINLINE exec_poll exec__recv(exec_fd_slot *s, exec_io *io) {
+    size_t done = io->done;
+    ssize_t n = EXEC_SYS_RECV(io->waiter.fd, (char *)io->buf.to + done, io->len - done, io->fut.resume);
+    if (EXEC__UNLIKELY(n <= 0)) return exec__socket_rest(io, n);
+    done = io->done + (size_t)n;
+    if (done < io->len) {
+        if (EXEC__UNLIKELY(io->waiter.flags & EXEC__IO_ALL)) return exec__socket_rest(io, n);
+        if (s->state & EXEC__FD_SHORT) s->state &= (uint8_t)~EXEC_READABLE;
+    }
+    io->done = done;
+    return exec_ready(&io->fut, (intptr_t)done);
+}
+
+static EXEC__NOINLINE exec_poll exec__send(exec_io *io) {
+    size_t done = io->done;
+    ssize_t n = EXEC_SYS_SEND(io->waiter.fd, (const char *)io->buf.from + done, io->len - done, io->fut.resume);
+    if (EXEC__UNLIKELY(n <= 0)) return exec__socket_rest(io, n);
+    done = io->done + (size_t)n;
+    if (EXEC__UNLIKELY(done < io->len && (io->waiter.flags & EXEC__IO_ALL))) return exec__socket_rest(io, n);
+    io->done = done;
+    return exec_ready(&io->fut, (intptr_t)done);
+}
 
 EXEC__ALWAYS_INLINE exec_poll exec__socket_poll(exec_cx *cx, exec_future *f, unsigned direction) {
     const unsigned later = EXEC__FD_SOCKET_NOW | EXEC__FD_REGISTERED;
@@ -1756,7 +1777,7 @@ EXEC__ALWAYS_INLINE exec_poll exec__socket_poll(exec_cx *cx, exec_future *f, uns
             if (EXEC__UNLIKELY(exec_canceled(f))) return exec__transfer_poll(cx, f);
             exec__unlink_from(fds, s, &io->waiter, direction);
         }
-        return direction == EXEC_READABLE ? exec__recv(s, io) : exec__send(s, io);
+        return direction == EXEC_READABLE ? exec__recv(s, io) : exec__send(io);
     }
     if (EXEC_DEBUG || (s->state & later) != later || s->waiters[exec__waiter_index(direction)])
         return exec__transfer_poll(cx, f);

@@ -772,7 +772,7 @@ static int exec__timeout_expires(exec_cx *cx, exec_timeout_op *op) {
 static int exec__timeout_cancel(exec_cx *cx, exec_timeout_op *op) {
     exec_timer_cancel(cx->exec->timers, &op->timer);
     if (!exec_strand_started(&op->strand)) return 0;
-    exec_strand_cancel(&op->strand, cx->strand->level);
+    exec_strand_cancel(&op->strand, exec_cancel_level(cx));
     return 1;
 }
 
@@ -997,13 +997,15 @@ EXEC_API void exec_backoff_reset(exec_backoff *b) {
 /* resume: 1: the delay was drawn. */
 static exec_poll exec__backoff_poll(exec_cx *cx, exec_future *f) {
     exec_backoff_op *op = (exec_backoff_op *)(void *)f;
+    exec_poll pends;
     if (!f->resume) {
         int64_t delay = exec__backoff_draw(op->backoff, cx->exec);
         if (delay < 0) return exec_ready(f, (intptr_t)delay);
         (void)!exec_sleep(&op->nap, delay);
         f->resume = 1;
     }
-    if (exec_poll_child(cx, f, &op->nap.fut) == EXEC_PENDING) return EXEC_PENDING;
+    pends = exec_poll_child(cx, f, &op->nap.fut);
+    if (pends) return pends;
     if (EXEC_RESULT(&op->nap) == 0) exec__backoff_count(op->backoff);
     return exec_ready(f, EXEC_RESULT(&op->nap));
 }
@@ -1059,7 +1061,8 @@ static exec_poll exec__retry_poll(exec_cx *cx, exec_future *f) {
         exec__retry_try(op);
     }
     for (;;) {
-        if (op->child && exec_poll_child(cx, f, op->child) == EXEC_PENDING) return EXEC_PENDING;
+        exec_poll pends = op->child ? exec_poll_child(cx, f, op->child) : EXEC__READY;
+        if (pends) return pends;
         if (f->resume == EXEC__RETRY_TRIES ? exec__retry_tried(op) : exec__retry_paused(op))
             return exec_ready(f, f->result);
     }

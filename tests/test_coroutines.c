@@ -460,13 +460,15 @@ static void deep_chain_resumes_on_a_flat_stack(void **state) {
 typedef struct { exec_future fut; gate *a, *b; } both;
 static exec_poll both_poll(exec_cx *cx, exec_future *f) {
     both *self = (both *)(void *)f;
+    exec_poll pends;
     if (f->resume == 0) {
-        if (exec_poll_child(cx, f, &self->a->fut) == EXEC_PENDING) return EXEC_PENDING;
+        pends = exec_poll_child(cx, f, &self->a->fut);
+        if (pends) return pends;
         if (exec_canceled(f)) return exec_ready(f, -ECANCELED);
         f->resume = 1;
     }
-    if (exec_poll_child(cx, f, &self->b->fut) == EXEC_PENDING) return EXEC_PENDING;
-    return exec_ready(f, self->a->fut.result + self->b->fut.result);
+    pends = exec_poll_child(cx, f, &self->b->fut);
+    return pends ? pends : exec_ready(f, self->a->fut.result + self->b->fut.result);
 }
 static const exec_type both_type = { both_poll, NULL, NULL, "both", "both.c", 0, 0, 0 };
 static exec_future *both_wait(both *self, gate *a, gate *b) {
@@ -524,7 +526,7 @@ static exec_poll quorum_poll(exec_cx *cx, exec_future *f) {
     for (unsigned i = 0; i < q->count; i++) {
         exec_strand *s = &q->strands[i];
         if (exec_strand_done(s) || (over && !exec_strand_started(s))) continue;
-        if (exec_canceled(f)) exec_strand_cancel(s, cx->strand->level);
+        if (exec_canceled(f)) exec_strand_cancel(s, exec_cancel_level(cx));
         if (q->ready >= q->enough) exec_strand_cancel(s, EXEC_CANCEL);
         if (exec_strand_poll(cx, s)) q->ready++;
         else pending++;

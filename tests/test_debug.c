@@ -221,7 +221,7 @@ static void returns_from_a_child(void) {
     must(EXEC_SPAWN(&ex, test_opts(), calls));
     must(exec_turn(&ex));
 }
-static exec_poll silent_poll(exec_cx *cx, exec_future *f) { (void)cx; (void)f; return EXEC_PENDING; }
+static exec_poll silent_poll(exec_cx *cx, exec_future *f) { (void)cx; return (exec_poll)(void *)f; }
 static const exec_type silent_type = { silent_poll, NULL, NULL, "silent", "silent.c", 0, 0, 0 };
 static void pends_without_a_word(void) {
     static exec_future silent;

@@ -368,7 +368,6 @@ static void outside_any_task(void) {
     open_exec(&ex);
     gate_wait(&g);
     exec_turn(&ex);
-    ex.cx.strand = NULL;
     {
         waits frame;
         exec_strand strand;

@@ -168,7 +168,7 @@ typedef struct { exec_future fut; exec_strand strands[2]; } both_op;
 static exec_poll both_poll(exec_cx *cx, exec_future *f) {
     both_op *op = (both_op *)(void *)f;
     for (int i = 0; i < 2; i++) {
-        if (exec_canceled(f)) exec_strand_cancel(&op->strands[i], cx->strand->level);
+        if (exec_canceled(f)) exec_strand_cancel(&op->strands[i], exec_cancel_level(cx));
         if (!exec_strand_done(&op->strands[i])) exec_strand_poll(cx, &op->strands[i]);
     }
     if (!exec_strand_done(&op->strands[0]) || !exec_strand_done(&op->strands[1])) return exec_pending(cx, f);
@@ -189,7 +189,8 @@ typedef struct { exec_future fut; exec_future *children[2]; int over; } sequence
 static exec_poll sequence_poll(exec_cx *cx, exec_future *f) {
     sequence_op *op = (sequence_op *)(void *)f;
     while (op->over < 2 && !exec_canceled(f)) {
-        if (!exec_poll_child(cx, f, op->children[op->over])) return EXEC_PENDING;
+        exec_poll pends = exec_poll_child(cx, f, op->children[op->over]);
+        if (pends) return pends;
         if (!exec_canceled(f)) op->over++;
     }
     return exec_ready(f, exec_canceled(f) ? -ECANCELED : op->children[1]->result);

@@ -717,6 +717,70 @@ EXEC_ASYNC(looks_at_itself) {
     EXEC_AWAIT(gate_wait(self->gate));
     EXEC_END;
 }
+typedef struct { EXEC_FRAME; exec_handle *h; } aborts_itself;
+EXEC_ASYNC(aborts_itself) {
+    EXEC_BEGIN;
+    EXEC_YIELD;
+    trace("abort");
+    if (exec_handle_abort(self->h) < 0) trace("refused");
+    EXEC_YIELD;
+    trace("goes on");
+    EXEC_FINALLY;
+    trace("cleanup");
+    EXEC_END;
+}
+static void who_aborts_itself_and_yields_unwinds_in_the_same_poll(void **state) {
+    exec ex;
+    exec_handle h;
+    exec_opts opts = test_opts_handle(&h);
+    (void)state;
+    open_exec(&ex);
+    assert_int_equal(EXEC_SPAWN(&ex, &opts, aborts_itself, .h = &h), 0);
+    assert_int_equal(exec_run(&ex), 0);
+    expect_trace("abort cleanup");
+    assert_int_equal(stats(&ex).polls, 2);
+    assert_int_equal(exec_handle_state(&h), EXEC_STATE_CANCELLED);
+    close_exec(&ex);
+}
+
+/* The same, when what aborts it is a task of another executor, which its poll runs. */
+typedef struct { EXEC_FRAME; exec_handle *h; } aborts_another;
+EXEC_ASYNC(aborts_another) {
+    EXEC_BEGIN;
+    if (exec_handle_abort(self->h) < 0) trace("refused");
+    EXEC_END;
+}
+typedef struct { EXEC_FRAME; exec *inner; } runs_another;
+EXEC_ASYNC(runs_another) {
+    EXEC_BEGIN;
+    if (exec_run(self->inner) < 0) trace("refused");
+    EXEC_YIELD;
+    trace("goes on");
+    EXEC_FINALLY;
+    trace("cleanup");
+    EXEC_END;
+}
+static void who_is_aborted_by_an_executor_inside_its_poll_unwinds_in_that_poll(void **state) {
+    static EXEC_SLOT(aborts_another) slot;
+    exec outer, inner;
+    exec_handle h;
+    exec_opts opts = test_opts_handle(&h), inside;
+    (void)state;
+    memset(&inside, 0, sizeof inside);
+    inside.storage = &slot;
+    inside.storage_bytes = sizeof slot;
+    open_exec(&outer);
+    assert_int_equal(exec_init(&inner, NULL), 0);
+    assert_int_equal(EXEC_SPAWN(&outer, &opts, runs_another, .inner = &inner), 0);
+    assert_int_equal(EXEC_SPAWN(&inner, &inside, aborts_another, .h = &h), 0);
+    assert_int_equal(exec_run(&outer), 0);
+    expect_trace("cleanup");
+    assert_int_equal(stats(&outer).polls, 1);
+    assert_int_equal(exec_handle_state(&h), EXEC_STATE_CANCELLED);
+    assert_int_equal(exec_destroy(&inner, EXEC_SEC(1)), 0);
+    close_exec(&outer);
+}
+
 static void a_handle_shows_every_state(void **state) {
     exec ex;
     gate g = { 0 };
@@ -1460,6 +1524,8 @@ static const struct CMUnitTest tests[] = {
     cmocka_unit_test(every_failing_allocation_is_an_error_and_nothing_leaks),
 #endif
     cmocka_unit_test(a_handle_shows_every_state),
+    cmocka_unit_test(who_aborts_itself_and_yields_unwinds_in_the_same_poll),
+    cmocka_unit_test(who_is_aborted_by_an_executor_inside_its_poll_unwinds_in_that_poll),
     cmocka_unit_test(a_detached_handle_is_one_of_no_task),
     cmocka_unit_test(trap_02_a_handle_is_defined_after_its_task_and_its_executor),
     cmocka_unit_test(trap_19_any_task_may_join_and_it_is_the_one_that_is_woken),

@@ -251,7 +251,7 @@ static exec_future *awaited_in_cleanup(node *self) {
 
 /* A kill ends a cleanup's own waits too. */
 static void cleanup_goes_on(node *self, const exec_cx *cx) {
-    int killed = cx->strand->level == EXEC_KILL;
+    int killed = exec_cancel_level(cx) == EXEC_KILL;
     if (self->op == OP_LEAF) assert_true(EXEC_RESULT(&self->leaf) == 0 || killed);
     if (self->op == OP_WAIT_UNTIL) assert_true(self->leaf.complete || killed);
     if (self->op == OP_WAIT_UNTIL) leaf_unlink(&self->leaf);

@@ -264,6 +264,7 @@ static int wake_somehow(exec *ex, int way, const exec_waker *w, exec_task *task,
         return 1;
     case 2:
         assert_int_equal(EXEC_SPAWN(ex, &second, sleeper, .polls = polls, .stop = stop), 0);
+        assert_true(readable(ex));
         exec_waker_wake(w);
         return 2;
     case 3:

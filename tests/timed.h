@@ -76,7 +76,7 @@ EXEC_ASYNC(reader) {
     EXEC_BEGIN;
     self->reads = hand.reads;
     self->what->parent = &self->fut;
-    if (self->what->type->poll(cx, self->what) != EXEC_PENDING) EXEC_RETURN((intptr_t)(hand.reads - self->reads));
+    if (!self->what->type->poll(cx, self->what)) EXEC_RETURN((intptr_t)(hand.reads - self->reads));
     self->reads = hand.reads - self->reads;
     EXEC_AWAIT(self->what);
     EXEC_RETURN((intptr_t)self->reads);

@@ -33,7 +33,7 @@ STRUCTS = {
     'exec_task': 'exec_strand strand, p next, p store, exec__list_link list, p group, p observers',
     'exec_handle': 'p task, p next, p link, p waiter, p result, p name, u4 state',
     'exec_store': 'p exec, p release',
-    'exec_cx': 'p exec, p task, p child, p strand, i4 quota, i4 entry, p pended ?debug1',
+    'exec_cx': 'p exec, p task, p child, p branch, i4 quota, i4 entry, p pended ?debug1',
     'exec_config': 'p user, p log, p failed, p clock, i4 virtual_clock, u4 tasks_per_turn,'
                    ' u4 ops_per_poll, i8 spin_ns, i8 cleanup_ns, i8 stall_ns, i8 preempt_ns,'
                    ' p allocate ?nomalloc0, p release ?nomalloc0, p port',

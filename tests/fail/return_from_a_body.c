@@ -6,7 +6,7 @@
  * with: clang -std=c11 -O0 -DEXEC_DEBUG=1
  * with: clang -std=c11 -O2 -DEXEC_DEBUG=1
  * with: tcc -DEXEC_NO_THREADS=1 -DEXEC_DEBUG=1
- * A return leaves a coroutine without its EXEC_FINALLY, and says that it pends: debug builds refuse it. */
+ * A return leaves a coroutine without its EXEC_FINALLY, and NULL says that it is ready: debug builds refuse it. */
 #define EXEC_IMPLEMENTATION
 #include "../../exec.h"
 #include "fail.h"
