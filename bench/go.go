@@ -67,7 +67,12 @@ func slice(w *workload, r run, operations uint64, ms uint64) {
 	sort.Float64s(samples)
 	quantile := func(part float64) float64 { return samples[int(part*float64(len(samples)-1))] }
 	if w.spread {
-		fmt.Printf("%s p50 %.4f\n%s p99 %.4f\n\n", w.name, quantile(0.5), w.name, quantile(0.99))
+		cut, sum := len(samples)/10, 0.0
+		for _, sample := range samples[cut : len(samples)-cut] {
+			sum += sample
+		}
+		fmt.Printf("%s p50 %.4f\n%s p99 %.4f\n%s middle %.4f\n\n", w.name, quantile(0.5), w.name, quantile(0.99),
+			w.name, sum/float64(len(samples)-2*cut))
 	} else {
 		fmt.Printf("%s ns %.4f\n\n", w.name, quantile(0.5))
 	}

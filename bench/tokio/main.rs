@@ -103,7 +103,9 @@ fn slice(w: &Workload, run: &mut Run, samples: &Samples, operations: u64, slice_
     let quantile = |part: f64| all[(part * (all.len() - 1) as f64) as usize];
     println!("{} {} {:.4}", w.name, if w.spread { "p50" } else { "ns" }, quantile(0.5));
     if w.spread {
+        let middle = &all[all.len() / 10..all.len() - all.len() / 10];
         println!("{} p99 {:.4}", w.name, quantile(0.99));
+        println!("{} middle {:.4}", w.name, middle.iter().sum::<f64>() / middle.len() as f64);
     }
 }
 
