@@ -279,10 +279,10 @@ struct exec_type {
     void (*describe)(const exec_future *f, char *buf, size_t size);
     /* The strands of a combinator, for dump and debugger. May be NULL. */
     const exec_strand *(*branches)(const exec_future *f, unsigned *count);
-    const char *name;
-    const char *file;
-    uint32_t size;   /* of the frame, bytes */
-    uint32_t zero;   /* so many of them are zeroed when one is made */
+    const char *name;   /* for dump and messages: of each kind */
+    const char *file;   /* __FILE__ */
+    uint32_t size;      /* of a coroutine's frame, bytes; 0 of other kinds, as are the next two */
+    uint32_t zero;      /* so many of them are zeroed when one is made */
     uint32_t align;
 };
 
@@ -354,9 +354,23 @@ struct exec_cx {
 
 /* HAND-WRITTEN FUTURES: a struct with a member `exec_future fut` first, an exec_type, a function that
    prepares it (exec_future_init and its arguments; it does nothing else), and a poll function, which
-   ends in one of these three. Its poll may be called without cause (check; a leaf should not make a
-   system call for it). When exec_canceled(f) it deregisters and is ready with -ECANCELED, or with
-   its value if it has one already; it is not polled again after it was ready. Owner's thread. */
+   ends in exec_ready, exec_pending or what exec_poll_child gave. Its poll may be called without cause (check; a leaf
+   should not make a system call for it). When exec_canceled(f) it deregisters and is ready with -ECANCELED, or with
+   its value if it has one already; it is not polled again after it was ready. Owner's thread.
+
+       typedef struct { exec_future fut; exec_sleep_op nap; exec_future *child; } later;
+       static exec_poll later_poll(exec_cx *cx, exec_future *f) {
+           later *self = (later *)(void *)f;                       // fut is its first member
+           exec_poll pends = exec_poll_child(cx, f, self->child);
+           if (pends) return pends;
+           return exec_ready(f, self->child->result);              // -ECANCELED goes on by itself
+       }
+       static const exec_type later_type = { .poll = later_poll, .name = "later", .file = __FILE__ };
+       static exec_future *wait_later(later *self, int64_t ns) {
+           exec_future_init(&self->fut, &later_type);
+           self->child = exec_sleep(&self->nap, ns);
+           return &self->fut;
+       } */
 static inline void exec_future_init(exec_future *f, const exec_type *type) {
     f->type = type;
     f->parent = NULL;
@@ -394,9 +408,7 @@ EXEC_API void exec__check_ready(const exec_future *f);
 #endif
 /* Polls a child of a hand-written future. NULL: it is ready and holds its result. Else it pends, and so does who
    polls it: return the value as it is, and call this again with the same child when polled again. One child at a
-   time (several need a strand each).
-       exec_poll pends = exec_poll_child(cx, f, &self->nap.fut);
-       if (pends) return pends; */
+   time (several need a strand each). */
 static inline exec_poll exec_poll_child(exec_cx *cx, exec_future *f, exec_future *child) {
 #if EXEC_DEBUG
     exec__check_await(cx, f, child);
@@ -444,9 +456,12 @@ static inline exec_strand *exec__strand(const exec_cx *cx) {
    cancelled before its first poll runs to its first suspension: one that has effects before that asks. */
 static inline unsigned exec_cancel_level(const exec_cx *cx) { return exec__strand(cx)->level; }
 
-/* STRANDS, for combinators of your own; owner's thread. A branch: init with its future, poll (NULL while it pends, its
-   future when it is ready: not as exec_poll), cancel with the level of your own strand (exec_cancel_level), poll until
-   done. While any is not, return exec_pending with your own future. */
+/* STRANDS, for combinators of your own; owner's thread. A branch: init with its future, poll until done (NULL while it
+   pends, its future when it is ready: not as exec_poll). While a started one is not done, return exec_pending with your
+   own future. To end a loser: exec_strand_cancel(s, EXEC_CANCEL), then poll it once more in the same poll. When, and
+   only when, exec_canceled(f), cancel those that were started with exec_cancel_level(cx), before you poll them. (The
+   level alone says less: it also stands while a cleanup awaits you, which goes on.) One that was not started when
+   another won may stay so; its future is prepared anew before it is awaited elsewhere. */
 EXEC_API void exec_strand_init(exec_strand *s, exec_future *root);
 EXEC_API exec_future *exec_strand_poll(exec_cx *cx, exec_strand *s);
 /* Raises the level: EXEC_CANCEL unwinds bodies and leaves cleanups alone, EXEC_KILL also ends the
@@ -671,7 +686,8 @@ enum { EXEC__SELECT, EXEC__FAIR, EXEC__RACE, EXEC__JOIN };
 
 /* exec_select(op, a, b, ...): the first that is ready, biased to the first argument; the others are
    unwound before it is ready. Result: its index; its value is in its op. That of another op is -ECANCELED, also
-   if it was never polled, or the value it had already: release that. -EINVAL: of none. */
+   if it was never polled (of a coroutine that never began: 0), or the value it had already: release that. -EINVAL: of
+   none. */
 #define exec_select(op, ...) EXEC__BRANCHES(EXEC__SELECT, "exec_select", op, __VA_ARGS__)
 EXEC_API EXEC__MUST_USE exec_future *exec_select_n(exec_select_op *op, exec_strand *strands,
                                     exec_future *const *futures, unsigned count);
@@ -1594,6 +1610,7 @@ typedef void exec__describe(const exec_future *f, char *buf, size_t size);
 typedef struct exec__text { size_t n; char s[240]; } exec__text;
 
 static void exec__put(exec__text *t, const char *s) {
+    if (!s) s = "?";            /* a type of a user's has no name */
     while (*s && t->n + 1 < sizeof t->s) t->s[t->n++] = *s++;
     t->s[t->n] = 0;
 }

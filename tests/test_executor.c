@@ -1171,6 +1171,29 @@ static void dump_prints_the_await_chain_of_each_task(void **state) {
     close_exec(&ex);
 }
 
+static exec_poll nameless_poll(exec_cx *cx, exec_future *f) {
+    return exec_canceled(f) ? exec_ready(f, -ECANCELED) : exec_pending(cx, f);
+}
+static const exec_type nameless_type = { nameless_poll, NULL, NULL, NULL, NULL, 0, 0, 0 };
+typedef struct { EXEC_FRAME; exec_future leaf; } awaits_nameless;
+EXEC_ASYNC(awaits_nameless) {
+    EXEC_BEGIN;
+    exec_future_init(&self->leaf, &nameless_type);
+    EXEC_AWAIT(&self->leaf);
+    EXEC_END;
+}
+static void dump_shows_a_future_whose_type_has_no_name(void **state) {
+    exec ex;
+    (void)state;
+    open_exec(&ex);
+    assert_int_equal(EXEC_SPAWN(&ex, test_opts(), awaits_nameless), 0);
+    exec_turn(&ex);
+    log_text[0] = 0;
+    exec_dump(&ex);
+    assert_non_null(strstr(log_text, "task awaits_nameless idle\n  ?\n  awaits_nameless "));
+    close_exec(&ex);
+}
+
 typedef struct { EXEC_FRAME; exec_handle *of; exec_handle_op op; } dumped_joiner;
 EXEC_ASYNC(dumped_joiner) {
     EXEC_BEGIN;
@@ -1484,6 +1507,7 @@ static const struct CMUnitTest tests[] = {
     cmocka_unit_test(the_failed_hook_may_spawn_into_the_free_slot),
     cmocka_unit_test(the_failed_hook_may_spawn_into_the_free_storage),
     cmocka_unit_test(dump_prints_the_await_chain_of_each_task),
+    cmocka_unit_test(dump_shows_a_future_whose_type_has_no_name),
     cmocka_unit_test(dump_names_whom_a_join_waits_for),
     cmocka_unit_test(dump_cuts_what_is_too_long),
     cmocka_unit_test(stats_and_trace_hooks_count),

@@ -244,6 +244,8 @@ class Memory:
 
     def text(self, address):
         """A C string, as bytes; no more of it than a line shows."""
+        if not address:
+            return b'?'
         got = b''
         while len(got) <= LINE_BYTES:
             part = self.bytes(address + len(got), 16 - (address + len(got)) % 16)
