@@ -34,12 +34,11 @@ static uint64_t resumes_left;
 struct resume : loop {
     struct task {
         resume *r;
-        void operator()() const { r->step(*this); }
+        uint64_t count;
+        void operator()() { count++; r->step(*this); }
     };
-    uint64_t count = 0;
     resume() : loop(ASIO_CONCURRENCY_HINT_UNSAFE) {}
     void step(task t) {
-        count++;
         if (--resumes_left == 0) context.stop();
         asio::post(context, t);
     }
@@ -47,7 +46,7 @@ struct resume : loop {
 
 static void *resume_make(unsigned tasks) {
     auto *r = new resume;
-    for (unsigned i = 0; i < tasks; i++) asio::post(r->context, resume::task{ r });
+    for (unsigned i = 0; i < tasks; i++) asio::post(r->context, resume::task{ r, 0 });
     return r;
 }
 

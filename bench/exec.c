@@ -14,7 +14,8 @@ typedef struct spinner { EXEC_FRAME; uint64_t count; } spinner;
 typedef struct deep { EXEC_FRAME; struct deep *inner, *end; spinner *last; } deep;
 /* All but the root, which is the task. */
 typedef struct chain { deep inner[DEPTH - 2]; spinner last; } chain;
-typedef struct resume { exec ex; chain *chains; } resume;
+/* One array for all tasks, as the floor's nodes and the peers' handles are. */
+typedef struct resume { exec ex; exec_pool pool; exec_opts opts; void *slots; chain *chains; } resume;
 
 static uint64_t resumes_left;
 
@@ -37,20 +38,28 @@ EXEC_ASYNC(deep) {
     EXEC_END;
 }
 
-static void *resume_make(unsigned tasks) {
+static resume *resume_open(unsigned tasks, size_t slot_bytes) {
     resume *r = (resume *)bench_allocate(sizeof *r);
     bench_must(exec_init(&r->ex, NULL), "exec_init");
-    for (unsigned i = 0; i < tasks; i++) bench_must(EXEC_SPAWN(&r->ex, NULL, spinner, .count = 0), "spawn");
+    r->slots = bench_allocate(slot_bytes * tasks);
+    bench_must(exec_pool_init(&r->pool, r->slots, slot_bytes * tasks, slot_bytes), "exec_pool_init");
+    r->opts.pool = &r->pool;
+    return r;
+}
+
+static void *resume_make(unsigned tasks) {
+    resume *r = resume_open(tasks, sizeof(EXEC_SLOT(spinner)));
+    for (unsigned i = 0; i < tasks; i++) bench_must(EXEC_SPAWN(&r->ex, &r->opts, spinner, .count = 0), "spawn");
     return r;
 }
 
 static void *resume_make_deep(unsigned tasks) {
-    resume *r = (resume *)resume_make(0);
+    resume *r = resume_open(tasks, sizeof(EXEC_SLOT(deep)));
     r->chains = (chain *)bench_allocate(sizeof *r->chains * tasks);
     for (unsigned i = 0; i < tasks; i++) {
         chain *c = &r->chains[i];
-        bench_must(EXEC_SPAWN(&r->ex, NULL, deep, .inner = c->inner, .end = c->inner + DEPTH - 2, .last = &c->last),
-                   "spawn");
+        bench_must(EXEC_SPAWN(&r->ex, &r->opts, deep, .inner = c->inner, .end = c->inner + DEPTH - 2,
+                              .last = &c->last), "spawn");
     }
     return r;
 }
@@ -67,6 +76,7 @@ static void resume_drop(void *state) {
     resume *r = (resume *)state;
     bench_must(exec_destroy(&r->ex, EXEC_SEC(10)), "exec_destroy");
     free(r->chains);
+    free(r->slots);
     free(r);
 }
 

@@ -90,21 +90,30 @@ func slices(w *workload, ms uint64) {
 
 // ------------------------------------------------------------------------------------------ resume
 
-// One thread runs goroutines, so this needs no atomic.
-var left uint64
+// One thread runs goroutines, so these need no atomics.
+var left, counted, waiting uint64
 var over = make(chan bool, 1)
 
-// Closed when a slice begins. Between slices the goroutines wait: the others would share the processor with them.
+// Closed when a run begins. Between runs all goroutines wait: the other sides would share the processor with them.
 var begins = make(chan bool)
 
+// Noted by the first that wakes and by the last that runs: the others need their time to wake and to wait.
+var began, ended int64
+
 func spinner() {
-	for {
+	for count := uint64(0); ; count++ {
 		if left == 0 {
+			counted += count
+			waiting++
 			<-begins
+			if began == 0 {
+				began = now()
+			}
 			continue
 		}
 		left--
 		if left == 0 {
+			ended = now()
 			over <- true
 		}
 		runtime.Gosched()
@@ -122,18 +131,24 @@ func deeper(depth int) {
 
 func resumeAt(depth int) func(uint64) run {
 	return func(tasks uint64) run {
-		left = 0
+		left, waiting = 0, 0
 		for i := uint64(0); i < tasks; i++ {
 			go deeper(depth)
 		}
-		runtime.Gosched()
+		wait := func() {
+			for waiting < tasks {
+				runtime.Gosched()
+			}
+		}
+		wait()
 		return func(polls uint64) int64 {
-			left = polls
-			close(begins)
+			closed := begins
 			begins = make(chan bool)
-			start := now()
+			left, waiting, began = polls, 0, 0
+			close(closed)
 			<-over
-			return now() - start
+			wait()
+			return ended - began
 		}
 	}
 }

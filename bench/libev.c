@@ -15,28 +15,28 @@ static uint64_t resumes_left;
 
 /* ------------------------------------------------------------------------------------------- resume */
 
-typedef struct resume { struct ev_loop *loop; unsigned tasks; ev_idle *idles; uint64_t count; } resume;
+typedef struct task { ev_idle idle; uint64_t count; } task;
+typedef struct resume { struct ev_loop *loop; unsigned count; task *tasks; } resume;
 
 static void resume_fed(struct ev_loop *loop, ev_idle *w, int events) {
-    ((resume *)w->data)->count++;
+    ((task *)w)->count++;
     if (--resumes_left > 0) ev_feed_event(loop, w, events);
 }
 
 static void resume_idle(struct ev_loop *loop, ev_idle *w, int events) {
     (void)events;
-    ((resume *)w->data)->count++;
+    ((task *)w)->count++;
     if (resumes_left == 0 || --resumes_left == 0) ev_break(loop, EVBREAK_ALL);
 }
 
 static void *resume_make(unsigned tasks) {
     resume *r = (resume *)bench_allocate(sizeof *r);
     r->loop = ev_loop_new(EVBACKEND_EPOLL);
-    r->tasks = tasks;
-    r->idles = (ev_idle *)bench_allocate(sizeof *r->idles * tasks);
+    r->count = tasks;
+    r->tasks = (task *)bench_allocate(sizeof *r->tasks * tasks);
     for (unsigned i = 0; i < tasks; i++) {
-        ev_idle_init(&r->idles[i], resume_idle);
-        r->idles[i].data = r;
-        if (tasks > 1) ev_idle_start(r->loop, &r->idles[i]);
+        ev_idle_init(&r->tasks[i].idle, resume_idle);
+        if (tasks > 1) ev_idle_start(r->loop, &r->tasks[i].idle);
     }
     return r;
 }
@@ -45,9 +45,9 @@ static int64_t resume_run(void *state, uint64_t polls) {
     resume *r = (resume *)state;
     int64_t start = bench_now();
     resumes_left = polls;
-    if (r->tasks == 1) {
-        ev_set_cb(r->idles, resume_fed);
-        ev_feed_event(r->loop, r->idles, 0);
+    if (r->count == 1) {
+        ev_set_cb(&r->tasks->idle, resume_fed);
+        ev_feed_event(r->loop, &r->tasks->idle, 0);
         ev_invoke_pending(r->loop);
     } else ev_run(r->loop, 0);
     return bench_now() - start;
@@ -56,7 +56,7 @@ static int64_t resume_run(void *state, uint64_t polls) {
 static void resume_drop(void *state) {
     resume *r = (resume *)state;
     ev_loop_destroy(r->loop);
-    free(r->idles);
+    free(r->tasks);
     free(r);
 }
 

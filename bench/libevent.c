@@ -14,23 +14,26 @@
 
 /* ------------------------------------------------------------------------------------------- resume */
 
-typedef struct resume { struct event_base *base; struct event *events; unsigned tasks; uint64_t count; } resume;
+typedef struct task { struct event event; uint64_t count; } task;
+typedef struct resume { struct event_base *base; unsigned count; task *tasks; } resume;
 
 static uint64_t resumes_left;
 
 static void resume_came(evutil_socket_t self, short what, void *arg) {
-    struct event *e = (struct event *)arg;
+    task *t = (task *)arg;
     (void)self, (void)what;
-    if (--resumes_left > 0) event_active(e, EV_TIMEOUT, 0);
-    else event_base_loopbreak(event_get_base(e));
+    t->count++;
+    if (--resumes_left > 0) event_active(&t->event, EV_TIMEOUT, 0);
+    else event_base_loopbreak(event_get_base(&t->event));
 }
 
 static void *resume_make(unsigned tasks) {
     resume *r = (resume *)bench_allocate(sizeof *r);
     r->base = event_base_new();
-    r->tasks = tasks;
-    r->events = (struct event *)bench_allocate(sizeof *r->events * tasks);
-    for (unsigned i = 0; i < tasks; i++) event_assign(&r->events[i], r->base, -1, 0, resume_came, &r->events[i]);
+    r->count = tasks;
+    r->tasks = (task *)bench_allocate(sizeof *r->tasks * tasks);
+    for (unsigned i = 0; i < tasks; i++)
+        event_assign(&r->tasks[i].event, r->base, -1, 0, resume_came, &r->tasks[i]);
     return r;
 }
 
@@ -38,7 +41,7 @@ static void *resume_make(unsigned tasks) {
 static int64_t resume_run(void *state, uint64_t polls) {
     resume *r = (resume *)state;
     int64_t start;
-    for (unsigned i = 0; i < r->tasks; i++) event_active(&r->events[i], EV_TIMEOUT, 0);
+    for (unsigned i = 0; i < r->count; i++) event_active(&r->tasks[i].event, EV_TIMEOUT, 0);
     start = bench_now();
     resumes_left = polls;
     event_base_loop(r->base, EVLOOP_NO_EXIT_ON_EMPTY);
@@ -47,9 +50,9 @@ static int64_t resume_run(void *state, uint64_t polls) {
 
 static void resume_drop(void *state) {
     resume *r = (resume *)state;
-    for (unsigned i = 0; i < r->tasks; i++) event_del(&r->events[i]);
+    for (unsigned i = 0; i < r->count; i++) event_del(&r->tasks[i].event);
     event_base_free(r->base);
-    free(r->events);
+    free(r->tasks);
     free(r);
 }
 

@@ -8,6 +8,7 @@
 
 use std::cell::UnsafeCell;
 use std::future::{poll_fn, Future};
+use std::hint::black_box;
 use std::io::{BufRead, Write};
 use std::pin::Pin;
 use std::sync::atomic::{AtomicI64, AtomicU64, AtomicUsize, Ordering::*};
@@ -176,7 +177,9 @@ impl Future for Yield {
 }
 
 async fn spinner() {
+    let mut count = 0u64;
     loop {
+        count = black_box(count + 1);
         take_one();
         Yield(false).await;
     }
