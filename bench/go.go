@@ -91,13 +91,14 @@ func slices(w *workload, ms uint64) {
 // ------------------------------------------------------------------------------------------ resume
 
 // One thread runs goroutines, so these need no atomics.
-var left, counted, waiting uint64
+var left, timed, waiting uint64
+var counted uint64 // so that the counts are kept
 var over = make(chan bool, 1)
 
 // Closed when a run begins. Between runs all goroutines wait: the other sides would share the processor with them.
 var begins = make(chan bool)
 
-// Noted by the first that wakes and by the last that runs: the others need their time to wake and to wait.
+// Of the polls that are timed. The round before them, in which all wake, is not, nor is the one in which all wait.
 var began, ended int64
 
 func spinner() {
@@ -106,10 +107,10 @@ func spinner() {
 			counted += count
 			waiting++
 			<-begins
-			if began == 0 {
-				began = now()
-			}
 			continue
+		}
+		if left == timed {
+			began = now()
 		}
 		left--
 		if left == 0 {
@@ -144,7 +145,7 @@ func resumeAt(depth int) func(uint64) run {
 		return func(polls uint64) int64 {
 			closed := begins
 			begins = make(chan bool)
-			left, waiting, began = polls, 0, 0
+			left, timed, waiting = polls+tasks, polls, 0
 			close(closed)
 			<-over
 			wait()
@@ -173,7 +174,11 @@ func spawn(uint64) run {
 			go successor(0)
 		}
 		<-over
-		return now() - start
+		took := now() - start
+		for runtime.NumGoroutine() > 1 { // the chains whose turn was not the last
+			runtime.Gosched()
+		}
+		return took
 	}
 }
 

@@ -26,7 +26,7 @@ static void resume_fed(struct ev_loop *loop, ev_idle *w, int events) {
 static void resume_idle(struct ev_loop *loop, ev_idle *w, int events) {
     (void)events;
     ((task *)w)->count++;
-    if (resumes_left == 0 || --resumes_left == 0) ev_break(loop, EVBREAK_ALL);
+    if (--resumes_left == 0) ev_break(loop, EVBREAK_ALL);
 }
 
 static void *resume_make(unsigned tasks) {

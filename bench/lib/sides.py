@@ -140,8 +140,10 @@ class Side:
 
 
 def build_sides(wanted):
+    def source(name):
+        return os.path.join(HERE, name)
+
     os.makedirs(BUILD, exist_ok=True)
-    source = lambda name: os.path.join(HERE, name)
     example = os.path.join(ROOT, "examples", "echo.c")
     echo, floor = compile_c("echo", example), compile_c("echo_floor", source("echo_floor.c"))
     spinning = ["env", "BENCH_SPIN_NS=" + SPIN_NS, compile_c("echo_spin", source("echo_spin.c")), "127.0.0.1:0"]
@@ -229,8 +231,11 @@ class Slices:
         raise Problem("%s ended" % self.name)
 
     def slice(self):
-        self.process.stdin.write("\n")
-        self.process.stdin.flush()
+        try:
+            self.process.stdin.write("\n")
+            self.process.stdin.flush()
+        except BrokenPipeError:
+            raise Problem("%s ended" % self.name) from None
         return self.answer()
 
     def close(self):
@@ -352,8 +357,10 @@ def held(server, count):
     holder = subprocess.Popen([client(), "--once", "connect/1", str(count)], stdin=subprocess.PIPE,
                               stdout=subprocess.PIPE, env=server.env(), text=True)
     holder.stdout.readline()
-    yield
-    holder.communicate("")
+    try:
+        yield
+    finally:
+        holder.communicate("")
 
 
 def count_held(counter, side, _, few, many):
