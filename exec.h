@@ -11,8 +11,8 @@
  *     #define EXEC_IMPLEMENTATION       in ONE .c file, before its first #include
  *     #include "exec_net.h"             timers and sockets; or exec_timer.h, or exec.h alone
  * Other files include it without the define. Or define EXEC_STATIC in a file to keep everything
- * private to it. C11 or C++17, gcc, clang or (EXEC_NO_THREADS) tcc; Linux, or with EXEC_POSIX_ONLY
- * what has POSIX.1-2008; no library but libc.
+ * private to it: an executor is used by the copy that made it. C11 or C++17, gcc, clang or (EXEC_NO_THREADS) tcc;
+ * Linux, or with EXEC_POSIX_ONLY what has POSIX.1-2008; no library but libc.
  *
  * A COMPLETE PROGRAM
  *     #define EXEC_IMPLEMENTATION
@@ -600,7 +600,7 @@ typedef struct exec_opts {
     void *storage;              /* or this EXEC_SLOT, zeroed before its first use */
     size_t storage_bytes;
     exec_handle *handle;        /* receives the handle; need not be zeroed, must not be linked */
-    const char *name;           /* kept in the handle; shown by exec_dump */
+    const char *name;           /* kept in the handle (without one it has no place); shown by exec_dump */
     exec_cell *cell;            /* storage of the task's waker cell, zeroed before its first use:
                                    EXEC_NO_MALLOC needs it for wakers */
 } exec_opts;
@@ -865,9 +865,10 @@ struct exec {
 /* 0; -EINVAL: half an allocator, two clocks, or a negative time. config NULL: all defaults; it is copied. */
 EXEC_API int exec_init(exec *ex, const exec_config *config);
 /* Refuses further spawns, cancels every task, runs the cleanups to their end, detaches the drivers.
-   After deadline_ns (EXEC_NEVER: no limit) with EXEC_KILL. 0; -ETIMEDOUT: something still owns a
-   frame (nothing was freed; call again); -EDEADLK: called from inside a poll. */
-EXEC_API int exec_destroy(exec *ex, int64_t deadline_ns);
+   What has not ended limit_ns after the call (EXEC_NEVER: no limit; below 0 counts as 0) gets EXEC_KILL.
+   0; -ETIMEDOUT: something still owns a frame (nothing was freed; call again); -EDEADLK: called from
+   inside a poll. */
+EXEC_API int exec_destroy(exec *ex, int64_t limit_ns);
 /* What the child calls after fork(2), before anything else with an executor of the parent's: gives back what
    the kernel would share with the parent (the eventfd, what the drivers hold) and forgets the tasks, without
    their cleanups. Their memory stays, handles show EXEC_STATE_DETACHED, wakers, remotes and oneshots do
@@ -882,12 +883,13 @@ EXEC_API int exec_destroy(exec *ex, int64_t deadline_ns);
    EXEC_DEBUG. O(tasks). */
 EXEC_API int exec_forked(exec *ex);
 /* Runs until no task is left: 0; exec_stop: 1; -EDEADLK, with a dump to the log, when every task
-   waits and nothing can wake one, or inside a run of itself; the error of a failed wait. */
+   waits and nothing can wake one (a waker or a remote that somebody holds could), or inside a run of itself;
+   the error of a failed wait. */
 EXEC_API int exec_run(exec *ex);
 /* Runs until the future is ready: 0 and its result in it, else as exec_run; it is cancelled then. */
 EXEC_API int exec_run_until(exec *ex, exec_future *f);
 /* One turn without waiting: io and wakes and timers, then up to tasks_per_turn polls. The number of
-   polls, or -EDEADLK from inside a poll. */
+   polls; -EDEADLK from inside a poll; or the error of a failed wait. */
 EXEC_API int exec_turn(exec *ex);
 /* exec_run and exec_run_until return after this turn. Elsewhere: exec_remote_stop. */
 EXEC_API void exec_stop(exec *ex);
@@ -929,7 +931,7 @@ typedef struct exec_driver_type {
     const char *name;
     int64_t (*next_deadline)(exec_driver *d);           /* ns, or EXEC_NEVER */
     void (*turn)(exec_driver *d);                       /* wakes what is due */
-    int (*park)(exec_driver *d, int64_t timeout_ns);    /* waits (0: looks; EXEC_NEVER) and wakes */
+    int (*park)(exec_driver *d, int64_t timeout_ns);    /* waits (0: looks; EXEC_NEVER) and wakes; 0 or an error */
     unsigned (*waiting)(const exec_driver *d);          /* how many wait for the outside */
     /* As exec_poll_fds, of what is ready when park would not wait, exec_wake_fd among it. fds NULL: the one
        descriptor that always stands for all, or -ENOSYS. */
@@ -991,13 +993,14 @@ struct exec_port {
                                    reads: in another line of the cache */
 };
 
-/* A waker of one task. Copy it only by exec_waker_clone; drop each once. */
+/* A waker of one task. Copy it only by exec_waker_clone; drop each once. One that is zeroed, as a get that failed
+   leaves it, may be dropped, which does nothing, and not used otherwise. The same holds for an exec_remote. */
 typedef struct exec_waker { exec_cell *cell; } exec_waker;
 /* A waker of the polled task. -ENOMEM (no memory; under EXEC_NO_MALLOC no exec_opts.cell or no
    exec_config.port), -EMFILE. Owner's thread. */
 EXEC_API int exec_waker_get(exec_cx *cx, exec_waker *out);
-/* A waker of the handle's task; also -EINVAL (no task, not started), -ESRCH (over, or detached). Owner's
-   thread. */
+/* A waker of the handle's task; also -EINVAL (no task, or claimed and not yet started by EXEC_START), -ESRCH
+   (over, or detached). Owner's thread. */
 EXEC_API int exec_handle_waker(exec_handle *h, exec_waker *out);
 /* From any thread: the poll that it causes sees what that thread wrote before. (A flag that EXEC_WAIT_UNTIL may
    look at earlier, on another wake, is atomic; a oneshot needs none.) On the owner's: exactly exec_wake, no atomic
@@ -1014,16 +1017,19 @@ EXEC_API void exec_waker_kill(const exec_waker *w);
 EXEC_API void exec_waker_wake_signal(const exec_waker *w);
 #endif
 
-/* The executor, for other threads. Each may be called from any thread; -ECANCELED: it is gone. */
+/* The executor, for other threads. Each but exec_remote_get may be called from any thread; -ECANCELED: the executor
+   is gone. A remote keeps no exec_run from its end. */
 typedef struct exec_remote { exec_port *port; } exec_remote;
-/* -ENOMEM, -EMFILE. Owner's thread. */
+/* 0; -ENOMEM (under EXEC_NO_MALLOC: no exec_config.port), -EMFILE. Owner's thread. */
 EXEC_API int exec_remote_get(exec *ex, exec_remote *out);
 EXEC_API exec_remote exec_remote_clone(const exec_remote *r);
 EXEC_API void exec_remote_drop(exec_remote *r);
-EXEC_API int exec_remote_stop(const exec_remote *r);        /* async-signal-safe */
-EXEC_API int exec_remote_dump(const exec_remote *r);        /* async-signal-safe; nothing with EXEC_SMALL */
+/* 0. Both async-signal-safe, but with EXEC_NO_THREADS. exec_remote_dump does nothing with EXEC_SMALL. */
+EXEC_API int exec_remote_stop(const exec_remote *r);
+EXEC_API int exec_remote_dump(const exec_remote *r);
 /* Calls run(ex, arg) on the owner's thread, in its next turn; ex is NULL if the executor is destroyed
-   before. The post is the caller's memory until then. -EBUSY: it is posted already. */
+   before. The post is the caller's memory until then, zeroed before its first use; one thread at a time posts it.
+   0; -EBUSY: it is posted already. */
 typedef struct exec_post { exec_cell cell; void (*run)(exec *ex, void *arg); void *arg; } exec_post;
 EXEC_API int exec_remote_post(const exec_remote *r, exec_post *post,
                               void (*run)(exec *ex, void *arg), void *arg);
@@ -1064,10 +1070,10 @@ typedef struct exec_oneshot {
 #endif
 } exec_oneshot;
 #if !EXEC_NO_MALLOC
-EXEC_API int exec_oneshot_create(exec *ex, exec_oneshot **out);     /* -ENOMEM */
+EXEC_API int exec_oneshot_create(exec *ex, exec_oneshot **out);     /* 0; -ENOMEM. Owner's thread */
 #endif
 EXEC_API void exec_oneshot_init(exec_oneshot *o);   /* the caller's storage, which outlives both */
-EXEC_API int exec_oneshot_send(exec_oneshot *o, intptr_t value);    /* any thread; -EPIPE: closed */
+EXEC_API int exec_oneshot_send(exec_oneshot *o, intptr_t value);    /* any thread; 0; -EPIPE: closed */
 EXEC_API void exec_oneshot_abandon(exec_oneshot *o);                /* any thread: recv gives -EPIPE */
 EXEC_API void exec_oneshot_close(exec_oneshot *o);                  /* receiver's thread */
 /* Result 0 and the value in op->value, or -EPIPE (abandoned), -EBUSY (another task waits), or as
@@ -1117,7 +1123,8 @@ static inline void exec__clear(exec_future *f, unsigned bits) {
 }
 static inline void exec__line(exec_future *f, unsigned line) {
     f->line = (uint16_t)line;
-    if (line >> 16) f->line_high = (uint8_t)(line >> 16);   /* so a file's first 65535 lines pay one store */
+    if (line >> 16) f->line_high = (uint8_t)(line >> 16);   /* so a file's first 65535 lines pay one store, and
+                                                               a frame that waits before and behind shows these */
 }
 static inline unsigned exec__line_of(const exec_future *f) {
     return (unsigned)f->line_high << 16 | f->line;
@@ -1177,6 +1184,7 @@ static inline int exec__killed(exec_future *f) {
 }
 static inline int exec_spend(exec_cx *cx) {
     if (EXEC__LIKELY((cx->quota -= EXEC__OP) >= 0)) return 1;
+    cx->quota &= UINT8_MAX;         /* the marks: however often it is asked, it does not wrap */
     exec_wake(cx->task);
     return 0;
 }
@@ -1432,7 +1440,7 @@ EXEC_API int exec__remote_start(const exec_remote *r, exec_future *root);
         p ? exec__remote_start(r, &p->fut) : -ENOMEM; })
 #endif
 
-/* Files compiled with other options do not link: each refers to a symbol named after its own. */
+/* Files whose options change a layout do not link: each refers to a symbol named after its own. */
 #define EXEC__LAYOUT EXEC__LAYOUT_(EXEC_VERSION_MAJOR, EXEC_VERSION_MINOR, EXEC_DEBUG, EXEC_NO_THREADS, \
                                    EXEC_NO_MALLOC, EXEC_POSIX_ONLY)
 #define EXEC__LAYOUT_(major, minor, debug, no_threads, no_malloc, posix) \
@@ -4062,16 +4070,16 @@ static void exec__detach_all(exec *ex) {
     ex->port = NULL;
 }
 
-EXEC_API int exec_destroy(exec *ex, int64_t deadline_ns) {
-    int64_t now, limit;
+EXEC_API int exec_destroy(exec *ex, int64_t limit_ns) {
+    int64_t now, until;
     int status = exec__enter_run(ex);
     if (status < 0) return status;
     EXEC_ASSERT(!ex->claimed, "exec_destroy with a claimed task: EXEC_START or EXEC_DROP it before");
     now = ex->counters.tasks ? exec_now(ex) : 0;
-    limit = exec__after(now, deadline_ns < 0 ? 0 : deadline_ns);
+    until = exec__after(now, limit_ns < 0 ? 0 : limit_ns);
     ex->closing = EXEC__CLOSING;
     if (ex->port) ex->port->take(ex, NULL);
-    exec__unwind_all(ex, limit);
+    exec__unwind_all(ex, until);
     exec__kill_all(ex);
     if (!ex->counters.tasks) exec__detach_all(ex);
     exec__leave_thread(ex);

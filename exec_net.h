@@ -244,7 +244,8 @@ EXEC_API EXEC__MUST_USE exec_future *exec_read_exact(exec_io *io, int fd, void *
 EXEC_API EXEC__MUST_USE exec_future *exec_write_all(exec_io *io, int fd, const void *buf, size_t len);
 /* Sockets, with flags as recv(2), send(2) (MSG_DONTWAIT and MSG_NOSIGNAL are added). With epoll, urgent data and
    the error queue (MSG_OOB, MSG_ERRQUEUE) share one readiness with plain data: what one op finds empty, another
-   one of these is not told of again. Read them where the plain read says that something came. */
+   one of these is not told of again. With poll, an op that waits for one of them looks at each turn while plain data
+   lies unread. Read them where the plain read says that something came. */
 EXEC_API EXEC__MUST_USE exec_future *exec_recv(exec_io *io, int fd, void *buf, size_t len, int flags);
 EXEC_API EXEC__MUST_USE exec_future *exec_send(exec_io *io, int fd, const void *buf, size_t len, int flags);
 /* Goes on with a transfer that was cancelled or failed, behind what it has done already:
@@ -458,11 +459,11 @@ typedef struct exec_signal_op {
    is called, none is installed, no disposition changes. What comes while nobody awaits it stays pending
    in the kernel, for the next await. When it comes while several ops wait for it, each gets it; of
    several executors of a thread one does.
-     Signals go to any thread that does not block them: block it in the others too (before they are
-   started, or in main before it starts all). One whose default is to do nothing (SIGCHLD, SIGWINCH,
+     Signals go to any thread that does not block them: block it in the others too, which inherit it when this
+   thread blocks it, starts them and unblocks it again. One whose default is to do nothing (SIGCHLD, SIGWINCH,
    SIGURG) is kept only while the main thread blocks it.
      Under EXEC_POSIX_ONLY a handler (with SA_RESTART) is installed instead of blocking, and several that
-   come before the await are one; it must not be blocked in all threads. */
+   come before the await are one; where all threads block it, this one too, it does not come. */
 EXEC_API EXEC__MUST_USE exec_future *exec_signal(exec_signal_op *op, int signo);
 /* Gives a signal (0: all that this executor awaited) back to the host program: unblocks it, unless it
    was blocked before, or restores its handler; once the last executor has. One that came and that
@@ -1662,9 +1663,9 @@ static int exec__send_most(const exec_fd_slot *s, const exec_io *io, size_t *len
     if (!(s->state & EXEC__FD_BLOCKING) || io->waiter.interest == EXEC_READABLE) return 0;
     if ((type = exec__socket_option(fd, SO_TYPE)) < 0) return -1;
     if (type != SOCK_STREAM) return 0;
-    if ((room = exec__socket_option(fd, SO_SNDBUF) / 4) < 0) return -1;
+    if ((room = exec__socket_option(fd, SO_SNDBUF)) < 0) return -1;
     if (*len > EXEC__PAGE) *len = EXEC__PAGE;
-    if (*len > (size_t)room) *len = (size_t)room;
+    if (*len > (size_t)room / 4) *len = (size_t)room / 4;
     return 0;
 }
 #endif
@@ -2270,7 +2271,7 @@ static EXEC__COLD int exec__accept_error(const exec_fd_slot *s, int error) {
 }
 
 static EXEC__COLD void exec__accept_pause(exec_cx *cx, exec_net *net, exec_io *io) {
-    if (!net->paused) net->pause_until = exec_now(cx->exec) + EXEC_MS(100);
+    if (!net->paused) net->pause_until = exec__after(exec_now(cx->exec), EXEC_MS(100));
     io->waiter.flags |= EXEC__IO_PAUSED;
     io->waiter.task = cx->task;
     io->buf.next = net->paused;
@@ -2733,6 +2734,8 @@ EXEC_API exec_future *exec_send(exec_io *io, int fd, const void *buf, size_t len
 
 EXEC_API exec_future *exec_resume(exec_io *io) {
     int32_t msg = io->fut.resume;
+    EXEC_ASSERT(io->waiter.flags & EXEC__IO_ALL || !io->done, "exec_resume of a read or write that has moved what it "
+                "moves: begin another one");
     exec_future_init(&io->fut, io->fut.type);
     io->fut.resume = msg;
     io->waiter.flags &= (uint8_t)~EXEC__IO_BEGUN;

@@ -1363,6 +1363,26 @@ static void a_cancel_reaches_more_branches_than_the_budget_of_a_poll(void **stat
     }
 }
 
+/* As many as a quota of 32 bits can count, and more: what is used up stays used up. */
+typedef struct { EXEC_FRAME; int *granted; } asks_for_ever;
+EXEC_ASYNC(asks_for_ever) {
+    EXEC_BEGIN;
+    for (long asked = 0; asked < 9000000; asked++) *self->granted += exec_spend(cx);
+    EXEC_END;
+}
+static void a_poll_is_granted_its_budget_however_often_it_asks(void **state) {
+    exec ex;
+    exec_config config = quiet_config();
+    int granted = 0;
+    (void)state;
+    config.ops_per_poll = 7;
+    assert_int_equal(exec_init(&ex, &config), 0);
+    assert_int_equal(EXEC_SPAWN(&ex, test_opts(), asks_for_ever, .granted = &granted), 0);
+    exec_turn(&ex);
+    assert_int_equal(granted, 7);
+    close_exec(&ex);
+}
+
 typedef struct { EXEC_FRAME; gate *g; exec_join_op op; int n; } joins_four;
 EXEC_ASYNC(joins_four) {
     EXEC_BEGIN;
@@ -1568,6 +1588,7 @@ static const struct CMUnitTest tests[] = {
     cmocka_unit_test(kill_reaches_every_branch_through_nested_combinators),
     cmocka_unit_test(more_than_four_branches_on_strands_of_the_caller),
     cmocka_unit_test(a_cancel_reaches_more_branches_than_the_budget_of_a_poll),
+    cmocka_unit_test(a_poll_is_granted_its_budget_however_often_it_asks),
     cmocka_unit_test(join_waits_for_all_and_gives_the_first_error_that_came),
     cmocka_unit_test(a_branch_that_never_started_may_be_awaited_later),
     cmocka_unit_test(trap_18_spurious_wakes_change_no_result),

@@ -961,6 +961,45 @@ static void reads_and_writes_of_a_socket_cost_budget(void **state) {
     end();
 }
 
+/* The pause ends where time does. */
+static void an_accept_pauses_at_the_end_of_time_too(void **state) {
+    exec_config config = default_config();
+    char address[EXEC_ADDRESS_BYTES];
+    exec_handle h;
+    int listener, client;
+    (void)state;
+    config.virtual_clock = 1;
+    begin_with(&config);
+    listener = listen_here(address, NULL);
+    client = plain_connect(address);
+    assert_int_equal(exec_clock_advance(&ex, EXEC_NEVER - 1000), 0);
+    fail_call(CALL_ACCEPT, EMFILE, 0, 1000);
+    start_acceptor(&h, listener, 1);
+    turns(6);
+    assert_int_equal(calls[CALL_ACCEPT], 1);
+    fail_call(CALL_ACCEPT, 0, 0, 0);
+    assert_int_equal(exec_handle_abort(&h), 0);
+    close(client);
+    exec_close_fd(&ex, listener);
+    end();
+}
+
+/* A read gives what has come: there is nothing behind it to go on with. */
+static void resumes_what_is_done(void) {
+    int pair[2];
+    char c;
+    exec_io io;
+    begin();
+    foreign_pair(pair);
+    assert_int_equal(write(pair[1], "x", 1), 1);
+    assert_int_equal(run(exec_read(&io, pair[0], &c, 1)), 1);
+    run(exec_resume(&io));
+}
+static void a_read_that_is_done_is_not_resumed(void **state) {
+    (void)state;
+    dies_saying(resumes_what_is_done, "exec_resume of a read or write that has moved what it moves");
+}
+
 /* An op that yielded for its budget does not touch the number after a close. */
 static void a_close_reaches_an_op_that_yielded(void **state) {
     exec_config config = default_config();
@@ -2341,6 +2380,8 @@ static const struct CMUnitTest tests[] = {
     cmocka_unit_test(trap_05_no_waiter_is_left),
     cmocka_unit_test(trap_37_always_ready_socket_yields),
     cmocka_unit_test(reads_and_writes_of_a_socket_cost_budget),
+    cmocka_unit_test(an_accept_pauses_at_the_end_of_time_too),
+    cmocka_unit_test(a_read_that_is_done_is_not_resumed),
     cmocka_unit_test(a_close_reaches_an_op_that_yielded),
     cmocka_unit_test(trap_17_io_and_timers_beside_a_busy_task),
     cmocka_unit_test(spurious_polls_make_no_system_call),
