@@ -95,6 +95,15 @@ var left, timed, waiting uint64
 var counted uint64 // so that the counts are kept
 var over = make(chan bool, 1)
 
+// The others. Who was preempted between its turn and its look at left may say so a second time.
+func letRun() {
+	runtime.Gosched()
+	select {
+	case <-over:
+	default:
+	}
+}
+
 // Closed when a run begins. Between runs all goroutines wait: the other sides would share the processor with them.
 var begins = make(chan bool)
 
@@ -137,8 +146,7 @@ func resumeAt(depth int) func(uint64) run {
 			go deeper(depth)
 		}
 		wait := func() {
-			for waiting < tasks {
-				runtime.Gosched()
+			for letRun(); waiting < tasks; letRun() {
 			}
 		}
 		wait()
@@ -175,8 +183,7 @@ func spawn(uint64) run {
 		}
 		<-over
 		took := now() - start
-		for runtime.NumGoroutine() > 1 { // the chains whose turn was not the last
-			runtime.Gosched()
+		for letRun(); runtime.NumGoroutine() > 1; letRun() { // the chains whose turn was not the last
 		}
 		return took
 	}
