@@ -2734,8 +2734,7 @@ EXEC_API exec_future *exec_send(exec_io *io, int fd, const void *buf, size_t len
 
 EXEC_API exec_future *exec_resume(exec_io *io) {
     int32_t msg = io->fut.resume;
-    EXEC_ASSERT(io->waiter.flags & EXEC__IO_ALL || !io->done, "exec_resume of a read or write that has moved what it "
-                "moves: begin another one");
+    EXEC_ASSERT(io->waiter.flags & EXEC__IO_ALL || !io->done, "exec_resume: it is done, begin anew");
     exec_future_init(&io->fut, io->fut.type);
     io->fut.resume = msg;
     io->waiter.flags &= (uint8_t)~EXEC__IO_BEGUN;

@@ -997,7 +997,7 @@ static void resumes_what_is_done(void) {
 }
 static void a_read_that_is_done_is_not_resumed(void **state) {
     (void)state;
-    dies_saying(resumes_what_is_done, "exec_resume of a read or write that has moved what it moves");
+    dies_saying(resumes_what_is_done, "exec_resume: it is done, begin anew");
 }
 
 /* An op that yielded for its budget does not touch the number after a close. */
