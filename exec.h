@@ -1687,8 +1687,8 @@ EXEC_API int exec_version(void) { return EXEC_VERSION; }
     X(ENXIO, "nobody reads there, or no such device") \
     X(E2BIG, "too many arguments") \
     X(ENOEXEC, "not a program") \
-    X(EBADF, "the descriptor is not open, or was cancelled by exec_fd_cancel") \
-    X(ECHILD, "not a child of this process, or somebody else has waited for it") \
+    X(EBADF, "the descriptor is not open, or cancelled by exec_fd_cancel") \
+    X(ECHILD, "not a child of this process, or waited for already") \
     X(EAGAIN, "not ready, or no room for one more: try again later") \
     X(ENOMEM, "no memory or no free slot") \
     X(EACCES, "permission denied") \
@@ -1697,7 +1697,7 @@ EXEC_API int exec_version(void) { return EXEC_VERSION; }
     X(EEXIST, "exists already") \
     X(ENOTDIR, "a part of the path is not a directory") \
     X(EISDIR, "a directory") \
-    X(EINVAL, "invalid argument, or no storage for it; of an address: it is numeric, \"127.0.0.1:80\" or " \
+    X(EINVAL, "invalid argument, or no storage for it; of an address: numeric, as \"127.0.0.1:80\" or " \
               "\"[::1]:80\" (or \"unix:path\"): resolve names first, with getaddrinfo(3) on another thread") \
     X(ENFILE, "no descriptors left in the system") \
     X(EMFILE, "no descriptors left in this process") \
@@ -1773,9 +1773,10 @@ EXEC_API int64_t exec_now(exec *ex) {
     return (int64_t)now.tv_sec * 1000000000 + now.tv_nsec;
 }
 
-/* A moment so long after another. */
+/* A moment so long, 0 or more, after another; at most EXEC_NEVER. */
 static int64_t exec__after(int64_t moment, int64_t ns) {
-    return ns > EXEC_NEVER - moment ? EXEC_NEVER : moment + ns;
+    int64_t end = (int64_t)((uint64_t)moment + (uint64_t)ns);
+    return end < moment ? EXEC_NEVER : end;
 }
 
 EXEC_API int exec_yield_if_needed(exec_cx *cx) {
