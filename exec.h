@@ -1029,7 +1029,7 @@ EXEC_API int exec_remote_stop(const exec_remote *r);
 EXEC_API int exec_remote_dump(const exec_remote *r);
 /* Calls run(ex, arg) on the owner's thread, in its next turn; ex is NULL if the executor is destroyed
    before. The post is the caller's memory until then, zeroed before its first use; one thread at a time posts it.
-   0; -EBUSY: it is posted already. */
+   The remote is dropped after the call, so not by `run`. 0; -EBUSY: it is posted already. */
 typedef struct exec_post { exec_cell cell; void (*run)(exec *ex, void *arg); void *arg; } exec_post;
 EXEC_API int exec_remote_post(const exec_remote *r, exec_post *post,
                               void (*run)(exec *ex, void *arg), void *arg);
@@ -1041,7 +1041,7 @@ EXEC_API int exec_remote_post(const exec_remote *r, exec_post *post,
 
 /* A value from any thread, once. Two references: the sender's, which exec_oneshot_send or _abandon
    gives up, and the receiver's, which exec_oneshot_close does (not while a task waits). None of them is
-   for signal handlers. Blocking work, on a thread of its own:
+   for signal handlers. Blocking work, on a thread of its own (examples/resolve.c: one that may be given up):
 
        typedef struct { EXEC_FRAME; exec_oneshot *answer; exec_oneshot_op op; pthread_t thread; } ask;
        static void *work(void *arg) { exec_oneshot_send((exec_oneshot *)arg, 42); return NULL; }

@@ -155,6 +155,41 @@ smoke_children() {
     [ $? -eq 1 ] || { echo 'SIGTERM does not end it'; return 1; }
 }
 
+# Lookups that take longer than the limit are given up: of 49, 16 at a time, the first ones are answered when that has
+# happened to them, the last ones never.
+slow_names() {
+    local kind
+    for kind in address,undefined thread; do
+        gcc -g -pthread -fsanitize=$kind -Wl,--wrap=getaddrinfo examples/resolve.c tests/slow_names.c \
+            -o "$DIR/slow-${kind%,*}" || return 1
+    done
+    for kind in address thread; do
+        # shellcheck disable=SC2046
+        NAMES_BEHIND=32 timeout -k 5 60 "$DIR/slow-$kind" -t 1 $(yes localhost:1 | head -n 49) >"$DIR/resolve.log" 2>&1
+        [ $? -eq 1 ] && [ "$(grep -c '^localhost:1 the time limit expired, ' "$DIR/resolve.log")" -eq 49 ] ||
+            { cat "$DIR/resolve.log"; echo "lookups that are given up, $kind"; return 1; }
+        # shellcheck disable=SC2046
+        timeout -k 5 90 "$DIR/slow-$kind" -t 60 $(yes localhost:1 | head -n 99) >"$DIR/resolve.log" 2>&1
+        [ $? -eq 1 ] && [ "$(grep -c '^localhost:1 nobody listens there, ' "$DIR/resolve.log")" -eq 99 ] ||
+            { cat "$DIR/resolve.log"; echo "lookups that are waited for, $kind"; return 1; }
+    done
+}
+
+# A server is found by its name; nobody and an unknown name are told.
+smoke_resolve() {
+    local program=$DIR/tree/resolve
+    serve "$DIR/tree/echo" || return 1
+    timeout -k 5 30 "$program" "localhost:$PORT" >"$DIR/resolve.log"
+    [ $? -eq 0 ] && grep -qx "localhost:$PORT 127.0.0.1:$PORT, [0-9.]* ms" "$DIR/resolve.log" ||
+        { cat "$DIR/resolve.log"; stop "$SERVER"; echo 'it does not find a server'; return 1; }
+    stop "$SERVER"
+    timeout -k 5 30 "$program" "127.0.0.1:$PORT" x: "$(head -c 300 /dev/zero | tr '\0' x):80" >"$DIR/resolve.log" &&
+        { echo 'it hides that nobody answered'; return 1; }
+    [ "$(wc -l <"$DIR/resolve.log")" -eq 3 ] && grep -q "^127.0.0.1:$PORT nobody listens there," "$DIR/resolve.log" ||
+        { cat "$DIR/resolve.log"; return 1; }
+    refuses "$program" -t 0 a:1 && refuses "$program" -t 1x a:1 && refuses "$program" a && slow_names
+}
+
 # It ends by itself, or goes on for ever: either way it has printed something after a while.
 smoke_other() {
     timeout --foreground 5 "$1" >"$DIR/other.log" 2>&1 &
