@@ -993,8 +993,8 @@ struct exec_port {
                                    reads: in another line of the cache */
 };
 
-/* A waker of one task. Copy it only by exec_waker_clone; drop each once. One that is zeroed, as a get that failed
-   leaves it, may be dropped, which does nothing, and not used otherwise. The same holds for an exec_remote. */
+/* A waker of one task. Copied only by exec_waker_clone (it may move); drop each once. One that is zeroed, as a get
+   that failed leaves it, may be dropped, which does nothing, and not used otherwise. So it is with an exec_remote. */
 typedef struct exec_waker { exec_cell *cell; } exec_waker;
 /* A waker of the polled task. -ENOMEM (no memory; under EXEC_NO_MALLOC no exec_opts.cell or no
    exec_config.port), -EMFILE. Owner's thread. */
@@ -1029,7 +1029,7 @@ EXEC_API int exec_remote_stop(const exec_remote *r);
 EXEC_API int exec_remote_dump(const exec_remote *r);
 /* Calls run(ex, arg) on the owner's thread, in its next turn; ex is NULL if the executor is destroyed
    before. The post is the caller's memory until then, zeroed before its first use; one thread at a time posts it.
-   The remote is dropped after the call, so not by `run`. 0; -EBUSY: it is posted already. */
+   Drop the remote only when this has returned: so not in `run`, which may come before. 0; -EBUSY: posted already. */
 typedef struct exec_post { exec_cell cell; void (*run)(exec *ex, void *arg); void *arg; } exec_post;
 EXEC_API int exec_remote_post(const exec_remote *r, exec_post *post,
                               void (*run)(exec *ex, void *arg), void *arg);
@@ -1041,7 +1041,7 @@ EXEC_API int exec_remote_post(const exec_remote *r, exec_post *post,
 
 /* A value from any thread, once. Two references: the sender's, which exec_oneshot_send or _abandon
    gives up, and the receiver's, which exec_oneshot_close does (not while a task waits). None of them is
-   for signal handlers. Blocking work, on a thread of its own (examples/resolve.c: one that may be given up):
+   for signal handlers. Blocking work, on a thread of its own (an answer that somebody must free: examples/resolve.c):
 
        typedef struct { EXEC_FRAME; exec_oneshot *answer; exec_oneshot_op op; pthread_t thread; } ask;
        static void *work(void *arg) { exec_oneshot_send((exec_oneshot *)arg, 42); return NULL; }

@@ -1,28 +1,32 @@
 /* SPDX-License-Identifier: MIT */
 /* cc -O2 -pthread -o resolve examples/resolve.c && ./resolve localhost:22 example.org:443
- * Who answers? Looks names up side by side and tries the addresses of each until one takes the connection.
- * getaddrinfo(3) blocks, so it has a thread of its own for each name; what it works on belongs to that thread until
- * it is posted back, never to a frame: the time limit does not wait for the thread. */
+ * Who answers? Looks names up side by side and tries the addresses of each, one after the other, until one takes the
+ * connection. getaddrinfo(3) blocks, so it has a thread of its own for each name; what it works on belongs to that
+ * thread until it is posted back, never to a frame: the time limit does not wait for the thread. */
 #define EXEC_IMPLEMENTATION
 #include "../exec_net.h"
+#if EXEC_NO_THREADS || EXEC_NO_MALLOC
+#error "resolve.c has threads and a heap: compile it without EXEC_NO_THREADS and EXEC_NO_MALLOC"
+#endif
+#include <ctype.h>
 #include <netdb.h>
 #include <pthread.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <sys/socket.h>
 
+typedef struct { char host[256], port[32]; } name;
 typedef struct lookup lookup;
 
-/* The answer is the caller's: freeaddrinfo(found), also if this was cancelled. `error` is one of gai_strerror(3). */
+/* Looks a name up. What is found is the caller's to free, also after a cancel. `error` is for gai_strerror(3). */
 typedef struct {
-    EXEC_FRAME; const char *host, *port; lookup *asked; struct addrinfo *found; int error;
-    exec_waker waker;                                   /* while there is one, nobody calls this wait a deadlock */
+    EXEC_FRAME; const name *name; exec_task *task; lookup *asked; struct addrinfo *found; int error, system;
 } resolve;
 
 struct lookup {
-    exec_post done; exec_remote home;
-    resolve *asker;                                     /* NULL: has given up; the owner's thread alone looks at it */
-    struct addrinfo *found; int error; char host[256], port[32];
+    exec_post post; exec_remote home;
+    resolve *asker;                                     /* NULL: has given up. Of the executor's thread alone */
+    name name; struct addrinfo *found; int error, system;
 };
 
 static void forget(lookup *l) {
@@ -34,23 +38,23 @@ static void answered(exec *ex, void *arg) {             /* on the executor's thr
     lookup *l = (lookup *)arg;
     (void)ex;
     if (l->asker) {
-        l->asker->error = l->error;
-        l->asker->found = l->found;
+        l->asker->error = l->error, l->asker->system = l->system;
+        l->asker->found = l->found, l->found = NULL;
         l->asker->asked = NULL;
-        exec_waker_wake(&l->asker->waker);
-        l->found = NULL;
+        exec_wake(l->asker->task);
     }
     forget(l);
 }
 
 static void *look_up(void *arg) {                       /* the thread */
     lookup *l = (lookup *)arg;
-    exec_remote home = l->home;                         /* ours, while the post may have freed *l */
+    exec_remote home = l->home;                         /* moved here: once it is posted, *l is not ours */
     struct addrinfo hints;
     memset(&hints, 0, sizeof hints);
     hints.ai_socktype = SOCK_STREAM;
-    l->error = getaddrinfo(l->host, l->port, &hints, &l->found);
-    if (exec_remote_post(&home, &l->done, answered, l) < 0) forget(l);      /* the executor is gone */
+    l->error = getaddrinfo(l->name.host, l->name.port, &hints, &l->found);
+    l->system = l->error == EAI_SYSTEM ? -errno : -ENODATA;
+    if (exec_remote_post(&home, &l->post, answered, l) < 0) forget(l);      /* the executor is gone */
     exec_remote_drop(&home);
     return NULL;
 }
@@ -58,10 +62,9 @@ static void *look_up(void *arg) {                       /* the thread */
 static int begin_lookup(exec *ex, resolve *self) {
     pthread_t thread;
     int status;
-    lookup *l = (lookup *)calloc(1, sizeof *l);
+    lookup *l = (lookup *)calloc(1, sizeof *l);         /* a post is zeroed before its first use */
     if (!l) return -ENOMEM;
-    snprintf(l->host, sizeof l->host, "%s", self->host);
-    snprintf(l->port, sizeof l->port, "%s", self->port);
+    l->name = *self->name;
     l->asker = self;
     if ((status = exec_remote_get(ex, &l->home)) == 0 && (status = -pthread_create(&thread, NULL, look_up, l)) == 0) {
         pthread_detach(thread);
@@ -76,39 +79,36 @@ static int begin_lookup(exec *ex, resolve *self) {
 EXEC_ASYNC(resolve) {
     int status;
     EXEC_BEGIN;
-    if ((status = exec_waker_get(cx, &self->waker)) < 0) EXEC_RETURN(status);
+    self->task = cx->task;
     if ((status = begin_lookup(cx->exec, self)) < 0) EXEC_RETURN(status);
     EXEC_WAIT_UNTIL(!self->asked);
-    if (self->error) EXEC_RETURN(-ENODATA);
+    EXEC_RETURN(self->error ? self->system : 0);
     EXEC_FINALLY;
     if (self->asked) self->asked->asker = NULL;         /* the answer finds nobody, and is forgotten */
-    exec_waker_drop(&self->waker);
     EXEC_END;
 }
 
+/* Connects to the first address of a name that takes it, which is in `address` then. */
 typedef struct {
-    EXEC_FRAME; const char *host, *port; resolve names; const struct addrinfo *next; char address[EXEC_ADDRESS_BYTES];
-    exec_io io; int status;
+    EXEC_FRAME; const name *name; resolve names; const struct addrinfo *next; exec_io io; exec_timeout_op each;
+    char address[EXEC_ADDRESS_BYTES]; intptr_t status;
 } reach;
 
-/* As exec_connect takes it. */
-static int numeric(const struct addrinfo *a, char *text, size_t bytes) {
-    char host[64], port[8];
-    if (getnameinfo(a->ai_addr, a->ai_addrlen, host, sizeof host, port, sizeof port, NI_NUMERICHOST | NI_NUMERICSERV))
-        return -EAFNOSUPPORT;
-    snprintf(text, bytes, a->ai_family == AF_INET6 ? "[%s]:%s" : "%s:%s", host, port);
-    return 0;
+static int as_text(const struct addrinfo *a, char *text, size_t bytes) {
+    exec_address address = { .size = a->ai_addrlen };
+    if (address.size > sizeof address.bytes) return -EAFNOSUPPORT;
+    memcpy(address.bytes, a->ai_addr, address.size);
+    return exec_address_text(&address, text, bytes);
 }
 
 EXEC_ASYNC(reach) {
     EXEC_BEGIN;
-    EXEC_TRY(EXEC_CALL(&self->names, resolve, .host = self->host, .port = self->port));
+    EXEC_TRY(EXEC_CALL(&self->names, resolve, .name = self->name));
     for (self->next = self->names.found; self->next; self->next = self->next->ai_next) {
-        if ((self->status = numeric(self->next, self->address, sizeof self->address)) < 0) continue;
-        EXEC_AWAIT(exec_connect(&self->io, self->address, NULL));
-        self->status = (int)EXEC_RESULT(&self->io);
-        if (self->status < 0) continue;
-        exec_close_fd(cx->exec, self->status);
+        if ((self->status = as_text(self->next, self->address, sizeof self->address)) < 0) continue;
+        EXEC_AWAIT(exec_timeout(&self->each, exec_connect(&self->io, self->address, NULL), EXEC_SEC(2)));
+        if ((self->status = EXEC_RESULT(&self->each)) < 0) continue;
+        exec_close_fd(cx->exec, (int)self->status);
         EXEC_RETURN(0);
     }
     EXEC_RETURN(self->status);                          /* of the last one */
@@ -117,37 +117,37 @@ EXEC_ASYNC(reach) {
     EXEC_END;
 }
 
-/* "name:80", "127.0.0.1:80", "[::1]:80" */
-static int split(const char *name, char *host, size_t host_bytes, char *port, size_t port_bytes) {
-    const char *colon = strrchr(name, ':');             /* main has seen that there is one */
-    size_t bracket = *name == '[' && colon[-1] == ']', n = (size_t)(colon - name) - 2 * bracket;
-    if (n >= host_bytes || strlen(colon + 1) >= port_bytes) return -ENAMETOOLONG;
-    memcpy(host, name + bracket, n);
-    host[n] = 0;
-    strcpy(port, colon + 1);
-    return 0;
-}
-
 typedef struct {
-    EXEC_FRAME; const char *name; int64_t limit, began; char host[256], port[32]; reach job; exec_timeout_op late;
-    intptr_t status;
+    EXEC_FRAME; const char *text; int64_t limit, began; name name; reach job; exec_timeout_op late;
 } report;
 static int failed;
 
+/* "name:80", "127.0.0.1:http", "[::1]:80"; getaddrinfo(3) would take any number. */
+static int parse(const char *text, name *n) {
+    const char *colon = strrchr(text, ':'), *port = colon ? colon + 1 : "";
+    size_t digits = strspn(port, "0123456789"), bracket, length;
+    int number = digits && digits < 6 ? atoi(port) : 0;
+    if (port[digits] ? !isalpha((unsigned char)*port) : number < 1 || number > 65535) return -EINVAL;
+    bracket = *text == '[' && colon[-1] == ']';
+    length = (size_t)(colon - text) - 2 * bracket;
+    if (length == 0 || length >= sizeof n->host || strlen(port) >= sizeof n->port) return -EINVAL;
+    memcpy(n->host, text + bracket, length);
+    n->host[length] = 0;
+    strcpy(n->port, port);
+    return 0;
+}
+
 EXEC_ASYNC(report) {
     EXEC_BEGIN;
+    parse(self->text, &self->name);                     /* main has tried */
     self->began = exec_now(cx->exec);
-    self->status = split(self->name, self->host, sizeof self->host, self->port, sizeof self->port);
-    if (self->status == 0) {
-        EXEC_AWAIT(exec_timeout(&self->late, EXEC_CALL(&self->job, reach, .host = self->host, .port = self->port),
-                                self->limit));
-        self->status = EXEC_RESULT(&self->late);
-    }
-    const char *said = self->job.names.error ? gai_strerror(self->job.names.error)
-                     : self->status < 0 ? exec_strerror(self->status) : self->job.address;
-    printf("%s %s, %.1f ms\n", self->name, said, (double)(exec_now(cx->exec) - self->began) / 1e6);
+    EXEC_AWAIT(exec_timeout(&self->late, EXEC_CALL(&self->job, reach, .name = &self->name), self->limit));
+    int error = self->job.names.error;
+    if (EXEC_RESULT(&self->late) < 0) failed = 1;       /* no result: it would cancel the others */
+    printf("%s %s, %.1f ms\n", self->text, EXEC_RESULT(&self->late) >= 0 ? self->job.address :
+           error && error != EAI_SYSTEM ? gai_strerror(error) : exec_strerror(EXEC_RESULT(&self->late)),
+           (double)(exec_now(cx->exec) - self->began) / 1e6);
     fflush(stdout);
-    if (self->status < 0) failed = 1;                   /* no result: it would cancel the others */
     EXEC_END;
 }
 
@@ -157,24 +157,24 @@ EXEC_ASYNC(reporter) {
     EXEC_BEGIN;
     for (; *self->names; self->names++) {
         EXEC_TRY(exec_group_room(&self->crew));         /* so many threads at once, but for those given up */
-        EXEC_GROUP_SPAWN(&self->crew, report, .name = *self->names, .limit = self->limit);
+        EXEC_GROUP_SPAWN(&self->crew, report, .text = *self->names, .limit = self->limit);
     }
     EXEC_TRY(exec_group_join(&self->crew));
     EXEC_END;
 }
 
 int main(int argc, char **argv) {
-    exec ex; exec_net net; reporter all; int status, seconds = 10, right = argc > 1;
+    exec ex; exec_net net; reporter all; name n; int status, seconds = 10, right = 1;
     if (argc > 2 && strcmp(argv[1], "-t") == 0) {
         size_t digits = strspn(argv[2], "0123456789");
         seconds = digits < 10 && !argv[2][digits] ? atoi(argv[2]) : 0;
         argc -= 2, argv += 2;
     }
-    for (int i = 1; i < argc; i++) right = right && *argv[i] != '-' && strchr(argv[i], ':');
+    for (int i = 1; i < argc; i++) right = right && *argv[i] != '-' && parse(argv[i], &n) == 0;
     if (argc < 2 || !right || seconds < 1) {
         int asked = argc == 2 && (!strcmp(argv[1], "--help") || !strcmp(argv[1], "-h"));
         fprintf(asked ? stdout : stderr, "usage: resolve [-t SECONDS] NAME:PORT...    who answers there; the time for"
-                " each: 10, at least 1\n");
+                " each: 10, at least 1; [::1]:PORT\n");
         return asked ? 0 : 2;
     }
     if ((status = exec_init(&ex, NULL)) == 0 && (status = exec_net_attach(&net, &ex, NULL)) == 0) {

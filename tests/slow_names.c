@@ -1,6 +1,7 @@
 /* SPDX-License-Identifier: MIT */
 /* For -Wl,--wrap=getaddrinfo: each call returns only when so many more have begun, as the environment says in
  * NAMES_BEHIND (the last ones never do). */
+#define _GNU_SOURCE
 #include <netdb.h>
 #include <pthread.h>
 #include <stdlib.h>

@@ -160,7 +160,8 @@ smoke_children() {
 slow_names() {
     local kind
     for kind in address,undefined thread; do
-        gcc -g -pthread -fsanitize=$kind -Wl,--wrap=getaddrinfo examples/resolve.c tests/slow_names.c \
+        # shellcheck disable=SC2086
+        gcc $SANITIZE -pthread -fsanitize=$kind -Wl,--wrap=getaddrinfo examples/resolve.c tests/slow_names.c \
             -o "$DIR/slow-${kind%,*}" || return 1
     done
     for kind in address thread; do
@@ -184,11 +185,14 @@ smoke_resolve() {
     [ $? -eq 0 ] && grep -qx "$name:$PORT 127.0.0.1:$PORT, [0-9.]* ms" "$DIR/resolve.log" ||
         { cat "$DIR/resolve.log"; stop "$SERVER"; echo 'it does not find a server'; return 1; }
     stop "$SERVER"
-    timeout -k 5 30 "$program" "127.0.0.1:$PORT" x: "$(head -c 300 /dev/zero | tr '\0' x):80" >"$DIR/resolve.log" &&
+    timeout -k 5 30 "$program" "127.0.0.1:$PORT" "$(head -c 255 /dev/zero | tr '\0' x):80" >"$DIR/resolve.log" &&
         { echo 'it hides that nobody answered'; return 1; }
-    [ "$(wc -l <"$DIR/resolve.log")" -eq 3 ] && grep -q "^127.0.0.1:$PORT nobody listens there," "$DIR/resolve.log" ||
+    [ "$(wc -l <"$DIR/resolve.log")" -eq 2 ] && grep -q "^127.0.0.1:$PORT nobody listens there," "$DIR/resolve.log" &&
+        grep -q '^x*:80 Name or service not known,' "$DIR/resolve.log" ||
         { cat "$DIR/resolve.log"; return 1; }
-    refuses "$program" -t 0 a:1 && refuses "$program" -t 1x a:1 && refuses "$program" a && slow_names
+    refuses "$program" -t 0 a:1 && refuses "$program" -t 1x a:1 && refuses "$program" a && refuses "$program" a: &&
+        refuses "$program" a:65536 && refuses "$program" 'a: 1' &&
+        refuses "$program" "$(head -c 256 /dev/zero | tr '\0' x):80" && slow_names
 }
 
 # It ends by itself, or goes on for ever: either way it has printed something after a while.
