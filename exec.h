@@ -525,7 +525,8 @@ static inline int exec_strand_started(const exec_strand *s) {
 /* The same if preempt_ns of this turn are used up, as exec_yield_if_needed says: for loops that compute. */
 #define EXEC_YIELD_IF_NEEDED EXEC__PASS(exec_yield_if_needed(cx), EXEC__UID)
 
-/* Waits until the condition holds; it is evaluated on each wake of the task. Never spins. */
+/* Waits until the condition holds; it is evaluated on each wake of the task. Never spins. If it holds at once nobody
+   else runs: a loop over it says EXEC_YIELD_IF_NEEDED too. */
 #define EXEC_WAIT_UNTIL(condition) EXEC__WAIT(condition, EXEC__UID)
 
 /* In the body: sets the result and goes to EXEC_FINALLY (or ends). In the cleanup: ends. A result < 0
@@ -805,7 +806,7 @@ typedef struct exec_config {
     unsigned ops_per_poll;                  /* ops ready at once before a task must yield; 128; INT_MAX / 256 at most */
     int64_t spin_ns;                        /* look so long before parking; 0 */
     int64_t cleanup_ns;                     /* EXEC_CANCEL becomes EXEC_KILL after 1 to 2 of it; 0: never */
-    int64_t stall_ns;                       /* log a poll that takes longer; 0: never (EXEC_DEBUG: 10 ms) */
+    int64_t stall_ns;                       /* log a poll that takes longer, and where; 0: never (EXEC_DEBUG: 10 ms) */
     int64_t preempt_ns;                     /* what exec_yield_if_needed leaves to a turn; 10 ms */
 #if !EXEC_NO_MALLOC
     /* Both or neither. Thread-safe if wakers leave the thread. */
@@ -1029,7 +1030,8 @@ EXEC_API int exec_remote_stop(const exec_remote *r);
 EXEC_API int exec_remote_dump(const exec_remote *r);
 /* Calls run(ex, arg) on the owner's thread, in its next turn; ex is NULL if the executor is destroyed
    before. The post is the caller's memory until then, zeroed before its first use; one thread at a time posts it.
-   Drop the remote only when this has returned: so not in `run`, which may come before. 0; -EBUSY: posted already. */
+   Who posts drops its remote when this has returned: `run` may come before. 0; -EBUSY: posted already; on an error run
+   is not called. */
 typedef struct exec_post { exec_cell cell; void (*run)(exec *ex, void *arg); void *arg; } exec_post;
 EXEC_API int exec_remote_post(const exec_remote *r, exec_post *post,
                               void (*run)(exec *ex, void *arg), void *arg);
@@ -1040,8 +1042,9 @@ EXEC_API int exec_remote_post(const exec_remote *r, exec_post *post,
 #endif
 
 /* A value from any thread, once. Two references: the sender's, which exec_oneshot_send or _abandon
-   gives up, and the receiver's, which exec_oneshot_close does (not while a task waits). None of them is
-   for signal handlers. Blocking work, on a thread of its own (an answer that somebody must free: examples/resolve.c):
+   gives up, and the receiver's, which exec_oneshot_close does (not while a task waits); both also when the executor
+   is gone. None of them is for signal handlers. Blocking work, on a thread of its own (with an answer that somebody
+   must free: examples/resolve.c):
 
        typedef struct { EXEC_FRAME; exec_oneshot *answer; exec_oneshot_op op; pthread_t thread; } ask;
        static void *work(void *arg) { exec_oneshot_send((exec_oneshot *)arg, 42); return NULL; }
@@ -1055,7 +1058,7 @@ EXEC_API int exec_remote_post(const exec_remote *r, exec_post *post,
            pthread_detach(self->thread);
            EXEC_TRY(exec_oneshot_recv(&self->op, self->answer));       // self->op.value
            EXEC_FINALLY;
-           if (self->answer) exec_oneshot_close(self->answer);         // the receiver's
+           if (self->answer) exec_oneshot_close(self->answer, NULL);   // the receiver's
            EXEC_END;
        } */
 typedef struct exec_oneshot {
@@ -1075,7 +1078,9 @@ EXEC_API int exec_oneshot_create(exec *ex, exec_oneshot **out);     /* 0; -ENOME
 EXEC_API void exec_oneshot_init(exec_oneshot *o);   /* the caller's storage, which outlives both */
 EXEC_API int exec_oneshot_send(exec_oneshot *o, intptr_t value);    /* any thread; 0; -EPIPE: closed */
 EXEC_API void exec_oneshot_abandon(exec_oneshot *o);                /* any thread: recv gives -EPIPE */
-EXEC_API void exec_oneshot_close(exec_oneshot *o);                  /* receiver's thread */
+/* 1, and the value in *value (which may be NULL), if it was sent, also if a recv gave it before: so what it points to
+   is freed once, here, and never lost. 0: none came; a later send is -EPIPE. Receiver's thread. */
+EXEC_API int exec_oneshot_close(exec_oneshot *o, intptr_t *value);
 /* Result 0 and the value in op->value, or -EPIPE (abandoned), -EBUSY (another task waits), or as
    exec_waker_get. Cancelled: the value is still in the oneshot, or in the op if the result is 0. */
 typedef struct exec_oneshot_op { exec_future fut; exec_oneshot *oneshot; intptr_t value; } exec_oneshot_op;
@@ -3035,8 +3040,11 @@ static void exec__put_task(exec__text *text, exec_task *t) {
     exec__put(text, "\"");
 }
 
+static void exec__dump_future(exec *ex, const exec_future *f, unsigned depth);
+
+/* Told with the lines that exec_dump has of it. */
 static EXEC__COLD void exec__stalled(exec *ex, exec_task *stalled, int64_t ns) {
-    const exec_future *root = exec__root_of(stalled);
+    const exec_future *f = stalled->strand.leaf;        /* NULL: it is over */
     exec__text t = { 0, "" };
     if (EXEC_SMALL) {
         exec_log(ex, "exec: a poll took longer than stall_ns");
@@ -3044,11 +3052,11 @@ static EXEC__COLD void exec__stalled(exec *ex, exec_task *stalled, int64_t ns) {
     }
     exec__put(&t, "exec: a poll of ");
     exec__put_task(&t, stalled);
-    exec__put(&t, " took us ");
+    exec__put(&t, " took ");
     exec__put_number(&t, ns / 1000);
-    exec__put(&t, ", now at ");
-    exec__put_place(&t, root->type->file, exec__line_of(root));
+    exec__put(&t, " us, now at:");
     exec_log(ex, t.s);
+    for (f = f ? f : exec__root_of(stalled); f; f = f->parent) exec__dump_future(ex, f, 1);
 }
 
 static int exec__fresh_quota(const exec *ex) { return (int)ex->config.ops_per_poll * EXEC__OP; }
@@ -4102,8 +4110,23 @@ EXEC_API int exec_handle_waker(exec_handle *h, exec_waker *out) {
     return exec__cell_get(h->task->store->exec, h->task, &out->cell);
 }
 
+/* What a waker or a remote stands for, which a dropped one has not. */
+#if EXEC_DEBUG
+static exec_cell *exec__cell_of(const exec_waker *w) {
+    EXEC_ASSERT(w->cell, "a waker is used that was dropped, or that exec_waker_get did not make");
+    return w->cell;
+}
+static exec_port *exec__port_of(const exec_remote *r) {
+    EXEC_ASSERT(r->port, "a remote is used that was dropped, or that exec_remote_get did not make");
+    return r->port;
+}
+#else
+static inline exec_cell *exec__cell_of(const exec_waker *w) { return w->cell; }
+static inline exec_port *exec__port_of(const exec_remote *r) { return r->port; }
+#endif
+
 EXEC_API exec_waker exec_waker_clone(const exec_waker *w) {
-    EXEC__ADD(&w->cell->references, 1);
+    EXEC__ADD(&exec__cell_of(w)->references, 1);
     return *w;
 }
 
@@ -4122,8 +4145,9 @@ static int exec__is_local(const exec_port *port) {
 }
 
 EXEC_API void exec_waker_wake(const exec_waker *w) {
-    if (!exec__is_local(w->cell->port)) exec__push(w->cell->port, w->cell);
-    else if (w->cell->task) exec_wake(w->cell->task);
+    exec_cell *cell = exec__cell_of(w);
+    if (!exec__is_local(cell->port)) exec__push(cell->port, cell);
+    else if (cell->task) exec_wake(cell->task);
 }
 
 EXEC_API void exec_waker_wake_drop(exec_waker *w) {
@@ -4133,7 +4157,7 @@ EXEC_API void exec_waker_wake_drop(exec_waker *w) {
 
 /* The level rises before the cell is queued: who drains it sees both. */
 static void exec__waker_cancel(const exec_waker *w, uint8_t level) {
-    exec_cell *cell = w->cell;
+    exec_cell *cell = exec__cell_of(w);
     if (exec__is_local(cell->port)) {
         if (cell->task) exec__cancel_task(cell->task->store->exec, cell->task, level);
         return;
@@ -4146,7 +4170,7 @@ EXEC_API void exec_waker_abort(const exec_waker *w) { exec__waker_cancel(w, EXEC
 EXEC_API void exec_waker_kill(const exec_waker *w) { exec__waker_cancel(w, EXEC_KILL); }
 
 #if !EXEC_NO_THREADS
-EXEC_API void exec_waker_wake_signal(const exec_waker *w) { exec__push(w->cell->port, w->cell); }
+EXEC_API void exec_waker_wake_signal(const exec_waker *w) { exec__push(exec__cell_of(w)->port, w->cell); }
 #endif
 
 /* ----------------------------------------------------------------------------------------- remotes */
@@ -4161,7 +4185,7 @@ EXEC_API int exec_remote_get(exec *ex, exec_remote *out) {
 }
 
 EXEC_API exec_remote exec_remote_clone(const exec_remote *r) {
-    EXEC__ADD(&r->port->references, 1);
+    EXEC__ADD(&exec__port_of(r)->references, 1);
     return *r;
 }
 
@@ -4171,13 +4195,13 @@ EXEC_API void exec_remote_drop(exec_remote *r) {
     r->port = NULL;
 }
 
-static int exec__remote_push(const exec_remote *r, exec_cell *cell) {
-    int status = exec__push(r->port, cell);
+static int exec__remote_push(exec_port *port, exec_cell *cell) {
+    int status = exec__push(port, cell);
     return status < 0 ? status : 0;
 }
 
-EXEC_API int exec_remote_stop(const exec_remote *r) { return exec__remote_push(r, &r->port->stop); }
-EXEC_API int exec_remote_dump(const exec_remote *r) { return exec__remote_push(r, &r->port->dump); }
+EXEC_API int exec_remote_stop(const exec_remote *r) { return exec__remote_push(exec__port_of(r), &r->port->stop); }
+EXEC_API int exec_remote_dump(const exec_remote *r) { return exec__remote_push(exec__port_of(r), &r->port->dump); }
 
 EXEC_API int exec_remote_post(const exec_remote *r, exec_post *post,
                               void (*run)(exec *ex, void *arg), void *arg) {
@@ -4186,13 +4210,13 @@ EXEC_API int exec_remote_post(const exec_remote *r, exec_post *post,
     post->cell.kind = EXEC__CELL_POST;
     post->run = run;
     post->arg = arg;
-    status = exec__push(r->port, &post->cell);
+    status = exec__push(exec__port_of(r), &post->cell);
     return status > 0 ? -EBUSY : status;
 }
 
 #if !EXEC_NO_MALLOC
 EXEC_API void *exec__remote_claim(const exec_remote *r, const exec_type *type) {
-    exec_port *port = r->port;
+    exec_port *port = exec__port_of(r);
     size_t bytes = exec__root_offset(type) + type->size;
     exec_task *t = NULL;
     exec_cell *cell;
@@ -4296,11 +4320,12 @@ EXEC_API int exec_oneshot_send(exec_oneshot *o, intptr_t value) {
 
 EXEC_API void exec_oneshot_abandon(exec_oneshot *o) { exec__oneshot_end(o, EXEC__ONESHOT_ABANDONED); }
 
-EXEC_API void exec_oneshot_close(exec_oneshot *o) {
+EXEC_API int exec_oneshot_close(exec_oneshot *o, intptr_t *value) {
     uint8_t was = exec__oneshot_swap(o, EXEC__ONESHOT_CLOSED);
     EXEC_ASSERT(was != EXEC__ONESHOT_WAITED, "exec_oneshot_close while a task waits for it: cancel it first");
-    (void)was;
+    if (value && was == EXEC__ONESHOT_FULL) *value = o->value;
     exec__oneshot_drop(o);
+    return was == EXEC__ONESHOT_FULL;
 }
 
 /* EMPTY -> WAITED by the receiver's first poll; WAITED -> EMPTY by its cancel; -> FULL by the sender. */

@@ -188,7 +188,7 @@ EXEC_ASYNC(completed) {
         EXEC_AWAIT(exec_oneshot_recv(&self->op, self->oneshot));
         if (!hop_received(self->h)) exec_stop(cx->exec);
         if (polls_of(cx->exec) == self->polls) bench_ready++;
-        exec_oneshot_close(self->oneshot);
+        exec_oneshot_close(self->oneshot, NULL);
         while (hop_over(self->h)) EXEC_YIELD;
     }
     EXEC_END;

@@ -1,8 +1,8 @@
 /* SPDX-License-Identifier: MIT */
 /* cc -O2 -pthread -o resolve examples/resolve.c && ./resolve localhost:22 example.org:443
  * Who answers? Looks names up side by side and tries the addresses of each, one after the other, until one takes the
- * connection. getaddrinfo(3) blocks, so it has a thread of its own for each name; what it works on belongs to that
- * thread until it is posted back, never to a frame: the time limit does not wait for the thread. */
+ * connection. getaddrinfo(3) blocks, so it has a thread of its own for each name. What that works on is no part of a
+ * frame, and belongs to the thread until it is sent: the time limit does not wait for the thread. */
 #define EXEC_IMPLEMENTATION
 #include "../exec_net.h"
 #if EXEC_NO_THREADS || EXEC_NO_MALLOC
@@ -15,83 +15,58 @@
 #include <stdlib.h>
 #include <sys/socket.h>
 
-typedef struct { char host[256], port[32]; } name;
-typedef struct lookup lookup;
-
-/* Looks a name up. What is found is the caller's to free, also after a cancel. `error` is for gai_strerror(3). */
-typedef struct {
-    EXEC_FRAME; const name *name; exec_task *task; lookup *asked; struct addrinfo *found; int error, system;
-} resolve;
-
-struct lookup {
-    exec_post post; exec_remote home;
-    resolve *asker;                                     /* NULL: has given up. Of the executor's thread alone */
-    name name; struct addrinfo *found; int error, system;
-};
+typedef struct { char host[256], port[32]; } endpoint;
+typedef struct { exec_oneshot *answer; endpoint name; struct addrinfo *found; int error, system; } lookup;
 
 static void forget(lookup *l) {
-    if (l->found) freeaddrinfo(l->found);
+    if (l && l->found) freeaddrinfo(l->found);
     free(l);
-}
-
-static void answered(exec *ex, void *arg) {             /* on the executor's thread; ex is NULL if it has gone */
-    lookup *l = (lookup *)arg;
-    (void)ex;
-    if (l->asker) {
-        l->asker->error = l->error, l->asker->system = l->system;
-        l->asker->found = l->found, l->found = NULL;
-        l->asker->asked = NULL;
-        exec_wake(l->asker->task);
-    }
-    forget(l);
 }
 
 static void *look_up(void *arg) {                       /* the thread */
     lookup *l = (lookup *)arg;
-    exec_remote home = l->home;                         /* moved here: once it is posted, *l is not ours */
     struct addrinfo hints;
     memset(&hints, 0, sizeof hints);
     hints.ai_socktype = SOCK_STREAM;
     l->error = getaddrinfo(l->name.host, l->name.port, &hints, &l->found);
     l->system = l->error == EAI_SYSTEM ? -errno : -ENODATA;
-    if (exec_remote_post(&home, &l->post, answered, l) < 0) forget(l);      /* the executor is gone */
-    exec_remote_drop(&home);
+    if (exec_oneshot_send(l->answer, (intptr_t)l) < 0) forget(l);       /* it was given up */
     return NULL;
 }
 
-static int begin_lookup(exec *ex, resolve *self) {
+/* 0, and the receiver's end in *answer; or a negative errno. */
+static int begin_lookup(exec *ex, const endpoint *name, exec_oneshot **answer) {
     pthread_t thread;
-    int status;
-    lookup *l = (lookup *)calloc(1, sizeof *l);         /* a post is zeroed before its first use */
-    if (!l) return -ENOMEM;
-    l->name = *self->name;
-    l->asker = self;
-    if ((status = exec_remote_get(ex, &l->home)) == 0 && (status = -pthread_create(&thread, NULL, look_up, l)) == 0) {
-        pthread_detach(thread);
-        self->asked = l;
-        return 0;
-    }
-    exec_remote_drop(&l->home);
+    int status = -ENOMEM;
+    lookup *l = (lookup *)calloc(1, sizeof *l);
+    if (!l || exec_oneshot_create(ex, &l->answer) < 0) goto failed;
+    l->name = *name;
+    *answer = l->answer;
+    if ((status = -pthread_create(&thread, NULL, look_up, l)) == 0) return -pthread_detach(thread);
+    exec_oneshot_abandon(l->answer);
+failed:
     forget(l);
     return status;
 }
 
+/* Looks a name up. What is found is the caller's to forget, also after an error or a cancel. */
+typedef struct { EXEC_FRAME; const endpoint *name; exec_oneshot *answer; exec_oneshot_op op; lookup *found; } resolve;
+
 EXEC_ASYNC(resolve) {
+    intptr_t value;
     int status;
     EXEC_BEGIN;
-    self->task = cx->task;
-    if ((status = begin_lookup(cx->exec, self)) < 0) EXEC_RETURN(status);
-    EXEC_WAIT_UNTIL(!self->asked);
-    EXEC_RETURN(self->error ? self->system : 0);
+    if ((status = begin_lookup(cx->exec, self->name, &self->answer)) < 0) EXEC_RETURN(status);
+    EXEC_TRY(exec_oneshot_recv(&self->op, self->answer));
     EXEC_FINALLY;
-    if (self->asked) self->asked->asker = NULL;         /* the answer finds nobody, and is forgotten */
+    if (self->answer && exec_oneshot_close(self->answer, &value)) self->found = (lookup *)value;
     EXEC_END;
 }
 
 /* Connects to the first address of a name that takes it, which is in `address` then. */
 typedef struct {
-    EXEC_FRAME; const name *name; resolve names; const struct addrinfo *next; exec_io io; exec_timeout_op each;
-    char address[EXEC_ADDRESS_BYTES]; intptr_t status;
+    EXEC_FRAME; const endpoint *name; resolve names; const struct addrinfo *next; exec_io io; exec_timeout_op each;
+    char address[EXEC_ADDRESS_BYTES]; intptr_t status; int error;       /* for gai_strerror(3) */
 } reach;
 
 static int as_text(const struct addrinfo *a, char *text, size_t bytes) {
@@ -104,7 +79,8 @@ static int as_text(const struct addrinfo *a, char *text, size_t bytes) {
 EXEC_ASYNC(reach) {
     EXEC_BEGIN;
     EXEC_TRY(EXEC_CALL(&self->names, resolve, .name = self->name));
-    for (self->next = self->names.found; self->next; self->next = self->next->ai_next) {
+    if (self->names.found->error) EXEC_RETURN(self->names.found->system);
+    for (self->next = self->names.found->found; self->next; self->next = self->next->ai_next) {
         if ((self->status = as_text(self->next, self->address, sizeof self->address)) < 0) continue;
         EXEC_AWAIT(exec_timeout(&self->each, exec_connect(&self->io, self->address, NULL), EXEC_SEC(2)));
         if ((self->status = EXEC_RESULT(&self->each)) < 0) continue;
@@ -113,17 +89,18 @@ EXEC_ASYNC(reach) {
     }
     EXEC_RETURN(self->status);                          /* of the last one */
     EXEC_FINALLY;
-    if (self->names.found) freeaddrinfo(self->names.found);
+    if (self->names.found) self->error = self->names.found->error;
+    forget(self->names.found);
     EXEC_END;
 }
 
 typedef struct {
-    EXEC_FRAME; const char *text; int64_t limit, began; name name; reach job; exec_timeout_op late;
+    EXEC_FRAME; const char *text; int64_t limit, began; endpoint name; reach job; exec_timeout_op late;
 } report;
 static int failed;
 
 /* "name:80", "127.0.0.1:http", "[::1]:80"; getaddrinfo(3) would take any number. */
-static int parse(const char *text, name *n) {
+static int parse(const char *text, endpoint *n) {
     const char *colon = strrchr(text, ':'), *port = colon ? colon + 1 : "";
     size_t digits = strspn(port, "0123456789"), bracket, length;
     int number = digits && digits < 6 ? atoi(port) : 0;
@@ -142,7 +119,7 @@ EXEC_ASYNC(report) {
     parse(self->text, &self->name);                     /* main has tried */
     self->began = exec_now(cx->exec);
     EXEC_AWAIT(exec_timeout(&self->late, EXEC_CALL(&self->job, reach, .name = &self->name), self->limit));
-    int error = self->job.names.error;
+    int error = self->job.error;
     if (EXEC_RESULT(&self->late) < 0) failed = 1;       /* no result: it would cancel the others */
     printf("%s %s, %.1f ms\n", self->text, EXEC_RESULT(&self->late) >= 0 ? self->job.address :
            error && error != EAI_SYSTEM ? gai_strerror(error) : exec_strerror(EXEC_RESULT(&self->late)),
@@ -164,7 +141,7 @@ EXEC_ASYNC(reporter) {
 }
 
 int main(int argc, char **argv) {
-    exec ex; exec_net net; reporter all; name n; int status, seconds = 10, right = 1;
+    exec ex; exec_net net; reporter all; endpoint n; int status, seconds = 10, right = 1;
     if (argc > 2 && strcmp(argv[1], "-t") == 0) {
         size_t digits = strspn(argv[2], "0123456789");
         seconds = digits < 10 && !argv[2][digits] ? atoi(argv[2]) : 0;

@@ -195,6 +195,28 @@ static void a_double_await_is_refused(void **state) {
     dies_at(awaits_an_op_twice_at_once, SHARES_AT - 2, "an await of an op (sleep) that another await, of ");
 }
 
+/* ------------------------------------------------------------------- wakers and remotes that were dropped */
+
+static void wakes_by_a_dropped_one(void) {
+    exec_waker none = { NULL };
+    exec_waker_wake(&none);
+}
+static void clones_a_dropped_one(void) {
+    exec_waker none = { NULL };
+    none = exec_waker_clone(&none);
+}
+static void stops_by_a_dropped_one(void) {
+    exec_remote none = { NULL };
+    (void)exec_remote_stop(&none);
+}
+static void a_dropped_waker_or_remote_is_refused(void **state) {
+    (void)state;
+    dies_in(wakes_by_a_dropped_one, "exec.h", "a waker is used that was dropped, or that exec_waker_get did not make");
+    dies_in(clones_a_dropped_one, "exec.h", "a waker is used that was dropped, or that exec_waker_get did not make");
+    dies_in(stops_by_a_dropped_one, "exec.h",
+            "a remote is used that was dropped, or that exec_remote_get did not make");
+}
+
 /* ------------------------------------------------------------------------------- polls that do not say */
 
 typedef struct { EXEC_FRAME; exec_select_op either; gate inner; always other; } returns;
@@ -499,6 +521,7 @@ int main(void) {
 #if EXEC_DEBUG
         cmocka_unit_test(the_wrong_thread_is_refused),
         cmocka_unit_test(a_double_await_is_refused),
+        cmocka_unit_test(a_dropped_waker_or_remote_is_refused),
         cmocka_unit_test(a_return_from_a_coroutine_is_refused),
         cmocka_unit_test(an_executor_that_was_not_made_is_refused),
         cmocka_unit_test(a_frame_freed_while_pending_is_refused),

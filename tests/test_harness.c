@@ -498,7 +498,7 @@ EXEC_ASYNC(receiver) {
     EXEC_RETURN(self->op.value);
     EXEC_FINALLY;
     EXEC_YIELD;
-    if (self->from) exec_oneshot_close(self->from);
+    if (self->from) exec_oneshot_close(self->from, NULL);
     harness_ended(&self->mark);
     EXEC_END;
 }

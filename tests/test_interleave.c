@@ -103,7 +103,8 @@ static struct {
     exec_remote remotes[THREADS];
     exec_post post;
     exec_oneshot *oneshot;
-    intptr_t got;
+    intptr_t got, kept;
+    int sent, closed;                       /* the results of send and close */
     unsigned said[THREADS], seen[THREADS], posted[3], ran[3];
     unsigned event, parks, writes, causeless;
     int open;
@@ -461,12 +462,12 @@ EXEC_ASYNC(receiver) {
     EXEC_AWAIT(exec_oneshot_recv(&self->op, world.oneshot));
     world.got = EXEC_RESULT(&self->op) < 0 ? EXEC_RESULT(&self->op) : self->op.value;
     EXEC_FINALLY;
-    exec_oneshot_close(world.oneshot);
+    world.closed = exec_oneshot_close(world.oneshot, &world.kept);
     EXEC_END;
 }
 static void push_send(unsigned self) {
     (void)self;
-    (void)exec_oneshot_send(world.oneshot, 42);
+    world.sent = exec_oneshot_send(world.oneshot, 42);
 }
 static void push_abandon(unsigned self) {
     (void)self;
@@ -575,6 +576,8 @@ static void after_it_all(void) {
     for (unsigned i = 0; i < run.scenario->tasks; i++)
         if (world.handles[i].task) failed("a task is left");
         else if (ends_well(run.scenario) && world.handles[i].result != 0) failed("a task did not end well");
+    if (run.scenario->push == push_send && (world.closed != (world.sent == 0) || world.kept != (world.sent ? 0 : 42)))
+        failed("what was sent is lost, or what was refused is there");
     if (memcmp(world.posted, world.ran, sizeof world.ran) != 0) failed("a post is lost, or runs twice");
 }
 

@@ -2100,7 +2100,7 @@ static void a_waker_of_another_thread_ends_the_park(void **state) {
         assert_int_equal(join(&h), 0);
         assert_int_equal(op.value, 42);
         assert_int_equal(pthread_join(thread, NULL), 0);
-        exec_oneshot_close(&shot);
+        exec_oneshot_close(&shot, NULL);
     }
     if (ON_EPOLL) {
         assert_int_equal(calls[CALL_EPOLL_CTL], 1);     /* the eventfd is registered once, never read */

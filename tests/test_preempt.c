@@ -122,7 +122,7 @@ static void a_stalled_poll_is_told_with_name_and_line_and_the_turn_counts_whole(
     exec ex;
     exec_handle h[2];
     exec_opts opts[2] = { test_opts_handle(&h[0]), test_opts_handle(&h[1]) };
-    char expected[160];
+    char expected[320];
     (void)state;
     open_by_hand(&ex, 0, EXEC_MS(10), 0);
     opts[0].name = "index";
@@ -130,11 +130,25 @@ static void a_stalled_poll_is_told_with_name_and_line_and_the_turn_counts_whole(
     assert_int_equal(EXEC_SPAWN(&ex, &opts[0], hogs, .ns = EXEC_MS(25)), 0);
     assert_int_equal(EXEC_SPAWN(&ex, &opts[1], hogs, .ns = EXEC_MS(10)), 0);
     assert_int_equal(exec_run(&ex), 0);
-    snprintf(expected, sizeof expected, "exec: a poll of hogs \"index\" took us 25000, now at %s:", __FILE__);
+    snprintf(expected, sizeof expected, "exec: a poll of hogs \"index\" took 25000 us, now at:\n  hogs %s:", __FILE__);
     if (EXEC_SMALL) assert_string_equal(log_text, "exec: a poll took longer than stall_ns\n");
     else assert_non_null(strstr(log_text, expected));
     assert_null(strstr(log_text, "brief"));         /* over, not at, the limit */
     assert_true(stats(&ex).longest_turn_ns == EXEC_MS(35));
+    close_exec(&ex);
+}
+
+/* Also of what is not the outermost, as the main coroutine of exec_run_until never is. */
+static void a_stalled_poll_is_told_with_each_that_awaits(void **state) {
+    exec ex;
+    hogs hog;
+    char expected[320];
+    (void)state;
+    open_by_hand(&ex, 0, EXEC_MS(10), 0);
+    assert_int_equal(exec_run_until(&ex, EXEC_CALL(&hog, hogs, .ns = EXEC_MS(25))), 0);
+    snprintf(expected, sizeof expected, "exec: a poll of run_until took 25000 us, now at:\n  hogs %s:", __FILE__);
+    if (EXEC_SMALL) assert_string_equal(log_text, "exec: a poll took longer than stall_ns\n");
+    else assert_non_null(strstr(log_text, expected));
     close_exec(&ex);
 }
 
@@ -145,7 +159,8 @@ int main(void) {
         cmocka_unit_test(the_tasks_of_a_turn_share_its_time),
         cmocka_unit_test(a_hand_written_future_may_ask_too),
         cmocka_unit_test(the_configuration_is_checked),
-        cmocka_unit_test(a_stalled_poll_is_told_with_name_and_line_and_the_turn_counts_whole)
+        cmocka_unit_test(a_stalled_poll_is_told_with_name_and_line_and_the_turn_counts_whole),
+        cmocka_unit_test(a_stalled_poll_is_told_with_each_that_awaits)
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }

@@ -666,7 +666,7 @@ EXEC_ASYNC(allocates) {
     exec_oneshot_send(self->one, 4);
     EXEC_TRY(exec_oneshot_recv(&self->op, self->one));
     EXEC_FINALLY;
-    if (self->one) exec_oneshot_close(self->one);
+    if (self->one) exec_oneshot_close(self->one, NULL);
     if (self->has) exec_waker_drop(&self->waker);
     EXEC_END;
 }

@@ -491,7 +491,7 @@ static void a_oneshot_is_sent_before_and_after_it_is_waited_for(void **state) {
         assert_int_equal(exec_run(&ex), 0);
         assert_int_equal(value, 41);
         assert_int_equal(exec_handle_result(&h), 0);
-        exec_oneshot_close(&one);
+        exec_oneshot_close(&one, NULL);
         assert_int_equal(one.references, 0);
         value = 0;
     }
@@ -514,10 +514,10 @@ static void an_abandoned_or_closed_oneshot_says_epipe(void **state) {
         if (after) exec_oneshot_abandon(&one);
         assert_int_equal(exec_run(&ex), 0);
         assert_int_equal(exec_handle_result(&h), -EPIPE);
-        exec_oneshot_close(&one);
+        exec_oneshot_close(&one, NULL);
     }
     exec_oneshot_init(&one);
-    exec_oneshot_close(&one);
+    exec_oneshot_close(&one, NULL);
     assert_int_equal(exec_oneshot_send(&one, 3), -EPIPE);
     assert_int_equal(one.references, 0);
     close_exec(&ex);
@@ -543,7 +543,41 @@ static void a_oneshot_has_one_receiver_at_a_time(void **state) {
     assert_int_equal(EXEC_SPAWN(&ex, &second, receives, .one = &one, .value = &value), 0);
     assert_int_equal(exec_run(&ex), 0);
     assert_int_equal(value, 5);
-    exec_oneshot_close(&one);
+    exec_oneshot_close(&one, NULL);
+    close_exec(&ex);
+}
+
+/* So it is freed once, whoever got it: given to a recv; sent after the recv was cancelled; refused. */
+static void a_close_hands_out_what_was_sent(void **state) {
+    exec ex;
+    exec_oneshot one;
+    exec_handle h;
+    intptr_t value = 0, left = 0;
+    (void)state;
+    open_wakers(&ex);
+    for (int cancelled = 0; cancelled < 2; cancelled++) {
+        exec_opts opts = waker_opts(&h, (unsigned)cancelled);
+        exec_oneshot_init(&one);
+        assert_int_equal(EXEC_SPAWN(&ex, &opts, receives, .one = &one, .value = &value), 0);
+        exec_turn(&ex);
+        if (cancelled) assert_int_equal(exec_handle_abort(&h), 0);
+        if (cancelled) assert_int_equal(exec_run(&ex), 0);
+        assert_int_equal(exec_oneshot_send(&one, 41 + cancelled), 0);
+        assert_int_equal(exec_run(&ex), 0);
+        assert_int_equal(value, 41);                    /* the second got none */
+        assert_int_equal(exec_oneshot_close(&one, &left), 1);
+        assert_int_equal(left, 41 + cancelled);
+        assert_int_equal(one.references, 0);
+    }
+    exec_oneshot_init(&one);
+    left = 7;
+    assert_int_equal(exec_oneshot_close(&one, &left), 0);
+    assert_int_equal(left, 7);
+    assert_int_equal(exec_oneshot_send(&one, 3), -EPIPE);
+    exec_oneshot_init(&one);
+    exec_oneshot_abandon(&one);
+    assert_int_equal(exec_oneshot_close(&one, &left), 0);
+    assert_int_equal(left, 7);
     close_exec(&ex);
 }
 
@@ -557,7 +591,7 @@ static void wrong_close(void) {
     exec_oneshot_init(&one);
     if (EXEC_SPAWN(&ex, &opts, receives, .one = &one, .value = &value) < 0) return;
     exec_turn(&ex);
-    exec_oneshot_close(&one);
+    exec_oneshot_close(&one, NULL);
 }
 static void closing_a_oneshot_that_is_waited_for_says_so(void **state) {
     (void)state;
@@ -949,7 +983,7 @@ static void a_oneshot_races_its_cancel_and_its_close(void **state) {
             assert_int_equal(exec_run(&ex), 0);
             if (way == 0) assert_int_equal(exec_handle_result(&h), s.how ? 0 : -EPIPE);
             if (exec_handle_state(&h) == EXEC_STATE_COMPLETED && s.how) assert_int_equal(value, 7);
-            exec_oneshot_close(one);
+            exec_oneshot_close(one, NULL);
             pthread_join(thread, NULL);
             assert_true(s.status == 0 || s.status == -EPIPE);
         }
@@ -1070,6 +1104,7 @@ int main(void) {
         cmocka_unit_test(a_oneshot_is_sent_before_and_after_it_is_waited_for),
         cmocka_unit_test(an_abandoned_or_closed_oneshot_says_epipe),
         cmocka_unit_test(a_oneshot_has_one_receiver_at_a_time),
+        cmocka_unit_test(a_close_hands_out_what_was_sent),
         cmocka_unit_test(closing_a_oneshot_that_is_waited_for_says_so),
 #if !EXEC_NO_THREADS
         cmocka_unit_test(a_wake_is_local_to_the_thread_that_runs_the_executor),
