@@ -1078,11 +1078,11 @@ EXEC_API int exec_oneshot_create(exec *ex, exec_oneshot **out);     /* 0; -ENOME
 EXEC_API void exec_oneshot_init(exec_oneshot *o);   /* the caller's storage, which outlives both */
 EXEC_API int exec_oneshot_send(exec_oneshot *o, intptr_t value);    /* any thread; 0; -EPIPE: closed */
 EXEC_API void exec_oneshot_abandon(exec_oneshot *o);                /* any thread: recv gives -EPIPE */
-/* 1, and the value in *value (which may be NULL), if it was sent, also if a recv gave it before: so what it points to
+/* 1, and what was sent in *value (value may be NULL), if it was, also if a recv gave it before: so what it points to
    is freed once, here, and never lost. 0: none came; a later send is -EPIPE. Receiver's thread. */
 EXEC_API int exec_oneshot_close(exec_oneshot *o, intptr_t *value);
 /* Result 0 and the value in op->value, or -EPIPE (abandoned), -EBUSY (another task waits), or as
-   exec_waker_get. Cancelled: the value is still in the oneshot, or in the op if the result is 0. */
+   exec_waker_get. Cancelled or not, exec_oneshot_close hands out what was sent. */
 typedef struct exec_oneshot_op { exec_future fut; exec_oneshot *oneshot; intptr_t value; } exec_oneshot_op;
 EXEC_API EXEC__MUST_USE exec_future *exec_oneshot_recv(exec_oneshot_op *op, exec_oneshot *o);
 
@@ -3042,9 +3042,10 @@ static void exec__put_task(exec__text *text, exec_task *t) {
 
 static void exec__dump_future(exec *ex, const exec_future *f, unsigned depth);
 
-/* Told with the lines that exec_dump has of it. */
+/* Told with the line that exec_dump has of the innermost coroutine; of a combinator that nobody awaits, with its
+   branches. */
 static EXEC__COLD void exec__stalled(exec *ex, exec_task *stalled, int64_t ns) {
-    const exec_future *f = stalled->strand.leaf;        /* NULL: it is over */
+    const exec_future *f = stalled->strand.leaf ? stalled->strand.leaf : exec__root_of(stalled), *at = f;
     exec__text t = { 0, "" };
     if (EXEC_SMALL) {
         exec_log(ex, "exec: a poll took longer than stall_ns");
@@ -3054,9 +3055,10 @@ static EXEC__COLD void exec__stalled(exec *ex, exec_task *stalled, int64_t ns) {
     exec__put_task(&t, stalled);
     exec__put(&t, " took ");
     exec__put_number(&t, ns / 1000);
-    exec__put(&t, " us, now at:");
+    exec__put(&t, " us, last at:");
     exec_log(ex, t.s);
-    for (f = f ? f : exec__root_of(stalled); f; f = f->parent) exec__dump_future(ex, f, 1);
+    while (at && !exec__line_of(at)) at = at->parent;
+    exec__dump_future(ex, at ? at : f, 1);
 }
 
 static int exec__fresh_quota(const exec *ex) { return (int)ex->config.ops_per_poll * EXEC__OP; }
@@ -4111,19 +4113,18 @@ EXEC_API int exec_handle_waker(exec_handle *h, exec_waker *out) {
 }
 
 /* What a waker or a remote stands for, which a dropped one has not. */
+static inline exec_cell *exec__cell_of(const exec_waker *w) {
 #if EXEC_DEBUG
-static exec_cell *exec__cell_of(const exec_waker *w) {
-    EXEC_ASSERT(w->cell, "a waker is used that was dropped, or that exec_waker_get did not make");
+    EXEC_ASSERT(w->cell, "a waker is used that was dropped, or never made");
+#endif
     return w->cell;
 }
-static exec_port *exec__port_of(const exec_remote *r) {
-    EXEC_ASSERT(r->port, "a remote is used that was dropped, or that exec_remote_get did not make");
+static inline exec_port *exec__port_of(const exec_remote *r) {
+#if EXEC_DEBUG
+    EXEC_ASSERT(r->port, "a remote is used that was dropped, or never made");
+#endif
     return r->port;
 }
-#else
-static inline exec_cell *exec__cell_of(const exec_waker *w) { return w->cell; }
-static inline exec_port *exec__port_of(const exec_remote *r) { return r->port; }
-#endif
 
 EXEC_API exec_waker exec_waker_clone(const exec_waker *w) {
     EXEC__ADD(&exec__cell_of(w)->references, 1);
@@ -4200,8 +4201,15 @@ static int exec__remote_push(exec_port *port, exec_cell *cell) {
     return status < 0 ? status : 0;
 }
 
-EXEC_API int exec_remote_stop(const exec_remote *r) { return exec__remote_push(exec__port_of(r), &r->port->stop); }
-EXEC_API int exec_remote_dump(const exec_remote *r) { return exec__remote_push(exec__port_of(r), &r->port->dump); }
+EXEC_API int exec_remote_stop(const exec_remote *r) {
+    exec_port *port = exec__port_of(r);
+    return exec__remote_push(port, &port->stop);
+}
+
+EXEC_API int exec_remote_dump(const exec_remote *r) {
+    exec_port *port = exec__port_of(r);
+    return exec__remote_push(port, &port->dump);
+}
 
 EXEC_API int exec_remote_post(const exec_remote *r, exec_post *post,
                               void (*run)(exec *ex, void *arg), void *arg) {

@@ -39,12 +39,12 @@ static int begin_lookup(exec *ex, const endpoint *name, exec_oneshot **answer) {
     pthread_t thread;
     int status = -ENOMEM;
     lookup *l = (lookup *)calloc(1, sizeof *l);
-    if (!l || exec_oneshot_create(ex, &l->answer) < 0) goto failed;
+    if (!l || exec_oneshot_create(ex, &l->answer) < 0) goto none;
     l->name = *name;
     *answer = l->answer;
     if ((status = -pthread_create(&thread, NULL, look_up, l)) == 0) return -pthread_detach(thread);
     exec_oneshot_abandon(l->answer);
-failed:
+none:
     forget(l);
     return status;
 }

@@ -197,24 +197,44 @@ static void a_double_await_is_refused(void **state) {
 
 /* ------------------------------------------------------------------- wakers and remotes that were dropped */
 
-static void wakes_by_a_dropped_one(void) {
+static int dropped_use;
+static void nothing_runs(exec *ex, void *arg) { (void)ex; (void)arg; }
+static void uses_a_dropped_waker(void) {
     exec_waker none = { NULL };
-    exec_waker_wake(&none);
+    switch (dropped_use) {
+    case 0: exec_waker_wake(&none); break;
+    case 1: exec_waker_wake_drop(&none); break;
+    case 2: none = exec_waker_clone(&none); break;
+    case 3: exec_waker_abort(&none); break;
+    case 4: exec_waker_kill(&none); break;
+#if !EXEC_NO_THREADS
+    default: exec_waker_wake_signal(&none); break;
+#else
+    default: exec_waker_wake(&none); break;
+#endif
+    }
 }
-static void clones_a_dropped_one(void) {
-    exec_waker none = { NULL };
-    none = exec_waker_clone(&none);
-}
-static void stops_by_a_dropped_one(void) {
+static void uses_a_dropped_remote(void) {
+    static exec_post post;
     exec_remote none = { NULL };
-    (void)exec_remote_stop(&none);
+    switch (dropped_use) {
+    case 0: (void)exec_remote_stop(&none); break;
+    case 1: (void)exec_remote_dump(&none); break;
+    case 2: none = exec_remote_clone(&none); break;
+    case 3: (void)exec_remote_post(&none, &post, nothing_runs, NULL); break;
+#if !EXEC_NO_MALLOC
+    default: dropped_use = EXEC_REMOTE_SPAWN(&none, sits); break;
+#else
+    default: (void)exec_remote_stop(&none); break;
+#endif
+    }
 }
 static void a_dropped_waker_or_remote_is_refused(void **state) {
     (void)state;
-    dies_in(wakes_by_a_dropped_one, "exec.h", "a waker is used that was dropped, or that exec_waker_get did not make");
-    dies_in(clones_a_dropped_one, "exec.h", "a waker is used that was dropped, or that exec_waker_get did not make");
-    dies_in(stops_by_a_dropped_one, "exec.h",
-            "a remote is used that was dropped, or that exec_remote_get did not make");
+    for (dropped_use = 0; dropped_use < 6; dropped_use++)
+        dies_in(uses_a_dropped_waker, "exec.h", "a waker is used that was dropped, or never made");
+    for (dropped_use = 0; dropped_use < 5; dropped_use++)
+        dies_in(uses_a_dropped_remote, "exec.h", "a remote is used that was dropped, or never made");
 }
 
 /* ------------------------------------------------------------------------------- polls that do not say */

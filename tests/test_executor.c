@@ -1356,7 +1356,7 @@ static void a_poll_over_stall_ns_is_reported(void **state) {
     exec_turn(&ex);
     assert_string_equal(log_text, "");
     assert_int_equal(exec_run(&ex), 0);
-    expect_words(log_text, "exec: a poll of slow_task took 12000 us, now at:");
+    expect_words(log_text, "exec: a poll of slow_task took 12000 us, last at:");
     expect_words(log_text, "test_executor.c:");
     if (EXEC_SMALL) assert_string_equal(log_text, "exec: a poll took longer than stall_ns\n");
     assert_true(stats(&ex).longest_turn_ns == EXEC_MS(12));

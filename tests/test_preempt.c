@@ -130,7 +130,7 @@ static void a_stalled_poll_is_told_with_name_and_line_and_the_turn_counts_whole(
     assert_int_equal(EXEC_SPAWN(&ex, &opts[0], hogs, .ns = EXEC_MS(25)), 0);
     assert_int_equal(EXEC_SPAWN(&ex, &opts[1], hogs, .ns = EXEC_MS(10)), 0);
     assert_int_equal(exec_run(&ex), 0);
-    snprintf(expected, sizeof expected, "exec: a poll of hogs \"index\" took 25000 us, now at:\n  hogs %s:", __FILE__);
+    snprintf(expected, sizeof expected, "exec: a poll of hogs \"index\" took 25000 us, last at:\n  hogs %s:", __FILE__);
     if (EXEC_SMALL) assert_string_equal(log_text, "exec: a poll took longer than stall_ns\n");
     else assert_non_null(strstr(log_text, expected));
     assert_null(strstr(log_text, "brief"));         /* over, not at, the limit */
@@ -138,17 +138,38 @@ static void a_stalled_poll_is_told_with_name_and_line_and_the_turn_counts_whole(
     close_exec(&ex);
 }
 
-/* Also of what is not the outermost, as the main coroutine of exec_run_until never is. */
-static void a_stalled_poll_is_told_with_each_that_awaits(void **state) {
-    exec ex;
-    hogs hog;
-    char expected[320];
-    (void)state;
-    open_by_hand(&ex, 0, EXEC_MS(10), 0);
-    assert_int_equal(exec_run_until(&ex, EXEC_CALL(&hog, hogs, .ns = EXEC_MS(25))), 0);
-    snprintf(expected, sizeof expected, "exec: a poll of run_until took 25000 us, now at:\n  hogs %s:", __FILE__);
+static void expect_stalled(const char *who, const char *first, unsigned lines) {
+    char expected[640];
+    snprintf(expected, sizeof expected, "exec: a poll of %s took 25000 us, last at:\n%s%s:", who, first, __FILE__);
     if (EXEC_SMALL) assert_string_equal(log_text, "exec: a poll took longer than stall_ns\n");
     else assert_non_null(strstr(log_text, expected));
+    for (const char *c = log_text; *c; c++) lines -= *c == '\n';
+    assert_int_equal(lines, 0);
+    log_text[0] = 0;
+}
+
+/* One line, of the innermost coroutine: the main one of exec_run_until; who awaits a select. Of a select that nobody
+   awaits, its branches. */
+typedef struct { EXEC_FRAME; hogs a, b; exec_select_op either; } chooses;
+EXEC_ASYNC(chooses) {
+    EXEC_BEGIN;
+    EXEC_TRY(exec_select(&self->either, EXEC_CALL(&self->a, hogs, .ns = EXEC_MS(25)),
+                                        EXEC_CALL(&self->b, hogs, .ns = 0)));
+    EXEC_END;
+}
+static void a_stalled_poll_is_told_with_the_coroutine_where_it_is(void **state) {
+    exec ex;
+    chooses frame;
+    (void)state;
+    open_by_hand(&ex, 0, EXEC_MS(10), 0);
+    assert_int_equal(exec_run_until(&ex, EXEC_CALL(&frame.a, hogs, .ns = EXEC_MS(25))), 0);
+    expect_stalled("run_until", "  hogs ", EXEC_SMALL ? 1 : 2);
+    assert_int_equal(EXEC_SPAWN(&ex, test_opts(), chooses), 0);
+    assert_int_equal(exec_run(&ex), 0);
+    expect_stalled("chooses", "  chooses ", EXEC_SMALL ? 1 : 2);
+    assert_int_equal(exec_run_until(&ex, exec_select(&frame.either, EXEC_CALL(&frame.a, hogs, .ns = EXEC_MS(25)),
+                                                     EXEC_CALL(&frame.b, hogs, .ns = 0))), 0);
+    expect_stalled("run_until", "  select\n    hogs ", EXEC_SMALL ? 1 : 4);
     close_exec(&ex);
 }
 
@@ -160,7 +181,7 @@ int main(void) {
         cmocka_unit_test(a_hand_written_future_may_ask_too),
         cmocka_unit_test(the_configuration_is_checked),
         cmocka_unit_test(a_stalled_poll_is_told_with_name_and_line_and_the_turn_counts_whole),
-        cmocka_unit_test(a_stalled_poll_is_told_with_each_that_awaits)
+        cmocka_unit_test(a_stalled_poll_is_told_with_the_coroutine_where_it_is)
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }

@@ -976,16 +976,20 @@ static void a_oneshot_races_its_cancel_and_its_close(void **state) {
         exec_turn(&ex);
         {
             exec_oneshot *one = s.one;
+            intptr_t left = 0;
             unsigned way = test_below(3);
+            int was;
             assert_int_equal(pthread_create(&thread, NULL, sender_thread, &s), 0);
             for (volatile unsigned spin = test_below(30000); spin > 0; spin--) continue;
             if (way) exec_handle_abort(&h);
             assert_int_equal(exec_run(&ex), 0);
             if (way == 0) assert_int_equal(exec_handle_result(&h), s.how ? 0 : -EPIPE);
             if (exec_handle_state(&h) == EXEC_STATE_COMPLETED && s.how) assert_int_equal(value, 7);
-            exec_oneshot_close(one, NULL);
+            was = exec_oneshot_close(one, &left);
             pthread_join(thread, NULL);
             assert_true(s.status == 0 || s.status == -EPIPE);
+            assert_int_equal(was, s.how && s.status == 0);
+            assert_int_equal(left, was ? 7 : 0);
         }
     }
     close_exec(&ex);
