@@ -198,7 +198,7 @@ static void a_double_await_is_refused(void **state) {
 /* ------------------------------------------------------------------- wakers and remotes that were dropped */
 
 static int dropped_use;
-static void nothing_runs(exec *ex, void *arg) { (void)ex; (void)arg; }
+static void nothing_runs(exec *where, void *arg) { (void)where; (void)arg; }
 static void uses_a_dropped_waker(void) {
     exec_waker none = { NULL };
     switch (dropped_use) {
