@@ -1778,7 +1778,7 @@ EXEC_API int64_t exec_now(exec *ex) {
     return (int64_t)now.tv_sec * 1000000000 + now.tv_nsec;
 }
 
-/* A moment so long, 0 or more, after another; at most EXEC_NEVER. */
+/* A moment so long after another; EXEC_NEVER beyond that, and for a length below 0. */
 static int64_t exec__after(int64_t moment, int64_t ns) {
     int64_t end = (int64_t)((uint64_t)moment + (uint64_t)ns);
     return end < moment ? EXEC_NEVER : end;

@@ -939,7 +939,7 @@ static int exec__backoff_valid(const exec_backoff *b) {
 static void exec__backoff_begin(exec_backoff *b, exec *ex) {
     if (b->begun) return;
     b->begun = 1;
-    b->end_ns = b->limit_ns > 0 ? exec__after(exec_now(ex), b->limit_ns) : EXEC_NEVER;
+    b->end_ns = b->limit_ns ? exec__after(exec_now(ex), b->limit_ns) : EXEC_NEVER;
     if (b->deadline_ns && b->deadline_ns < b->end_ns) b->end_ns = b->deadline_ns;
 }
 
