@@ -1496,6 +1496,13 @@ extern "C" {
 #define EXEC__DIRECT 0
 #endif
 
+/* gcc's ThreadSanitizer keeps a signal that comes just before syscall(2) until that returns: no wait is one there. */
+#ifdef __SANITIZE_THREAD__
+#define EXEC__LIBC_WAITS 1
+#else
+#define EXEC__LIBC_WAITS EXEC_POSIX_ONLY
+#endif
+
 /* Each system call has a name that a test may define before. */
 #ifndef EXEC_SYS_EVENTFD
 #define EXEC_SYS_EVENTFD eventfd
@@ -3602,7 +3609,7 @@ EXEC_API int exec_wake_fd(const exec *ex) { return ex->port ? ex->port->fd : -1;
 
 /* ------------------------------------------------------------------------------- default parker */
 
-#if EXEC_POSIX_ONLY
+#if EXEC__LIBC_WAITS
 /* poll(2) knows milliseconds: rounded up. */
 static EXEC__MAYBE_UNUSED int exec__ppoll(struct pollfd *fds, nfds_t count, const struct timespec *timeout) {
     if (!timeout) return poll(fds, count, -1);

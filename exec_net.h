@@ -967,7 +967,7 @@ static int exec__epoll_timed(exec_net *net, exec__event *events, int64_t timeout
     exec__timespec64 timeout;
     struct pollfd any;
     int count;
-    if (!EXEC_SMALL && !net->no_pwait2) {
+    if (!EXEC_SMALL && !EXEC__LIBC_WAITS && !net->no_pwait2) {
         timeout.nsec = timeout_ns;
         timeout.sec = exec__take_seconds(&timeout.nsec);
         count = EXEC_SYS_EPOLL_PWAIT2(net->epoll, exec__events(events), EXEC_NET_EVENTS, &timeout);

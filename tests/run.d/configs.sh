@@ -6,7 +6,7 @@
 CONFIGS='
 headers             each header alone and after system headers, in each form and with each option
 valgrind            memcheck: no error, no leak
-tsan                clang, ThreadSanitizer
+tsan                clang, ThreadSanitizer; the wakers and signals also with that of gcc
 asan                gcc, AddressSanitizer and UndefinedBehaviorSanitizer
 clang-asan          clang, AddressSanitizer and UndefinedBehaviorSanitizer (--full)
 amalgamated         the suite, the examples and every form on the one header of tools/amalgamate
@@ -164,7 +164,14 @@ tsan_suite() {
     have setarch && setarch -R true 2>/dev/null && RUNNER=(setarch -R)
     suite clang $C11 -O1 -g1 -pthread -fsanitize=thread "$@"
 }
-config_tsan() { tsan_suite; }
+# Which signals are kept back, and until when, is a matter of its runtime.
+wakers_under_gccs_tsan() {
+    local program=$BUILD/tsan/gcc_wakers
+    compile "$program" gcc $C11 -O1 -g1 -pthread -fsanitize=thread $WARN_C tests/test_wakers.c -lcmocka || return 1
+    run_test "$program.log" "${RUNNER[@]}" env -u EXEC_TEST_LONG "$program" || return 1
+    counted $TESTS
+}
+config_tsan() { tsan_suite && wakers_under_gccs_tsan; }
 config_tsan_posix() { tsan_suite -DEXEC_POSIX_ONLY=1; }
 config_valgrind() {
     needs valgrind
