@@ -64,13 +64,22 @@ int main(void) {
 /* A shell that runs `script`; where the library starts none, by fork and adoption. */
 static int start(exec_child *child, const char *script, const exec_child_opts *opts) {
 #if EXEC_NO_MALLOC
-    pid_t pid = fork();
+    int adopted[2], status;     /* it begins when this is closed: who reaps all would be before the adoption else */
+    char none;
+    pid_t pid;
+    assert_int_equal(pipe2(adopted, O_CLOEXEC), 0);
+    pid = fork();
     if (pid == 0) {
+        close(adopted[1]);
+        if (read(adopted[0], &none, 1) != 0) _exit(126);
         if (opts && opts->out) dup2(opts->out, 1);
         execl("/bin/sh", "sh", "-c", script, (char *)NULL);
         _exit(127);
     }
-    return exec_child_adopt(&ex, child, pid);
+    close(adopted[0]);
+    status = exec_child_adopt(&ex, child, pid);
+    close(adopted[1]);
+    return status;
 #else
     const char *argv[] = { "sh", "-c", NULL, NULL };
     argv[2] = script;
