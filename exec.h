@@ -4,8 +4,8 @@
  *
  * A coroutine is a struct (its frame) and a function that the macros turn into a state machine. A
  * task is a coroutine that the executor schedules. One thread runs an executor; other threads wake
- * its tasks. Nothing allocates but a spawn from the heap or into a growing pool, the first waker of a
- * task, the first remote and exec_oneshot_create.
+ * its tasks. Nothing allocates but a spawn from the heap or into a growing pool, the first waker of a task, the
+ * first remote (or exec_prepare, exec_poll_fds), EXEC_REMOTE_SPAWN and exec_oneshot_create.
  *
  * DO THIS
  *     #define EXEC_IMPLEMENTATION       in ONE .c file, before its first #include
@@ -759,7 +759,7 @@ struct exec_group {
    Ready, it leaves the group as new, but for `failed` and what you set. Awaited by the task that spawned first. */
 EXEC_API EXEC__MUST_USE exec_future *exec_group_join(exec_group *group);
 /* Until fewer than `limit` run: 0 (at once without a limit); the first error if a failure cancelled the
-   group, else -ECANCELED if it was cancelled. Awaited by the task that spawns, not while it joins. */
+   group, else -ECANCELED if it was cancelled. Awaited by the task that spawned first, not while it joins. */
 EXEC_API EXEC__MUST_USE exec_future *exec_group_room(exec_group *group);
 /* Cancels them, with EXEC_CANCEL or EXEC_KILL; join waits for their cleanups, and until it is ready
    spawns into the group are -ECANCELED. Owner's thread. O(its tasks). */
@@ -873,7 +873,7 @@ EXEC_API int exec_destroy(exec *ex, int64_t limit_ns);
 /* What the child calls after fork(2), before anything else with an executor of the parent's: gives back what
    the kernel would share with the parent (the eventfd, what the drivers hold) and forgets the tasks, without
    their cleanups. Their memory stays, handles show EXEC_STATE_DETACHED, wakers, remotes and oneshots do
-   nothing. Every further call that starts, attaches or runs something is -ECANCELED, exec_destroy too, until
+   nothing. Every further call that claims, attaches or runs something is -ECANCELED, exec_destroy too, until
    exec_init makes the executor new; so must be its pools, and storage is zeroed again. Descriptors
    of its tasks are closed with close(2). After a fork inside a poll the child never returns from that
    poll: it ends in exec(3), _exit, or a run of a new executor and _exit.
@@ -2886,8 +2886,9 @@ static exec_poll exec__room_poll(exec_cx *cx, exec_future *f) {
     g->room_waits = 0;
     if (exec_canceled(f)) return exec_ready(f, -ECANCELED);
     if (g->level) return exec_ready(f, g->error < 0 ? g->error : -ECANCELED);
-    if (!exec__group_has_room(g)) g->room_waits = 1;
-    else if (exec_spend(cx)) return exec_ready(f, 0);
+    if (exec__group_has_room(g)) return exec_spend(cx) ? exec_ready(f, 0) : exec_pending(cx, f);
+    EXEC_ASSERT(g->owner == cx->task, "exec_group_room is awaited by a task that did not spawn first into the group");
+    g->room_waits = 1;
     return exec_pending(cx, f);
 }
 
@@ -4052,9 +4053,9 @@ static void exec__unwind_all(exec *ex, int64_t limit) {
         left = limit == EXEC_NEVER ? EXEC_NEVER : limit - exec_now(ex);
         if (left <= 0) return;
         if (timeout && exec__park(ex, timeout < left ? timeout : left) < 0) return;
-        exec__turn(ex);
-        /* who waits for others on a virtual clock waits for real */
-        if (timeout == EXEC_NEVER && left != EXEC_NEVER && ex->config.virtual_clock) ex->virtual_now = limit;
+        /* who waits for others on a virtual clock waits for real, and until the limit if nobody came */
+        if (exec__turn(ex) == 0 && timeout == EXEC_NEVER && left != EXEC_NEVER && ex->config.virtual_clock)
+            ex->virtual_now = limit;
     }
 }
 

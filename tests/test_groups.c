@@ -434,6 +434,32 @@ static void a_cancel_ends_the_wait_for_room(void **state) {
     }
 }
 
+/* Its wake would go to who spawned first. */
+typedef struct { EXEC_FRAME; exec_group *crew; } climbs;
+EXEC_ASYNC(climbs) {
+    EXEC_BEGIN;
+    EXEC_TRY(exec_group_room(self->crew));
+    EXEC_END;
+}
+typedef struct { EXEC_FRAME; gate *gate; exec_group crew; } climbed;
+EXEC_ASYNC(climbed) {
+    EXEC_BEGIN;
+    self->crew.limit = 1;
+    EXEC_GROUP_SPAWN_OPTS(&self->crew, test_opts(), climbs, .crew = &self->crew);
+    EXEC_TRY(gate_wait(self->gate));
+    EXEC_END;
+}
+static void room_for_a_child(void) {
+    exec ex;
+    gate g = { .open = 0 };
+    open_exec(&ex);
+    if (EXEC_SPAWN(&ex, test_opts(), climbed, .gate = &g) == 0) exec_turn(&ex);
+}
+static void room_is_for_who_spawned_first(void **state) {
+    (void)state;
+    dies_saying(room_for_a_child, "exec_group_room is awaited by a task that did not spawn first into the group");
+}
+
 /* Room is there, but the budget is used up: nobody has spawned yet, so the group has no owner to wake. */
 typedef struct { EXEC_FRAME; always first; exec_group *crew; } frugal;
 EXEC_ASYNC(frugal) {
@@ -763,6 +789,7 @@ int main(void) {
         cmocka_unit_test(room_of_a_group_without_a_limit_is_there_and_costs_budget),
         cmocka_unit_test(a_failure_ends_the_wait_for_room_with_its_error),
         cmocka_unit_test(a_cancel_ends_the_wait_for_room),
+        cmocka_unit_test(room_is_for_who_spawned_first),
         cmocka_unit_test(a_cancel_before_the_first_spawn_ends_a_wait_for_budget),
         cmocka_unit_test(a_child_made_before_a_cancel_and_started_after_it_is_cancelled),
         cmocka_unit_test(a_child_started_into_a_cancelled_group_is_killed_in_time),
