@@ -66,7 +66,7 @@
  *  7. No system call is made for an op that is polled without cause, none but the op's own in the
  *     steady state, and no heap call. (spurious_polls_make_no_system_call, echo_makes_three_calls)
  *  8. A foreign descriptor that blocks is never switched to nonblocking silently, and does not stop
- *     the thread. (foreign_blocking_pipe)
+ *     the thread (foreign_blocking_pipe); but for a write to a terminal that takes none: exec_fd_adopt.
  *  9. A descriptor that comes in a message is close-on-exec, and it is in op->fds or closed: none leaks,
  *     also when there are too many or the op is cancelled. (surplus_descriptors_do_not_leak,
  *     cancelled_receive_takes_no_descriptor)
@@ -327,7 +327,8 @@ EXEC_API int exec_socket_set(int fd, const exec_socket_opts *opts);
    -EBADF. Any thread. */
 EXEC_API int exec_shutdown_write(int fd);
 /* Two connected unix sockets, of bytes or of datagrams; and a pipe, written at ends[1], read at ends[0].
-   Nonblocking and close-on-exec. 0, or -EMFILE, -ENFILE ... and ends is as it was. Owner's thread. */
+   Nonblocking and close-on-exec (a program that gets an end as its output expects a blocking one: make that pipe
+   by pipe2(2), and use your end as it is). 0, or -EMFILE, -ENFILE ... and ends is as it was. Owner's thread. */
 EXEC_API int exec_socket_pair(exec *ex, int ends[2], int datagrams);
 EXEC_API int exec_pipe(exec *ex, int ends[2]);
 
@@ -489,7 +490,8 @@ typedef struct exec_child {
 typedef struct exec_child_opts {
     const char *const *env;     /* "NAME=value" ..., NULL; default: that of this process */
     int in, out, err;           /* descriptors that become its 0, 1 and 2, in this order, so err = 1 is where
-                                   its output goes; 0: its own are this process's. They stay yours */
+                                   its output goes; 0: its own are this process's. They stay yours. For most
+                                   programs they must block, which those of exec_pipe do not: pipe2(2) */
     int own_group;              /* it leads a process group of its own: no signal of the terminal */
 } exec_child_opts;
 
@@ -1581,26 +1583,32 @@ static int exec__may_go(const exec_fd_slot *s, const exec_waiter *w) {
     return ((s->state & EXEC__FD_BLOCKING ? w->ready : s->state) & w->interest) != 0;
 }
 
-/* The op may not go on at once: waits, or says why not. */
+/* 1: the system call may be tried; 0: not yet, and the op is linked; or why not. */
+static int exec__io_ask(exec_cx *cx, exec_net *net, exec_waiter *w) {
+    const exec_fd_slot *s;
+    int status = exec__slot_get(net, w->fd);
+    if (status < 0) return status;
+    s = &net->fds.slots[w->fd];
+    if (!w->linked && (!exec__may_go(s, w) || cx->quota < EXEC__OP)) {  /* whoever closes the descriptor tells it */
+        w->ready = 0;
+        if ((status = exec__link(net, w, cx->task)) < 0) return status;
+    }
+    if (exec__may_go(s, w)) return 1;
+    w->ready = 0;                               /* another op may have used it up: it is to be told again */
+    return 0;
+}
+
+/* The op may not go on at once: waits, or says why not. An error costs budget, too: who tries again lets others run. */
 static int exec__io_wait(exec_cx *cx, exec_net *net, exec_io *io) {
     exec_waiter *w = &io->waiter;
-    int status;
-    if (EXEC__UNLIKELY(exec_canceled(&io->fut))) {
-        if (w->linked) exec__unlink(net, w);
-        return -ECANCELED;
+    int status = -ECANCELED;
+    if (EXEC__LIKELY(!exec_canceled(&io->fut))) {
+        status = exec__io_ask(cx, net, w);
+        if (EXEC__LIKELY(status == 0 || !exec_spend(cx))) return 0;
     }
-    if ((status = exec__slot_get(net, w->fd)) < 0) return status;
-    if (EXEC__LIKELY(!exec__may_go(&net->fds.slots[w->fd], w))) {
-        w->ready = 0;                           /* another op may have used it up: it is to be told again */
-        if (w->linked) return 0;
-        status = exec__link(net, w, cx->task);
-        if (EXEC__LIKELY(status < 0 || !exec__may_go(&net->fds.slots[w->fd], w))) return status;
-    }
-    if (EXEC__UNLIKELY(!exec_spend(cx)))        /* linked: whoever closes the descriptor tells it */
-        return w->linked ? 0 : exec__link(net, w, cx->task);
     if (w->linked) exec__unlink(net, w);
     w->ready = 0;
-    return 1;
+    return status;
 }
 
 /* The beginning of each poll: 1: the system call may be tried; 0: the op pends; or its error. A slot
@@ -2344,7 +2352,10 @@ static exec_poll exec__connect_poll(exec_cx *cx, exec_future *f) {
     exec_io *io = (exec_io *)(void *)f;
     exec_net *net = exec__net(cx->exec);
     int status = -EINPROGRESS;
-    if (!(io->waiter.flags & EXEC__IO_BEGUN) && !exec_canceled(f)) status = exec__connect_begin(net, io);
+    if (!(io->waiter.flags & EXEC__IO_BEGUN) && !exec_canceled(f)) {
+        if (!exec_spend(cx)) return exec_pending(cx, f);        /* it may be over at once */
+        status = exec__connect_begin(net, io);
+    }
     if (status == -EINPROGRESS) {
         status = exec__io_go(cx, net, io);
         if (status == 0) return exec_pending(cx, f);
@@ -2364,7 +2375,9 @@ static int exec__datagram_on(int fd, const exec__address *local, const exec__add
     int family = (local ? local : remote)->any.sa_family;
     int status = exec__socket_apply(fd, family, SOCK_DGRAM, opts);
     if (status == 0 && local) status = exec__bind(fd, local, opts);
-    if (status == 0 && remote && EXEC_SYS_CONNECT(fd, &remote->any, remote->size) < 0) status = -errno;
+    if (status < 0 || !remote) return status;
+    status = exec__checked(EXEC_SYS_CONNECT(fd, &remote->any, remote->size));
+    if (status < 0 && local && family == AF_UNIX && local->local.sun_path[0]) EXEC_SYS_UNLINK(local->local.sun_path);
     return status;
 }
 
@@ -2430,13 +2443,15 @@ static void exec__fd_came(exec_net *net, int fd) {
     if (!EXEC__CMSG_CLOEXEC) EXEC_SYS_FCNTL(fd, F_SETFD, FD_CLOEXEC);
 }
 
-/* Kept up to op->room, the others closed; or (op NULL) left in the message, which is the caller's. */
-static void exec__fds_came(exec_net *net, const unsigned char *fds, size_t bytes, exec_fds_op *op) {
+#define EXEC__SCM_PIDFD 4       /* of SO_PASSPIDFD, which older headers do not know */
+
+/* Kept up to `room`, the others closed; or (op NULL) left in the message, which is the caller's. */
+static void exec__fds_came(exec_net *net, const unsigned char *fds, size_t bytes, exec_fds_op *op, unsigned room) {
     for (; bytes >= sizeof(int); bytes -= sizeof(int), fds += sizeof(int)) {
         int fd;
         memcpy(&fd, fds, sizeof fd);
         exec__fd_came(net, fd);
-        if (op && op->fd_count < op->room) op->fds.to[op->fd_count++] = fd;
+        if (op && op->fd_count < room) op->fds.to[op->fd_count++] = fd;
         else if (op) EXEC_SYS_CLOSE(fd);
     }
 }
@@ -2448,7 +2463,8 @@ static void exec__message_fds(exec_net *net, const struct msghdr *message, exec_
         struct cmsghdr *c = (struct cmsghdr *)(void *)((unsigned char *)message->msg_control + at);
         if (c->cmsg_len < CMSG_LEN(0)) return;
         bytes = c->cmsg_len - CMSG_LEN(0);
-        if (c->cmsg_level == SOL_SOCKET && c->cmsg_type == SCM_RIGHTS) exec__fds_came(net, CMSG_DATA(c), bytes, op);
+        if (c->cmsg_level == SOL_SOCKET && (c->cmsg_type == SCM_RIGHTS || c->cmsg_type == EXEC__SCM_PIDFD))
+            exec__fds_came(net, CMSG_DATA(c), bytes, op, op && c->cmsg_type == SCM_RIGHTS ? op->room : 0);
         at += CMSG_SPACE(bytes);
     }
 }
@@ -2476,7 +2492,8 @@ static intptr_t exec__datagram_try(exec_net *net, exec_io *io) {
     }
     n = exec__message_call(io, &message, EXEC__DONTWAIT | MSG_NOSIGNAL);
     if (receives && n >= 0) {
-        op->address.size = message.msg_namelen;
+        op->address.size = message.msg_namelen;         /* it counts a zero behind a path that has no room for one */
+        if (op->address.size > sizeof(struct sockaddr_un)) op->address.size = sizeof(struct sockaddr_un);
         op->truncated = (message.msg_flags & MSG_TRUNC) != 0;
     }
     return exec__io_moved(s, io, io->len, n);
@@ -2495,6 +2512,7 @@ static intptr_t exec__fds_try(exec_net *net, exec_io *io) {
     struct msghdr message;
     struct iovec part;
     ssize_t n;
+    if (op->room > EXEC_FDS_MAX || (!receives && op->room && !io->len)) return -EINVAL;
     if (exec__message_init(&message, &part, s, io) < 0) return exec__io_moved(s, io, io->len, -1);
     memset(&control, 0, sizeof control);
     if (op->room) {
@@ -2637,6 +2655,11 @@ static intptr_t exec__sendfile_try(exec_net *net, exec_io *io) {
 
 static exec_poll exec__sendfile_poll(exec_cx *cx, exec_future *f) {
     return exec__transfer(cx, f, exec__sendfile_try);
+}
+#else
+static exec_poll exec__sendfile_poll(exec_cx *cx, exec_future *f) {
+    (void)cx;
+    return exec_ready(f, -ENOSYS);
 }
 #endif
 
@@ -2812,7 +2835,6 @@ EXEC_API exec_future *exec_send_fds(exec_fds_op *op, int fd, const void *buf, si
     op->room = count;
     op->fd_count = 0;
     op->truncated = 0;
-    if (count > EXEC_FDS_MAX || (count && !len)) exec_ready(&op->io.fut, -EINVAL);
     return &op->io.fut;
 }
 
@@ -2861,16 +2883,6 @@ EXEC_API exec_future *exec_writev_all(exec_io *io, int fd, const struct iovec *v
     return exec__vector_init(io, &exec__writev_type, fd, vector, count, EXEC_WRITABLE, EXEC__IO_ALL);
 }
 
-#if EXEC_POSIX_ONLY
-EXEC_API exec_future *exec_sendfile(exec_sendfile_op *op, int out, int in, int64_t offset, size_t count) {
-    exec__io_init(&op->io, &exec__write_type, out, EXEC_WRITABLE, 0);
-    op->io.len = count;
-    op->offset = offset;
-    op->in = in;
-    exec_ready(&op->io.fut, -ENOSYS);
-    return &op->io.fut;
-}
-#else
 static const exec_type exec__sendfile_type = EXEC__TYPE(exec__sendfile_poll, exec__io_describe, NULL, "sendfile");
 
 EXEC_API exec_future *exec_sendfile(exec_sendfile_op *op, int out, int in, int64_t offset, size_t count) {
@@ -2880,7 +2892,6 @@ EXEC_API exec_future *exec_sendfile(exec_sendfile_op *op, int out, int in, int64
     op->in = in;
     return exec__all_init(&op->io);
 }
-#endif
 
 /* ----------------------------------------------------------------------------------------- signals
    The kernel keeps what nobody awaits. Who waits stands in a ring; when the descriptor says that
@@ -2970,6 +2981,12 @@ static uint64_t exec__signals_pending(exec_signals *s) {
     return bits;
 }
 
+/* The kernel's own have other things in the place of a sender, but for a child's end. */
+static int exec__signal_was_sent(const siginfo_t *info) {
+    if (info->si_code > 0) return info->si_signo == SIGCHLD;
+    return info->si_code != SI_TIMER && info->si_code != SI_SIGIO;
+}
+
 /* 1: it came; 0: not yet; or a negated errno. */
 static int exec__signal_take(exec_signals *s, exec_signal_op *op) {
     siginfo_t info;
@@ -2980,8 +2997,8 @@ static int exec__signal_take(exec_signals *s, exec_signal_op *op) {
     while ((status = EXEC_SYS_SIGTIMEDWAIT(&set, &info, &exec__no_time)) < 0 && errno == EINTR) continue;
     if (status < 0) return errno == EAGAIN ? 0 : -errno;
     op->code = info.si_code;
-    op->pid = (int)info.si_pid;
-    op->uid = (uint32_t)info.si_uid;
+    op->pid = exec__signal_was_sent(&info) ? (int)info.si_pid : 0;
+    op->uid = exec__signal_was_sent(&info) ? (uint32_t)info.si_uid : 0;
     op->value = info.si_value.sival_int;
     op->pointer = info.si_value.sival_ptr;
     return 1;

@@ -154,6 +154,33 @@ static void queued_signals_come_one_by_one_with_their_values(void **state) {
 }
 #endif
 
+#if !EXEC_POSIX_ONLY
+/* What siginfo_t has in the place of a sender is none. */
+static void a_timer_is_no_sender(void **state) {
+    struct itimerspec soon = { { 0, 0 }, { 0, 1000000 } };
+    struct sigevent event;
+    exec_signal_op op;
+    timer_t timers[3];
+    (void)state;
+    begin();
+    hold(&ex, SIGUSR1);
+    memset(&event, 0, sizeof event);
+    event.sigev_notify = SIGEV_SIGNAL;
+    event.sigev_signo = SIGUSR1;
+    for (int i = 0; i < 3; i++) assert_int_equal(timer_create(CLOCK_MONOTONIC, &event, &timers[i]), 0);
+    for (int i = 0; i < 3; i++) {
+        assert_int_equal(timer_settime(timers[i], 0, &soon, NULL), 0);
+        assert_int_equal(run(exec_signal(&op, SIGUSR1)), SIGUSR1);
+        if (under_qemu() && op.code != SI_TIMER) continue;      /* it hands codes on in the numbers of its host */
+        assert_int_equal(op.code, SI_TIMER);
+        assert_int_equal(op.pid, 0);
+        assert_int_equal(op.uid, 0);
+    }
+    for (int i = 0; i < 3; i++) assert_int_equal(timer_delete(timers[i]), 0);
+    end();
+}
+#endif
+
 static void a_signal_between_two_awaits_is_kept(void **state) {
     exec_signal_op op;
     exec_handle h;
@@ -846,6 +873,7 @@ static const struct CMUnitTest tests[] = {
     cmocka_unit_test(a_handler_that_was_replaced_stays),
 #else
     cmocka_unit_test(queued_signals_come_one_by_one_with_their_values),
+    cmocka_unit_test(a_timer_is_no_sender),
     cmocka_unit_test(an_await_survives_interruptions_and_a_failed_look),
     cmocka_unit_test(of_a_storm_of_queued_signals_none_is_lost),
 #endif

@@ -170,6 +170,49 @@ static void a_bound_socket_keeps_its_path(void **state) {
     end_in_a_directory();
 }
 
+static void what_could_not_be_connected_leaves_no_path(void **state) {
+    (void)state;
+    begin_in_a_directory();
+    for (int again = 0; again < 2; again++) {
+        assert_int_equal(exec_datagram(&ex, address, "unix:/nonexistent/exec", NULL), -ENOENT);
+        assert_int_equal(access(path, F_OK), -1);
+        fail_call(CALL_CONNECT, ENOBUFS, 0, 1);             /* nor is a name or a host taken for one */
+        assert_int_equal(exec_datagram(&ex, "127.0.0.1:0", "127.0.0.1:9", NULL), -ENOBUFS);
+        if (!EXEC_POSIX_ONLY) assert_int_equal(exec_datagram(&ex, "unix:@", "unix:/nonexistent/exec", NULL), -ENOENT);
+    }
+    assert_int_equal(calls[CALL_UNLINK], 2);
+    end_in_a_directory();
+}
+
+/* The kernel counts a zero byte behind a path of 108 bytes, and takes no address with it. */
+static void a_sender_whose_path_takes_all_bytes_is_answered(void **state) {
+    union { struct sockaddr_un un; struct sockaddr any; char bytes[sizeof(struct sockaddr_un) + 1]; } from;
+    char text[EXEC_ADDRESS_BYTES], buf[4];
+    exec_datagram_op op;
+    exec_address to;
+    int server, client = socket(AF_UNIX, SOCK_DGRAM | SOCK_CLOEXEC, 0);
+    (void)state;
+    begin_in_a_directory();
+    memset(&from, 0, sizeof from);
+    from.un.sun_family = AF_UNIX;
+    memset(from.un.sun_path, 'x', sizeof from.un.sun_path);
+    memcpy(from.un.sun_path, path, strlen(path));
+    assert_int_equal(bind(client, &from.any, sizeof from.un), 0);
+    server = exec_datagram(&ex, address, NULL, NULL);
+    assert_int_equal(exec_address_parse(&to, address), 0);
+    assert_int_equal(sendto(client, "ping", 4, 0, (struct sockaddr *)(void *)to.bytes, to.size), 4);
+    assert_int_equal(run(exec_recv_from(&op, server, buf, sizeof buf)), 4);
+    assert_int_equal(exec_address_text(&op.address, text, sizeof text), 0);
+    assert_string_equal(text + 5, from.un.sun_path);
+    assert_int_equal(run(exec_send_to(&op, server, "pong", 4, &op.address)), 4);
+    assert_int_equal(recv(client, buf, sizeof buf, MSG_DONTWAIT), 4);
+    assert_int_equal(unlink(from.un.sun_path), 0);
+    close(client);
+    fds_before--;
+    assert_int_equal(exec_close_fd(&ex, server), 0);
+    end_in_a_directory();
+}
+
 static void a_full_backlog_says_try_again(void **state) {
     exec_socket_opts opts;
     int fd, clients[8], n = 0;
@@ -351,6 +394,7 @@ static void descriptors_go_through(void **state) {
             }
         }
         assert_int_equal(run(exec_send_fds(&out, ends[1], "x", 1, many, EXEC_FDS_MAX + 1)), -EINVAL);
+        assert_int_equal(run(exec_resume(&out.io)), -EINVAL);
         assert_int_equal(run(exec_send_fds(&out, ends[1], NULL, 0, many, 1)), -EINVAL);
         many[0] = -1;
         assert_int_equal(run(exec_send_fds(&out, ends[1], "x", 1, many, 1)), -EBADF);
@@ -408,6 +452,31 @@ static void credentials_before_descriptors(void **state) {
     assert_int_equal(run(exec_recv_fds(&in, ends[0], buf, sizeof buf, got, EXEC_FDS_MAX)), 2);
     for (unsigned i = 0; i < in.fd_count; i++) assert_int_equal(exec_close_fd(&ex, got[i]), 0);
     assert_true(in.fd_count == 2 || in.truncated);
+    close_pair(ends);
+    close_pair(pipes);
+    end();
+}
+
+/* One that the kernel makes of the sender is none of those that were sent. */
+static void a_descriptor_of_the_sender_does_not_leak(void **state) {
+    enum { PASS_PIDFD = 76 };
+    int ends[2], pipes[2], got[EXEC_FDS_MAX], on = 1, before;
+    exec_fds_op in, out;
+    char buf[8];
+    (void)state;
+    begin();
+    assert_int_equal(exec_pipe(&ex, pipes), 0);
+    assert_int_equal(exec_socket_pair(&ex, ends, 0), 0);
+    if (setsockopt(ends[0], SOL_SOCKET, PASS_PIDFD, &on, sizeof on) == 0) {     /* Linux 6.5 */
+        before = count_fds();
+        for (unsigned sent = 0; sent < 3; sent++) {
+            assert_int_equal(run(exec_send_fds(&out, ends[1], "ab", 2, pipes, sent)), 2);
+            assert_int_equal(run(exec_recv_fds(&in, ends[0], buf, sizeof buf, got, EXEC_FDS_MAX)), 2);
+            assert_int_equal(in.fd_count, sent);
+            for (unsigned i = 0; i < sent; i++) assert_int_equal(exec_close_fd(&ex, got[i]), 0);
+            assert_int_equal(count_fds(), before);
+        }
+    }
     close_pair(ends);
     close_pair(pipes);
     end();
@@ -675,6 +744,8 @@ int main(void) {
         cmocka_unit_test(the_longest_path),
         cmocka_unit_test(a_path_in_the_way),
         cmocka_unit_test(a_bound_socket_keeps_its_path),
+        cmocka_unit_test(what_could_not_be_connected_leaves_no_path),
+        cmocka_unit_test(a_sender_whose_path_takes_all_bytes_is_answered),
         cmocka_unit_test(a_full_backlog_says_try_again),
         cmocka_unit_test(pairs_and_pipes_are_ours),
         cmocka_unit_test(a_new_descriptor_forgets_the_old_one),
@@ -683,6 +754,7 @@ int main(void) {
         cmocka_unit_test(descriptors_go_through),
         cmocka_unit_test(surplus_descriptors_do_not_leak),
         cmocka_unit_test(credentials_before_descriptors),
+        cmocka_unit_test(a_descriptor_of_the_sender_does_not_leak),
         cmocka_unit_test(descriptors_beyond_a_callers_table_come_too),
         cmocka_unit_test(data_ends_where_descriptors_came),
         cmocka_unit_test(cancelled_receive_takes_no_descriptor),
