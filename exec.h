@@ -4053,9 +4053,9 @@ static void exec__unwind_all(exec *ex, int64_t limit) {
         left = limit == EXEC_NEVER ? EXEC_NEVER : limit - exec_now(ex);
         if (left <= 0) return;
         if (timeout && exec__park(ex, timeout < left ? timeout : left) < 0) return;
-        /* who waits for others on a virtual clock waits for real, and until the limit if nobody came */
-        if (exec__turn(ex) == 0 && timeout == EXEC_NEVER && left != EXEC_NEVER && ex->config.virtual_clock)
-            ex->virtual_now = limit;
+        exec__turn(ex);
+        /* who waits for others on a virtual clock waits for real */
+        if (timeout == EXEC_NEVER && left != EXEC_NEVER && ex->config.virtual_clock) ex->virtual_now = limit;
     }
 }
 

@@ -1598,13 +1598,13 @@ static int exec__io_ask(exec_cx *cx, exec_net *net, exec_waiter *w) {
     return 0;
 }
 
-/* The op may not go on at once: waits, or says why not. An error costs budget, too: who tries again lets others run. */
+/* The op may not go on at once: waits, or says why not. */
 static int exec__io_wait(exec_cx *cx, exec_net *net, exec_io *io) {
     exec_waiter *w = &io->waiter;
     int status = -ECANCELED;
     if (EXEC__LIKELY(!exec_canceled(&io->fut))) {
         status = exec__io_ask(cx, net, w);
-        if (EXEC__LIKELY(status == 0 || !exec_spend(cx))) return 0;
+        if (EXEC__LIKELY(status == 0 || (status > 0 && !exec_spend(cx)))) return 0;
     }
     if (w->linked) exec__unlink(net, w);
     w->ready = 0;
@@ -2443,7 +2443,11 @@ static void exec__fd_came(exec_net *net, int fd) {
     if (!EXEC__CMSG_CLOEXEC) EXEC_SYS_FCNTL(fd, F_SETFD, FD_CLOEXEC);
 }
 
+#ifdef __linux__
 #define EXEC__SCM_PIDFD 4       /* of SO_PASSPIDFD, which older headers do not know */
+#else
+#define EXEC__SCM_PIDFD (-1)
+#endif
 
 /* Kept up to `room`, the others closed; or (op NULL) left in the message, which is the caller's. */
 static void exec__fds_came(exec_net *net, const unsigned char *fds, size_t bytes, exec_fds_op *op, unsigned room) {
@@ -2512,7 +2516,6 @@ static intptr_t exec__fds_try(exec_net *net, exec_io *io) {
     struct msghdr message;
     struct iovec part;
     ssize_t n;
-    if (op->room > EXEC_FDS_MAX || (!receives && op->room && !io->len)) return -EINVAL;
     if (exec__message_init(&message, &part, s, io) < 0) return exec__io_moved(s, io, io->len, -1);
     memset(&control, 0, sizeof control);
     if (op->room) {
@@ -2533,7 +2536,12 @@ static intptr_t exec__fds_try(exec_net *net, exec_io *io) {
     return exec__io_moved(s, io, io->len, n);
 }
 
-static exec_poll exec__fds_poll(exec_cx *cx, exec_future *f) { return exec__transfer(cx, f, exec__fds_try); }
+static exec_poll exec__fds_poll(exec_cx *cx, exec_future *f) {
+    const exec_fds_op *op = (const exec_fds_op *)(void *)f;
+    if (op->room > EXEC_FDS_MAX || (op->room && !op->io.len && op->io.waiter.interest == EXEC_WRITABLE))
+        return exec_ready(f, -EINVAL);
+    return exec__transfer(cx, f, exec__fds_try);
+}
 
 /* --------------------------------------------------------------------------------- vectors and files */
 
@@ -2886,11 +2894,11 @@ EXEC_API exec_future *exec_writev_all(exec_io *io, int fd, const struct iovec *v
 static const exec_type exec__sendfile_type = EXEC__TYPE(exec__sendfile_poll, exec__io_describe, NULL, "sendfile");
 
 EXEC_API exec_future *exec_sendfile(exec_sendfile_op *op, int out, int in, int64_t offset, size_t count) {
-    exec__io_init(&op->io, &exec__sendfile_type, out, EXEC_WRITABLE, EXEC__IO_ALL);
+    exec__io_init(&op->io, &exec__sendfile_type, out, EXEC_WRITABLE, EXEC_POSIX_ONLY ? 0 : EXEC__IO_ALL);
     op->io.len = count < (size_t)INTPTR_MAX ? count : (size_t)INTPTR_MAX;
     op->offset = offset;
     op->in = in;
-    return exec__all_init(&op->io);
+    return EXEC_POSIX_ONLY ? &op->io.fut : exec__all_init(&op->io);
 }
 
 /* ----------------------------------------------------------------------------------------- signals

@@ -660,47 +660,6 @@ static void destroy_has_its_deadline_when_a_remote_is_out_and_the_clock_is_virtu
     trace_reset();
 }
 
-typedef struct { EXEC_FRAME; gate *gate; exec_waker *out; const int *wakes; } lingers;
-EXEC_ASYNC(lingers) {
-    EXEC_BEGIN;
-    {
-        int status = exec_waker_get(cx, self->out);
-        if (status < 0) EXEC_RETURN(status);
-    }
-    EXEC_TRY(gate_wait(self->gate));
-    EXEC_FINALLY;
-    EXEC_WAIT_UNTIL(*self->wakes >= 2);
-    trace_number("woken ", *self->wakes);
-    EXEC_END;
-}
-static exec_waker parked_waker;
-static int park_wakes;
-static void wake_in_the_park(void) {
-    park_wakes++;
-    exec_waker_wake(&parked_waker);
-}
-/* Who comes before the deadline uses none of it up. */
-static void destroy_waits_again_for_who_may_come_when_the_clock_is_virtual(void **state) {
-    static exec_cell cell;
-    exec ex;
-    exec_config config = quiet_config();
-    exec_opts opts = test_opts_handle(NULL);
-    gate g = { .open = 0 };
-    (void)state;
-    config.virtual_clock = 1;
-    if (EXEC_NO_MALLOC) config.port = &spare_port;
-    if (EXEC_NO_MALLOC) opts.cell = &cell;
-    assert_int_equal(exec_init(&ex, &config), 0);
-    park_wakes = 0;
-    assert_int_equal(EXEC_SPAWN(&ex, &opts, lingers, .gate = &g, .out = &parked_waker, .wakes = &park_wakes), 0);
-    exec_turn(&ex);
-    on_park = wake_in_the_park;
-    assert_int_equal(exec_destroy(&ex, EXEC_SEC(2)), 0);
-    on_park = NULL;
-    expect_trace("woken 2");
-    exec_waker_drop(&parked_waker);
-}
-
 /* A driver that parks. */
 typedef struct {
     exec_driver driver;
@@ -1532,7 +1491,6 @@ static const struct CMUnitTest tests[] = {
     cmocka_unit_test(the_virtual_clock_jumps_from_deadline_to_deadline),
     cmocka_unit_test(destroy_lets_cleanups_end_until_its_deadline),
     cmocka_unit_test(destroy_has_its_deadline_when_a_remote_is_out_and_the_clock_is_virtual),
-    cmocka_unit_test(destroy_waits_again_for_who_may_come_when_the_clock_is_virtual),
     cmocka_unit_test(one_driver_parks_and_the_rest_take_turns),
     cmocka_unit_test(the_error_of_a_wait_ends_the_run),
     cmocka_unit_test(check_asks_the_drivers),

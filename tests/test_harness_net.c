@@ -802,7 +802,8 @@ EXEC_ASYNC(keeper) {
     EXEC_FINALLY;
     if (self->child.pid && exec_child_kill(&self->child, SIGKILL) < 0) kill(self->child.pid, SIGKILL);
     if (self->child.pid) EXEC_AWAIT(exec_child_wait(&self->op, &self->child));
-    if (exec_child_detach(cx->exec, &self->child) == 0) waitpid(self->child.pid, NULL, 0);      /* killed */
+    exec_child_detach(cx->exec, &self->child);
+    if (self->child.pid) waitpid(self->child.pid, NULL, 0);     /* killed, if it is there; without a pidfd it may be */
     harness_ended(&self->mark);
     EXEC_END;
 }

@@ -438,6 +438,7 @@ static void posix_has_no_sendfile(void **state) {
     open_kind(OVER_UNIX, ends);
     assert_int_equal(run(exec_sendfile(&op, ends[1], 0, 0, 10)), -ENOSYS);
     assert_int_equal(run(exec_resume(&op.io)), -ENOSYS);
+    assert_int_equal(run(exec_sendfile(&op, ends[1], 0, 0, 0)), -ENOSYS);
     assert_int_equal(op.io.done, 0);
     close_pair(ends);
     end();
